@@ -1,0 +1,126 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Batch is one atomic step of several operations: any number on durable kinds, at most one on an ephemeral kind. It is
+// made by DB.Batch, filled by Collections, and done by Apply, once. It is not safe for concurrent use.
+type Batch struct {
+	db      *DB
+	ops     []Op
+	metas   []*Meta // beside ops: whose version moves when the step is done
+	results []func(Result)
+	err     error
+	done    bool
+}
+
+// Batch returns an empty batch.
+func (db *DB) Batch() *Batch { return &Batch{db: db} }
+
+// Add adds delta to a counter (see Add) and returns where its new value is found once the batch is applied.
+func (b *Batch) Add(kind Kind, ref Ref, delta int64, expires time.Time) *int64 {
+	count := new(int64)
+	b.append(Add(kind, ref, delta, expires), nil)
+	b.results[len(b.ops)-1] = func(r Result) { *count = r.Count }
+	return count
+}
+
+// Check demands that the record stand unchanged at version.
+func (b *Batch) Check(kind Kind, ref Ref, version int64) { b.append(Check(kind, ref, version), nil) }
+
+// Len is the number of operations so far.
+func (b *Batch) Len() int { return len(b.ops) }
+
+// Now is the time by which the batch will be judged, for values that are being written.
+func (b *Batch) Now() time.Time { return b.db.Now() }
+
+func (b *Batch) append(op Op, m *Meta) {
+	b.ops = append(b.ops, op)
+	b.metas = append(b.metas, m)
+	b.results = append(b.results, nil)
+}
+
+func (b *Batch) write(verb Verb, m *Meta, encode func() (Record, error)) {
+	r, err := encode()
+	if err != nil {
+		b.err = errors.Join(b.err, err)
+		return
+	}
+	b.append(Op{Verb: verb, Record: r}, m)
+}
+
+// Apply does the whole batch, or nothing of it, and moves the versions of the values that were written. The error of a
+// condition that did not hold is a *Conflict whose Op counts the operations of this batch. An empty batch does nothing.
+//
+// Where ephemeral kinds live apart, the durable operations go first; if the ephemeral one then fails, the error is
+// returned although the durable ones stand, and repeating the request completes the step.
+func (b *Batch) Apply(ctx context.Context) error {
+	if b.done {
+		b.err = errors.Join(b.err, fmt.Errorf("%w: a batch is applied once", ErrInvalid))
+	}
+	if b.err != nil {
+		return b.err
+	}
+	b.done = true
+	durable, ephemeral := b.split()
+	if len(ephemeral) > 1 {
+		return fmt.Errorf("%w: a batch takes at most one operation on an ephemeral kind", ErrInvalid)
+	}
+	if b.db.config.Ephemeral == nil {
+		durable, ephemeral = append(durable, ephemeral...), nil
+	}
+	if err := b.apply(ctx, b.db.config.Driver, durable); err != nil {
+		return err
+	}
+	return b.apply(ctx, b.db.config.Ephemeral, ephemeral)
+}
+
+// split returns the indexes of the durable and of the ephemeral operations.
+func (b *Batch) split() (durable, ephemeral []int) {
+	for i, op := range b.ops {
+		if op.Record.Kind.Ephemeral {
+			ephemeral = append(ephemeral, i)
+		} else {
+			durable = append(durable, i)
+		}
+	}
+	return durable, ephemeral
+}
+
+func (b *Batch) apply(ctx context.Context, where Ephemeral, indexes []int) error {
+	if len(indexes) == 0 {
+		return nil
+	}
+	ops := make([]Op, len(indexes))
+	for i, index := range indexes {
+		ops[i] = b.ops[index]
+	}
+	results, err := where.Apply(ctx, b.db.Now(), ops...)
+	if err != nil {
+		return renumber(err, indexes)
+	}
+	for i, index := range indexes {
+		if m := b.metas[index]; m != nil {
+			m.Version = results[i].Version
+		}
+		if report := b.results[index]; report != nil {
+			report(results[i])
+		}
+	}
+	return nil
+}
+
+// renumber makes Conflict.Op count the operations of the batch.
+func renumber(err error, indexes []int) error {
+	c, ok := errors.AsType[*Conflict](err)
+	if !ok || c.Op < 0 || c.Op >= len(indexes) {
+		return err
+	}
+	moved := *c
+	moved.Op = indexes[c.Op]
+	return &moved
+}
