@@ -1,0 +1,13 @@
+// Package testenv finds the real servers and browsers that tests talk to, starts them on loopback, and stops them when the
+// test ends.
+//
+// A test that needs such a program names it and the Debian package that brings it:
+//
+//	path := testenv.Require(t, "postgres", "postgresql", "postgres", "/usr/lib/postgresql/*/bin/postgres")
+//
+// Where the program is missing the test is skipped with a message that says what to install. Where the environment
+// variable SIGNET_REQUIRE lists its name (names separated by commas, as in "chromium,postgres"), the test fails instead:
+// continuous integration sets it, so that a machine without a browser cannot turn a green run into a hollow one.
+//
+// Only tests import this package; internal/archtest holds that.
+package testenv
