@@ -1,0 +1,31 @@
+package directory
+
+import "github.com/signet-idp/signet/store"
+
+// Application is something people sign in to, whatever its protocol: the parent of every grant made to it. Each protocol
+// keeps its own record beside it (oidc.Client) that refers to it.
+type Application struct {
+	store.Meta
+	// Name is shown to people. Required, at most 120 characters.
+	Name string `json:"name"`
+	// URL is where a person finds the application.
+	URL    string `json:"url,omitempty"`
+	Logo   string `json:"logo,omitempty"`
+	Status Status `json:"status"`
+	// Epoch moves when everything that was issued to the application is revoked.
+	Epoch int64 `json:"epoch"`
+	// SkipConsent is for applications of the operator's own.
+	SkipConsent bool `json:"skipConsent,omitempty"`
+	// SecondFactor says whether sign-in to this application asks for a second factor.
+	SecondFactor SecondFactorPolicy `json:"secondFactor,omitempty"`
+}
+
+// SecondFactorPolicy is when a second factor is asked for.
+type SecondFactorPolicy string
+
+// The policies. The zero value asks those who have enrolled one.
+const (
+	SecondFactorIfEnrolled SecondFactorPolicy = ""
+	SecondFactorRequired   SecondFactorPolicy = "required"
+	SecondFactorNever      SecondFactorPolicy = "never"
+)

@@ -1,0 +1,34 @@
+// Package directory is the vocabulary that every door of Signet shares, and the services that keep it: who people are
+// (Subject, User, Group, Role), what they sign in to (Application), how they stay signed in (Session, Participant), what
+// they prove themselves with (Credential, Evidence) and what an administrator has decided (Setting). Validation,
+// uniqueness and events happen here and nowhere else, so that a user created by SCIM, by registration or by a host
+// program is the same user.
+//
+//	dir, err := directory.New(directory.Config{DB: db, Hasher: hasher})
+//
+//	ann := &directory.User{Username: "ann", Email: "ann@example.com"}
+//	err = dir.CreateUser(ctx, ann, "correct horse battery staple")
+//
+//	admins := &directory.Group{Name: "admins"}
+//	err = dir.Groups.Create(ctx, admins)
+//	err = dir.Groups.AddMember(ctx, admins.Ref(), ann.Ref())
+//
+//	for m, err := range dir.Groups.Members(ctx, admins.Ref()) { … }
+//
+//	err = dir.Subjects.Disable(ctx, ann.Ref()) // every session and token of hers is dead from here on
+//
+// # Authority is a chain
+//
+// A token hangs on a grant, a grant on a Session, a Session on a Subject and an Application. Each parent has a status and
+// an epoch; a child keeps the epochs of its parents as it found them. Whoever uses a child reads the parents and compares;
+// whoever mints one puts a Check on them into the same batch. Revoking everything below a parent is one Replace.
+//
+// # People may live elsewhere
+//
+// Users is the interface behind which people live: the default store in the DB, or the host's own table. Subject is what
+// everything else refers to, wherever the person is kept; directorytest proves an implementation of Users.
+//
+// # Not implemented
+//
+// Organizations below the root, several user stores side by side, API resources.
+package directory

@@ -1,0 +1,112 @@
+package directory
+
+import (
+	"slices"
+	"time"
+)
+
+// Evidence is one thing that was proven. A list of Evidence only ever grows: what a person has proven is a fact about the
+// past, and what it is worth now is Assess's business.
+type Evidence struct {
+	// Method names the executor: "password", "totp".
+	Method string `json:"method"`
+	// AMR are the authentication method references of RFC 8176 §2 that this adds.
+	AMR []string `json:"amr"`
+	// Credential and CredentialEpoch name the credential as it was, if one was used.
+	Credential      string `json:"credential,omitempty"`
+	CredentialEpoch int64  `json:"credentialEpoch,omitempty"`
+	// Subject is whom it proves.
+	Subject string `json:"subject"`
+	// Time is when it was proven.
+	Time time.Time `json:"time"`
+	// UserVerified says that the authenticator checked the person itself (biometric or PIN).
+	UserVerified bool `json:"userVerified,omitempty"`
+	// PhishingResistant says that the proof cannot be relayed by another site.
+	PhishingResistant bool `json:"phishingResistant,omitempty"`
+}
+
+// Factor is the kind of thing that a proof shows: something known, had, or been.
+type Factor uint8
+
+// The factors.
+const (
+	Knowledge Factor = iota + 1
+	Possession
+	Inherence
+)
+
+// The authentication context classes that Signet reports and accepts in acr_values: the authentication assurance levels
+// of NIST SP 800-63B-4 as far as software can tell them.
+const (
+	// ACR1 is a single factor.
+	ACR1 = "aal1"
+	// ACR2 is two different factors.
+	ACR2 = "aal2"
+)
+
+// ACRs lists the classes, weakest first.
+func ACRs() []string { return []string{ACR1, ACR2} }
+
+// Assurance is what a list of evidence is worth.
+type Assurance struct {
+	// ACR is the authentication context class reached; "" when nothing was proven.
+	ACR string
+	// AMR is the union of the evidence's references, with "mfa" when two factors were shown (RFC 8176 §2).
+	AMR []string
+	// AuthTime is when the first factor of the current proof was last shown: the auth_time of OpenID Connect Core §2.
+	AuthTime time.Time
+	// PhishingResistant says that the proof as a whole cannot be relayed.
+	PhishingResistant bool
+}
+
+// Satisfies reports whether the assurance reaches the class. An unknown class is never reached.
+func (a Assurance) Satisfies(acr string) bool {
+	want := slices.Index(ACRs(), acr)
+	return want >= 0 && slices.Index(ACRs(), a.ACR) >= want
+}
+
+// Assess weighs evidence. It is a pure function, shared by every protocol, so that acr, amr and SAML's AuthnContext never
+// disagree.
+func Assess(evidence []Evidence) Assurance {
+	var a Assurance
+	factors := map[Factor]bool{}
+	for _, e := range evidence {
+		if f := e.factor(); f != 0 {
+			factors[f] = true
+		}
+		for _, ref := range e.AMR {
+			if !slices.Contains(a.AMR, ref) {
+				a.AMR = append(a.AMR, ref)
+			}
+		}
+		a.PhishingResistant = a.PhishingResistant || e.PhishingResistant
+		if isPrimary(e.Method) && e.Time.After(a.AuthTime) {
+			a.AuthTime = e.Time
+		}
+	}
+	if a.AuthTime.IsZero() && len(evidence) > 0 {
+		a.AuthTime = evidence[len(evidence)-1].Time
+	}
+	switch {
+	case len(factors) >= 2:
+		a.ACR, a.AMR = ACR2, append(a.AMR, "mfa")
+	case len(factors) == 1:
+		a.ACR = ACR1
+	}
+	return a
+}
+
+// isPrimary reports whether the method can begin a sign-in.
+func isPrimary(method string) bool { return method == "password" }
+
+func (e Evidence) factor() Factor {
+	switch {
+	case slices.Contains(e.AMR, "pwd"), slices.Contains(e.AMR, "pin"), slices.Contains(e.AMR, "kba"):
+		return Knowledge
+	case slices.Contains(e.AMR, "otp"), slices.Contains(e.AMR, "hwk"), slices.Contains(e.AMR, "swk"), slices.Contains(e.AMR, "sms"):
+		return Possession
+	case slices.Contains(e.AMR, "fpt"), slices.Contains(e.AMR, "face"):
+		return Inherence
+	}
+	return 0
+}

@@ -1,0 +1,118 @@
+package directory
+
+import (
+	"time"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// Interaction is what a protocol asks of the flow engine: let the right person act, under these conditions, and ask them
+// this. The protocol has validated and stored the request that it belongs to.
+type Interaction struct {
+	// ID is the request's id; the same for every call that belongs to it.
+	ID string
+	// Resume is the protocol's own path, with query, to which the flow sends the browser when it has an answer.
+	Resume string
+	// Application is whom the person signs in to; zero when nobody, as in a logout.
+	Application store.Ref
+	// ApplicationName is how the pages call it.
+	ApplicationName string
+	// Organization is where the sign-in takes place.
+	Organization string
+	// Purpose is what the flow is for.
+	Purpose Purpose
+	// Subject is the person so far; zero at first. It never changes afterwards: the flow ends rather than answer for
+	// somebody else.
+	Subject store.Ref
+	// Session is the session of the Result that Consent follows on; zero at first.
+	Session store.Ref
+
+	// Passive forbids asking anything (prompt=none, IsPassive).
+	Passive bool
+	// Reauthenticate demands a fresh proof whatever session there is (prompt=login, ForceAuthn).
+	Reauthenticate bool
+	// SelectAccount demands that the person choose who to be (prompt=select_account).
+	SelectAccount bool
+	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one.
+	MaxAge *time.Duration
+	// ACR are the context classes that will do, in order of preference; empty is any. When EssentialACR is set a
+	// weaker proof is an error, else the answer says what was reached.
+	ACR          []string
+	EssentialACR bool
+	// Hint is the identifier to offer (login_hint).
+	Hint string
+	// HintSubject must be who signs in (id_token_hint, or a sub requested by value); "" is anybody.
+	HintSubject string
+	// Locales are the languages asked for, best first (BCP 47).
+	Locales []string
+	// Consent is what to ask; empty asks nothing.
+	Consent []ConsentItem
+	// RedirectOrigins are the origins, or "scheme:" sources, to which the browser will finally be sent, proven by
+	// the protocol: for the form-action of the pages' Content-Security-Policy.
+	RedirectOrigins []string
+	// Cancelable says whether the person may refuse and return to the application.
+	Cancelable bool
+	// Data is what an expired page needs to begin again, sealed by the protocol; see Restart in the flow's config.
+	Restart string
+}
+
+// Purpose is what an Interaction is for.
+type Purpose string
+
+// The purposes.
+const (
+	// SignIn finds out who the person is.
+	SignIn Purpose = "login"
+	// ApproveConsent asks the known person for Consent.
+	ApproveConsent Purpose = "consent"
+	// SignOut asks the person to confirm that the session ends.
+	SignOut Purpose = "logout"
+)
+
+// ConsentItem is one thing a person may allow.
+type ConsentItem struct {
+	// ID is the protocol's name for it: a scope or a claim.
+	ID string `json:"id"`
+	// Title and Detail are message ids with a readable fallback behind a "|": "scope.email|Your email address".
+	Title  string `json:"title"`
+	Detail string `json:"detail,omitempty"`
+	// Mandatory items cannot be left out of an approval.
+	Mandatory bool `json:"mandatory,omitempty"`
+}
+
+// Result answers an Interaction. Exactly one of its forms holds: Refusal is empty and the person is authenticated, or it
+// says why not.
+type Result struct {
+	// Refusal is why there is no answer; "" when there is.
+	Refusal Refusal
+	// Session, SessionVersion and SessionEpoch are what the protocol puts its Check on. Session is zero for an answer without one.
+	Session        store.Ref
+	SessionVersion int64
+	SessionEpoch   int64
+	Subject        store.Ref
+	SubjectVersion int64
+	SubjectEpoch   int64
+	// Evidence is what was proven for this answer.
+	Evidence []Evidence
+	// Approved are the ids of the consent items that the person allowed; nil when none were asked.
+	Approved []string
+}
+
+// Refusal is why an Interaction ended without an answer.
+type Refusal string
+
+// The refusals.
+const (
+	// Denied: the person said no.
+	Denied Refusal = "denied"
+	// LoginRequired: nobody is signed in and asking was forbidden, or somebody other than HintSubject is.
+	LoginRequired Refusal = "login_required"
+	// InteractionRequired: something must be asked and asking was forbidden.
+	InteractionRequired Refusal = "interaction_required"
+	// ConsentRequired: consent must be asked and asking was forbidden.
+	ConsentRequired Refusal = "consent_required"
+	// AccountSelectionRequired: a choice must be made and asking was forbidden.
+	AccountSelectionRequired Refusal = "account_selection_required"
+	// Unmet: the demanded class of authentication cannot be reached (OpenID Connect Unmet Authentication Requirements).
+	Unmet Refusal = "unmet_authentication_requirements"
+)
