@@ -1,0 +1,93 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/secret"
+)
+
+// NoStore marks an answer that no cache may keep.
+func NoStore(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache") // RFC 6749 §5.1 demands it beside Cache-Control
+}
+
+// WriteJSON writes body, which must be JSON, uncached.
+func WriteJSON(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	NoStore(h)
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is nobody's error
+}
+
+// WriteValue writes v as JSON, uncached. v must be encodable.
+func WriteValue(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, `{"error":"server_error"}`, http.StatusInternalServerError)
+		return
+	}
+	WriteJSON(w, status, body)
+}
+
+// Policy is the Content-Security-Policy of one page. The zero value allows the page's own style sheet and images, posting
+// to its own origin, and nothing else.
+type Policy struct {
+	// FormAction are further sources a form of the page may lead to: the proven redirect target's origin or scheme,
+	// because Chromium checks the whole redirect chain that follows a post.
+	FormAction []string
+	// ScriptHash is the "sha256-…" of the one inline script of the page; "" is none.
+	ScriptHash string
+	// StyleNonce admits the one inline style of the page; "" is none.
+	StyleNonce string
+	// Images are further image sources, as a logo's origin.
+	Images []string
+}
+
+// Set writes the headers that every page has.
+func (p Policy) Set(h http.Header) {
+	NoStore(h)
+	style := "'self'"
+	if p.StyleNonce != "" {
+		style += " 'nonce-" + p.StyleNonce + "'"
+	}
+	script := "'none'"
+	if p.ScriptHash != "" {
+		script = "'" + p.ScriptHash + "'"
+	}
+	h.Set("Content-Security-Policy", strings.Join([]string{
+		"default-src 'none'",
+		"script-src " + script,
+		"style-src " + style,
+		sources("img-src 'self' data:", p.Images),
+		"font-src 'self'",
+		sources("form-action 'self'", p.FormAction),
+		"frame-ancestors 'none'",
+		"base-uri 'none'",
+	}, "; "))
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+}
+
+// sources appends those sources that cannot break out of the directive.
+func sources(directive string, more []string) string {
+	for _, s := range more {
+		if !strings.ContainsAny(s, " ;,'\"\r\n\t") {
+			directive += " " + s
+		}
+	}
+	return directive
+}
+
+// NewCorrelationID returns an id that stands on an error page and in the log line with its cause.
+func NewCorrelationID() string { return secret.Short().Reveal()[:12] }
