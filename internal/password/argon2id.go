@@ -1,0 +1,163 @@
+package password
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Params are the costs of an argon2id hash (RFC 9106 §3.1). The zero value of each
+// field is the default; less is for tests.
+type Params struct {
+	// Memory is the memory in KiB; zero is 19456 (19 MiB).
+	Memory uint32
+	// Time is the number of passes; zero is 2.
+	Time uint32
+	// Threads is the degree of parallelism; zero is 1, the right value on a server that
+	// has other users to serve.
+	Threads uint8
+}
+
+func (p *Params) setDefaults() {
+	if p.Memory == 0 {
+		p.Memory = 19 << 10
+	}
+	if p.Time == 0 {
+		p.Time = 2
+	}
+	if p.Threads == 0 {
+		p.Threads = 1
+	}
+}
+
+// What a hash may ask for, ours or a foreign one: argon2id's costs are chosen by whoever
+// wrote the string.
+const (
+	maxMemory  = 1 << 20 // KiB
+	maxTime    = 10
+	maxThreads = 16
+
+	minSaltSize = 8
+	maxSaltSize = 64
+	minKeySize  = 16
+	maxKeySize  = 64
+
+	saltSize = 16
+	keySize  = 32
+
+	// maxEncoded is longer than any string whose parts are within bounds.
+	maxEncoded = 256
+)
+
+func (p Params) check() error {
+	var errs []error
+	if p.Memory > maxMemory {
+		errs = append(errs, fmt.Errorf("Memory over %d KiB", maxMemory))
+	}
+	// RFC 9106 §3.1: memory is at least 8 blocks a lane.
+	if p.Memory < 8*uint32(p.Threads) {
+		errs = append(errs, errors.New("Memory below 8 KiB for each of Threads"))
+	}
+	if p.Time < 1 || p.Time > maxTime {
+		errs = append(errs, fmt.Errorf("Time not between 1 and %d", maxTime))
+	}
+	if p.Threads < 1 || p.Threads > maxThreads {
+		errs = append(errs, fmt.Errorf("Threads not between 1 and %d", maxThreads))
+	}
+	return errors.Join(errs...)
+}
+
+func (p Params) cost() cost {
+	return cost{bytes: int64(p.Memory) << 10, threads: int(p.Threads)}
+}
+
+// argon2id is one hash. Its string is
+//
+//	$argon2id$v=19$m=19456,t=2,p=1$salt$key
+//
+// with both values in base64 without padding: the PHC string format, in the one
+// spelling that the reference implementation writes.
+type argon2id struct {
+	Params
+	salt, key []byte
+}
+
+var argon2Base64 = base64.RawStdEncoding.Strict()
+
+func (a argon2id) String() string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.Memory, a.Time, a.Threads,
+		argon2Base64.EncodeToString(a.salt), argon2Base64.EncodeToString(a.key))
+}
+
+// parseArgon2id refuses any string that [argon2id.String] does not write: a spelling
+// of its own could be compared, stored or bounded differently elsewhere.
+func parseArgon2id(encoded string) (argon2id, error) {
+	if len(encoded) > maxEncoded {
+		return argon2id{}, ErrFormat
+	}
+	part := strings.Split(encoded, "$")
+	if len(part) != 6 {
+		return argon2id{}, ErrFormat
+	}
+	salt, errSalt := argon2Base64.DecodeString(part[4])
+	key, errKey := argon2Base64.DecodeString(part[5])
+	if errSalt != nil || errKey != nil || len(salt) < minSaltSize || len(salt) > maxSaltSize ||
+		len(key) < minKeySize || len(key) > maxKeySize {
+		return argon2id{}, ErrFormat
+	}
+	params, err := parseParams(part[3])
+	if err != nil {
+		return argon2id{}, err
+	}
+	a := argon2id{Params: params, salt: salt, key: key}
+	if a.String() != encoded {
+		return argon2id{}, ErrFormat
+	}
+	return a, nil
+}
+
+// parseParams reads m=…,t=…,p=… and leaves it to the caller to see that nothing else was
+// there.
+func parseParams(s string) (Params, error) {
+	field := strings.Split(s, ",")
+	if len(field) != 3 {
+		return Params{}, ErrFormat
+	}
+	var value [3]uint32
+	for i, name := range []string{"m=", "t=", "p="} {
+		digits, ok := strings.CutPrefix(field[i], name)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if errors.Is(err, strconv.ErrRange) {
+			return Params{}, ErrBounds
+		}
+		if !ok || err != nil {
+			return Params{}, ErrFormat
+		}
+		value[i] = uint32(n)
+	}
+	if value[2] > maxThreads {
+		return Params{}, ErrBounds
+	}
+	p := Params{Memory: value[0], Time: value[1], Threads: uint8(value[2])}
+	if p.check() != nil {
+		return Params{}, ErrBounds
+	}
+	return p, nil
+}
+
+func (a argon2id) derive(plain []byte, size int) []byte {
+	return argon2.IDKey(plain, a.salt, a.Time, a.Memory, a.Threads, uint32(size))
+}
+
+func (a argon2id) match(plain []byte) bool {
+	return subtle.ConstantTimeCompare(a.derive(plain, len(a.key)), a.key) == 1
+}
+
+func (a argon2id) current(p Params) bool {
+	return a.Params == p && len(a.salt) >= saltSize && len(a.key) >= keySize
+}
