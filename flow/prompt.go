@@ -1,0 +1,153 @@
+package flow
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Prompt is what a step asks, as data: an Executor makes it and any Transport can show it. It never holds HTML, and its
+// texts are message ids that the Transport turns into the person's language.
+type Prompt struct {
+	// Step is the stable name of what is shown: "password", "totp", "totp-enroll", "consent", "logout".
+	Step string `json:"step"`
+	// Title is the heading; Intro the sentence below it, if any.
+	Title Message `json:"title"`
+	Intro Message `json:"intro,omitzero"`
+	// Messages say what went wrong or well before.
+	Messages []Message `json:"messages,omitempty"`
+	// QR is what to show as a QR code, and QRText the same to be typed by hand.
+	QR     string `json:"qr,omitempty"`
+	QRText string `json:"qrText,omitempty"`
+	// Consent lists what a person may allow.
+	Consent []directory.ConsentItem `json:"consent,omitempty"`
+	Fields  []Field                 `json:"fields,omitempty"`
+	// Actions are what the person can do; the first is the main one.
+	Actions []Action `json:"actions"`
+}
+
+// Message is a text to be shown, by id. Ids are API: they do not change their meaning.
+type Message struct {
+	// ID is dotted lower-case, as in "password.wrong".
+	ID string `json:"id"`
+	// Level is Error, Warning, Info or Success.
+	Level Level `json:"level,omitempty"`
+	// Params fill the placeholders of the text.
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Level is how a Message is meant.
+type Level string
+
+// The levels; the zero value is plain text.
+const (
+	Error   Level = "error"
+	Warning Level = "warning"
+	Info    Level = "info"
+	Success Level = "success"
+)
+
+// Field is one input. Its Name is also the id of its HTML element, and part of the contract with those who automate pages.
+type Field struct {
+	Name string    `json:"name"`
+	Type FieldType `json:"type"`
+	// Label is the message id of the label.
+	Label string `json:"label"`
+	// Value is what stands in the field at first; never a secret.
+	Value string `json:"value,omitempty"`
+	// Autocomplete is the token list of HTML's autocomplete attribute.
+	Autocomplete string `json:"autocomplete,omitempty"`
+	Required     bool   `json:"required,omitempty"`
+	// Focus marks the field in which typing begins.
+	Focus bool `json:"focus,omitempty"`
+	// Problem is what was wrong with the last value.
+	Problem Message `json:"problem,omitzero"`
+}
+
+// FieldType is the kind of an input.
+type FieldType string
+
+// The field types.
+const (
+	TextField     FieldType = "text"
+	PasswordField FieldType = "password"
+	// CodeField is a short run of digits.
+	CodeField     FieldType = "code"
+	CheckboxField FieldType = "checkbox"
+)
+
+// Action is something the person can do: a button whose Name is submitted as "action" and is the id of its element.
+type Action struct {
+	Name string `json:"name"`
+	// Label is the message id of the text.
+	Label string `json:"label"`
+	// Kind is how much it stands out.
+	Kind ActionKind `json:"kind,omitempty"`
+}
+
+// ActionKind is how an Action is shown.
+type ActionKind string
+
+// The kinds of action; the zero value is the main one.
+const (
+	Secondary ActionKind = "secondary"
+	// Quiet is shown as a link; it still posts.
+	Quiet ActionKind = "quiet"
+)
+
+// View is everything a Transport needs to show a Prompt.
+type View struct {
+	// Flow identifies the execution, Sequence the state it was in when the view was made; both come back in the post.
+	Flow     string            `json:"flow"`
+	Sequence int64             `json:"sequence"`
+	Purpose  directory.Purpose `json:"purpose"`
+	Prompt   Prompt            `json:"prompt"`
+	// Submit is the path that takes the post.
+	Submit string `json:"submit"`
+	// ApplicationName is whom the person signs in to; "" is nobody in particular.
+	ApplicationName string `json:"applicationName,omitempty"`
+	ApplicationLogo string `json:"applicationLogo,omitempty"`
+	// Person is the identifier that the person typed, once known.
+	Person string `json:"person,omitempty"`
+	// Restart lets an expired page begin again; sealed, opaque.
+	Restart string    `json:"restart,omitempty"`
+	Expires time.Time `json:"expires"`
+	// Locales are the languages asked for by the request (ui_locales), best first; Accept-Language comes after them.
+	Locales []string `json:"-"`
+	// Branding is the look of this application in this organization.
+	Branding directory.Branding `json:"-"`
+	// RedirectOrigins are the further form-action sources of this page.
+	RedirectOrigins []string `json:"-"`
+}
+
+// Failure is a dead end, shown without losing the person: what happened, under which id the log has its cause, and where
+// to go from here.
+type Failure struct {
+	// Status is the HTTP status.
+	Status int
+	// Code is the machine-readable code, which stands in the element "error".
+	Code string
+	// Message is for the person.
+	Message Message
+	// Detail is safe text for developers, as an error_description.
+	Detail string
+	// Correlation is the id in the log.
+	Correlation string
+	// RetryAfter is when to come back; zero says nothing.
+	RetryAfter time.Duration
+	// StartOver is the URL of a fresh start; "" is none.
+	StartOver string
+	Locales   []string
+	Branding  directory.Branding
+}
+
+// Transport shows Prompts: flow/pages as HTML. It decides nothing. Methods are safe for concurrent use.
+type Transport interface {
+	// Show writes the view with status 200, or 422 when a Message of level Error is in it.
+	Show(w http.ResponseWriter, r *http.Request, v View)
+	// Fail writes the failure.
+	Fail(w http.ResponseWriter, r *http.Request, f Failure)
+	// SignedOut writes the page that says that the person is signed out.
+	SignedOut(w http.ResponseWriter, r *http.Request, v View)
+}
