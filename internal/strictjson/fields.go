@@ -1,0 +1,180 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"unicode"
+)
+
+// fields are the members that encoding/json reads into a struct.
+type fields struct {
+	exact  map[string]reflect.Type
+	folded map[string]struct{}
+}
+
+var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
+
+// plain follows pointers and returns the type underneath, nil if it, or a pointer on the
+// way, unmarshals itself.
+func plain(t reflect.Type) reflect.Type {
+	for t != nil {
+		if t.Implements(unmarshaler) || reflect.PointerTo(t).Implements(unmarshaler) {
+			return nil
+		}
+		if t.Kind() != reflect.Pointer {
+			return t
+		}
+		t = t.Elem()
+	}
+	return nil
+}
+
+// elementType is what an array's elements are decoded into.
+func elementType(t reflect.Type) reflect.Type {
+	if t = plain(t); t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+		return t.Elem()
+	}
+	return nil
+}
+
+// memberType is what an object's members are decoded into when all are alike.
+func memberType(t reflect.Type) reflect.Type {
+	if t = plain(t); t != nil && t.Kind() == reflect.Map {
+		return t.Elem()
+	}
+	return nil
+}
+
+// fieldsOf returns nil for a type that is no struct. It remembers within one call only:
+// a table for all calls would be state of the package.
+func (s *scanner) fieldsOf(t reflect.Type) *fields {
+	if t = plain(t); t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	if f, ok := s.fields[t]; ok {
+		return f
+	}
+	f := &fields{exact: map[string]reflect.Type{}, folded: map[string]struct{}{}}
+	for name, candidates := range candidates(t) {
+		if typ, ok := dominant(candidates); ok {
+			f.exact[name] = typ
+			f.folded[fold(name)] = struct{}{}
+		}
+	}
+	s.fields[t] = f
+	return f
+}
+
+// candidate is a field that competes for a name with others of the same struct and of
+// those embedded in it.
+type candidate struct {
+	typ    reflect.Type
+	depth  int
+	tagged bool
+}
+
+// candidates collects fields level by level, as encoding/json does: a struct embedded
+// again at a deeper level is not looked at, one embedded twice at the same level competes
+// with itself.
+func candidates(t reflect.Type) map[string][]candidate {
+	found := map[string][]candidate{}
+	visited := map[reflect.Type]bool{}
+	level := map[reflect.Type]int{t: 1}
+	for depth := 0; len(level) > 0; depth++ {
+		next := map[reflect.Type]int{}
+		for t, times := range level {
+			if visited[t] {
+				continue
+			}
+			visited[t] = true
+			for i := range t.NumField() {
+				name, tagged, embedded := member(t.Field(i))
+				switch {
+				case embedded != nil:
+					next[embedded]++
+				case name != "":
+					c := candidate{t.Field(i).Type, depth, tagged}
+					found[name] = append(found[name], c)
+					if times > 1 {
+						found[name] = append(found[name], c)
+					}
+				}
+			}
+		}
+		level = next
+	}
+	return found
+}
+
+// member returns the name of the member that a field holds, or the struct that is embedded
+// by it, or neither.
+func member(f reflect.StructField) (name string, tagged bool, embedded reflect.Type) {
+	t := f.Type
+	if t.Name() == "" && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if !f.IsExported() && (!f.Anonymous || t.Kind() != reflect.Struct) {
+		return "", false, nil
+	}
+	tag := f.Tag.Get("json")
+	if tag == "-" {
+		return "", false, nil
+	}
+	name, _, _ = strings.Cut(tag, ",")
+	switch {
+	case validName(name):
+		return name, true, nil
+	case f.Anonymous && t.Kind() == reflect.Struct:
+		return "", false, t
+	default:
+		return f.Name, false, nil
+	}
+}
+
+// validName says whether encoding/json takes a tag's word for the name.
+func validName(name string) bool {
+	for _, r := range name {
+		if !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// dominant picks the field that gets the name: of the shallowest ones the only one, or the
+// only one with a tag. If there is none, nobody gets it.
+func dominant(all []candidate) (reflect.Type, bool) {
+	shallowest := all[0].depth
+	for _, c := range all {
+		shallowest = min(shallowest, c.depth)
+	}
+	var tagged, untagged []candidate
+	for _, c := range all {
+		switch {
+		case c.depth != shallowest:
+		case c.tagged:
+			tagged = append(tagged, c)
+		default:
+			untagged = append(untagged, c)
+		}
+	}
+	switch {
+	case len(tagged) == 1:
+		return tagged[0].typ, true
+	case len(tagged) == 0 && len(untagged) == 1:
+		return untagged[0].typ, true
+	}
+	return nil, false
+}
+
+// fold maps names that encoding/json takes for one another to the same string.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
+}
