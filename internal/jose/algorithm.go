@@ -1,0 +1,137 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	_ "crypto/sha256" // links crypto.SHA256
+	_ "crypto/sha512" // links crypto.SHA384 and crypto.SHA512
+	"fmt"
+)
+
+// Algorithm is a value of the "alg" header (RFC 7518 §3.1, RFC 8037 §3.1). The empty Algorithm is none of them.
+type Algorithm string
+
+// The algorithms that Sign and Verify know.
+const (
+	RS256 Algorithm = "RS256"
+	PS256 Algorithm = "PS256"
+	ES256 Algorithm = "ES256"
+	ES384 Algorithm = "ES384"
+	EdDSA Algorithm = "EdDSA" // Ed25519 only
+
+	// HS256 is for verification of tokens made with a client secret. It is not among Supported, so a Verifier
+	// accepts it only when its Algorithms name it and the key is a []byte.
+	HS256 Algorithm = "HS256"
+)
+
+// Supported returns the algorithms that sign with a key pair, in the order in which metadata should list them.
+func Supported() []Algorithm {
+	return []Algorithm{RS256, PS256, ES256, ES384, EdDSA}
+}
+
+const (
+	minRSABits    = 2048 // RFC 7518 §3.3
+	maxRSABits    = 8192 // above, one verification costs milliseconds: a gift to whoever registers such a key
+	minSecretSize = 32   // RFC 7518 §3.2
+)
+
+type family int
+
+const (
+	rsaPKCS1 family = iota + 1
+	rsaPSS
+	ecdsaFixed
+	ed25519Pure
+	hmacSHA
+)
+
+// scheme is what an Algorithm means.
+type scheme struct {
+	family family
+	hash   crypto.Hash    // 0 for Ed25519, which hashes by itself
+	curve  elliptic.Curve // ECDSA only
+}
+
+func (a Algorithm) scheme() (scheme, error) {
+	switch a {
+	case RS256:
+		return scheme{family: rsaPKCS1, hash: crypto.SHA256}, nil
+	case PS256:
+		return scheme{family: rsaPSS, hash: crypto.SHA256}, nil
+	case ES256:
+		return scheme{family: ecdsaFixed, hash: crypto.SHA256, curve: elliptic.P256()}, nil
+	case ES384:
+		return scheme{family: ecdsaFixed, hash: crypto.SHA384, curve: elliptic.P384()}, nil
+	case EdDSA:
+		return scheme{family: ed25519Pure}, nil
+	case HS256:
+		return scheme{family: hmacSHA, hash: crypto.SHA256}, nil
+	}
+	return scheme{}, fmt.Errorf("%w: unsupported", ErrAlgorithm)
+}
+
+// admit returns the scheme of a when key is of its kind and strong enough. Every use of a key passes here, so a public
+// key can never serve as an HMAC secret, nor a curve serve another algorithm (RFC 8725 §3.1).
+func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
+	s, err := a.scheme()
+	if err != nil {
+		return scheme{}, err
+	}
+	fits, strong := false, false
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		fits = s.family == rsaPKCS1 || s.family == rsaPSS
+		strong = strongRSA(key)
+	case *ecdsa.PublicKey:
+		// The deprecated coordinates are read only to keep a half-filled key from panicking below.
+		fits = s.family == ecdsaFixed && key != nil && key.Curve == s.curve && key.X != nil && key.Y != nil
+		strong = true
+	case ed25519.PublicKey:
+		fits = s.family == ed25519Pure
+		strong = len(key) == ed25519.PublicKeySize
+	case []byte:
+		fits = s.family == hmacSHA
+		strong = len(key) >= minSecretSize
+	}
+	switch {
+	case !fits:
+		return scheme{}, fmt.Errorf("%w: %T is no key for %s", ErrKey, key, a)
+	case !strong:
+		return scheme{}, fmt.Errorf("%w: size or exponent out of bounds for %s", ErrKey, a)
+	}
+	return s, nil
+}
+
+// admitPublic is admit without symmetric keys.
+func (a Algorithm) admitPublic(key crypto.PublicKey) (scheme, error) {
+	s, err := a.admit(key)
+	if err == nil && s.family == hmacSHA {
+		return scheme{}, fmt.Errorf("%w: %s is symmetric", ErrAlgorithm, a)
+	}
+	return s, err
+}
+
+func strongRSA(key *rsa.PublicKey) bool {
+	if key == nil || key.N == nil || key.E < 3 || key.E%2 == 0 || int64(key.E) > 1<<31-1 {
+		return false
+	}
+	bits := key.N.BitLen()
+	return minRSABits <= bits && bits <= maxRSABits
+}
+
+// options are what crypto.Signer wants to hear.
+func (s scheme) options() crypto.SignerOpts {
+	if s.family == rsaPSS {
+		// RFC 7518 §3.5: the salt is as long as the hash.
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}
+	}
+	return s.hash
+}
+
+// coordinate is the length in bytes of one half of an ECDSA signature.
+func (s scheme) coordinate() int {
+	return (s.curve.Params().BitSize + 7) / 8
+}

@@ -1,0 +1,111 @@
+package jose_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	gojose "github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-idp/signet/internal/jose"
+)
+
+func documented(err error) bool {
+	for _, sentinel := range []error{jose.ErrMalformed, jose.ErrAlgorithm, jose.ErrType, jose.ErrKey, jose.ErrSignature} {
+		if errors.Is(err, sentinel) {
+			return true
+		}
+	}
+	return false
+}
+
+func seeds(f *testing.F) {
+	for _, token := range []string{
+		rfc7515RSA, rfc7515EC, rfc7515HMAC, rfc7515None, rfc8037, "", "..", ".", "a.b.c",
+		compact(`{"alg":"EdDSA","crit":["b64"],"b64":false}`, "{}", nil),
+		compact(`{"alg":"EdDSA","jwk":{`+edMembers+`}}`, "{}", make([]byte, 64)),
+		rfc8037 + "==", strings.Replace(rfc8037, ".", ".\n", 1),
+	} {
+		f.Add(token)
+	}
+}
+
+// What Verify accepts is the one spelling of what go-jose accepts too.
+func FuzzVerify(f *testing.F) {
+	seeds(f)
+	// RFC 8037's own key makes its token a seed that verifies.
+	set, err := jose.ParseSet([]byte(rfc8037Key))
+	if err != nil {
+		f.Fatal(err)
+	}
+	key := set[0].Key
+	f.Fuzz(func(t *testing.T, token string) {
+		h, payload, err := jose.Verifier{}.Verify(token, pinned(jose.EdDSA, key))
+		if err != nil {
+			if !documented(err) || payload != nil {
+				t.Fatalf("payload %q, error %v", payload, err)
+			}
+			return
+		}
+		jws, err := gojose.ParseSignedCompact(token, []gojose.SignatureAlgorithm{gojose.EdDSA})
+		if err != nil {
+			t.Fatalf("go-jose refuses %q: %v", token, err)
+		}
+		theirs, err := jws.Verify(key)
+		if err != nil || string(theirs) != string(payload) || h.Alg != jose.EdDSA {
+			t.Fatalf("go-jose reads %q, error %v", theirs, err)
+		}
+	})
+}
+
+func FuzzPeek(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, token string) {
+		h, payload, err := jose.Peek(token)
+		if err != nil {
+			if !documented(err) || payload != nil || h != (jose.Header{}) {
+				t.Fatalf("header %v, payload %q, error %v", h, payload, err)
+			}
+			return
+		}
+		parts := strings.Split(token, ".")
+		if again := compact("", string(payload), nil); again != "."+parts[1]+"." {
+			t.Fatalf("%q is a second spelling of %q", parts[1], again)
+		}
+		if _, err := jose.ProofKey(token); err != nil && !documented(err) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzParseSet(f *testing.F) {
+	for _, set := range []string{
+		rfc7515RSAKey, rfc7515ECKey, rfc8037Key, `{"keys":[]}`, `{"keys":[{}]}`, `null`, `{"keys":[{"kty":"oct","k":"AA"}]}`,
+		`{"keys":[{"x5c":["AAAA"],` + ecMembers + `}]}`, `{"keys":[{"use":"enc",` + edMembers + `}]}`,
+	} {
+		f.Add([]byte(set))
+	}
+	f.Fuzz(func(t *testing.T, document []byte) {
+		keys, err := jose.ParseSet(document)
+		if err != nil {
+			if !documented(err) || keys != nil {
+				t.Fatalf("%v, error %v", keys, err)
+			}
+			return
+		}
+		for i, k := range keys {
+			// Whatever is let in can be published again and fingerprinted: it is public, and strong enough.
+			if _, err := jose.Thumbprint(k.Key); err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range jose.Supported() {
+				if pinned, err := jose.Find(keys[i:i+1], jose.Header{Alg: a}); err == nil {
+					pinned.ID = "k"
+					if _, err := jose.Set([]jose.PublicKey{pinned}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	})
+}

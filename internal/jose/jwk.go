@@ -1,0 +1,83 @@
+package jose
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	gojose "github.com/go-jose/go-jose/v4"
+)
+
+// jwk is what of a foreign JWK is looked at. Only its public members go on to go-jose: certificates and URLs never do.
+type jwk struct {
+	jwkPublic
+	Alg    Algorithm `json:"alg"`
+	Kid    string    `json:"kid"`
+	Use    string    `json:"use"`
+	KeyOps []string  `json:"key_ops"`
+	jwkPrivate
+}
+
+type jwkPublic struct {
+	Kty string `json:"kty"`
+	Crv string `json:"crv,omitempty"`
+	N   string `json:"n,omitempty"`
+	E   string `json:"e,omitempty"`
+	X   string `json:"x,omitempty"`
+	Y   string `json:"y,omitempty"`
+}
+
+// jwkPrivate are the members of RFC 7518 §6.2.2, §6.3.2 and §6.4, RFC 8037 §2 and RFC 9964 that must not be public.
+type jwkPrivate struct {
+	D    json.RawMessage `json:"d"`
+	P    json.RawMessage `json:"p"`
+	Q    json.RawMessage `json:"q"`
+	DP   json.RawMessage `json:"dp"`
+	DQ   json.RawMessage `json:"dq"`
+	QI   json.RawMessage `json:"qi"`
+	Oth  json.RawMessage `json:"oth"`
+	K    json.RawMessage `json:"k"`
+	Priv json.RawMessage `json:"priv"`
+}
+
+func (k jwk) private() bool {
+	return slices.ContainsFunc(
+		[]json.RawMessage{k.D, k.P, k.Q, k.DP, k.DQ, k.QI, k.Oth, k.K, k.Priv},
+		func(member json.RawMessage) bool { return member != nil },
+	)
+}
+
+// publicKey returns k as a key for signatures.
+func (k jwk) publicKey() (PublicKey, error) {
+	if k.private() {
+		return PublicKey{}, fmt.Errorf("%w: private", ErrKey)
+	}
+	// RFC 7517 §4.2 and §4.3: a key for encryption says so, and must not verify.
+	if k.Use != "" && k.Use != "sig" || k.KeyOps != nil && !slices.Contains(k.KeyOps, "verify") {
+		return PublicKey{}, fmt.Errorf("%w: not for signatures", ErrKey)
+	}
+	public, err := json.Marshal(k.jwkPublic)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("%w: %v", ErrKey, err)
+	}
+	var parsed gojose.JSONWebKey
+	if err := parsed.UnmarshalJSON(public); err != nil {
+		return PublicKey{}, fmt.Errorf("%w: %v", ErrKey, err)
+	}
+	key := PublicKey{ID: k.Kid, Algorithm: k.Alg, Key: parsed.Key}
+	return key, key.usable()
+}
+
+// usable reports whether k serves the algorithm it names or, when it names none, any.
+func (k PublicKey) usable() error {
+	candidates := Supported()
+	if k.Algorithm != "" {
+		candidates = []Algorithm{k.Algorithm}
+	}
+	for _, a := range candidates {
+		if _, err := a.admitPublic(k.Key); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: weak, or of an unsupported kind", ErrKey)
+}
