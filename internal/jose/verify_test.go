@@ -16,6 +16,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,6 +257,7 @@ func TestVerifyRefusesECDSAForms(t *testing.T) {
 	}
 	for name, signature := range map[string][]byte{
 		"ASN.1": der, "zero": make([]byte, 64), "empty": nil, "padded": append([]byte{0}, raw...), "long": append(raw[:64:64], 0),
+		"zero before S": slices.Insert(slices.Clone(raw), 32, 0),
 	} {
 		_, _, err := jose.Verifier{}.Verify(input+base64.RawURLEncoding.EncodeToString(signature), pinned(jose.ES256, testKeys()[jose.ES256].Public()))
 		if !errors.Is(err, jose.ErrSignature) {
