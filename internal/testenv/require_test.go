@@ -42,7 +42,6 @@ func require(t *testing.T, lookups ...string) (path string, ended *recorder) {
 	return path, ended
 }
 
-//nolint:paralleltest // sets an environment variable
 func TestRequireMissing(t *testing.T) {
 	tests := []struct {
 		variable string
