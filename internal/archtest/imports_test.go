@@ -45,7 +45,8 @@ var edges = []edge{
 	{"store/sqlstore/*", "store store/sqlstore", "a dialect knows records, not what they mean"},
 	{"store/ldap", "store store/directory", "a directory server is a place where people live, not a driver"},
 	{"store/storetest", "store", "the kit proves a driver by the contract alone"},
-	{"store/directory/directorytest", "store store/directory", "the kit proves a Users by the contract alone"},
+	{"store/storetest", "store/memory", "a second place for what is ephemeral, so that every test runs in both placements"},
+	{"store/directory/directorytest", "store store/directory store/memory", "the kit proves a Users by the contract alone"},
 
 	{"internal/*", "internal/jose internal/secret internal/strictjson internal/fetch internal/xmldoc", "mechanism stands on mechanism, never on vocabulary"},
 	{"internal/keyring", "store", "signing keys are a sealed kind"},
