@@ -28,6 +28,8 @@ type Session struct {
 	// UserAgent and Address describe the device to its owner.
 	UserAgent string `json:"userAgent,omitempty"`
 	Address   string `json:"address,omitempty"`
+
+	use sessionUse
 }
 
 // Participant is an application that took part in a session: whom a logout must tell.

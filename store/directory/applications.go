@@ -1,0 +1,160 @@
+package directory
+
+import (
+	"context"
+
+	"github.com/signet-idp/signet/store"
+)
+
+var (
+	applicationKind = store.Kind{Name: "directory.application"}
+	applicationType = store.Type[Application]{
+		Kind: applicationKind,
+		Index: func(a *Application) []store.Entry {
+			return []store.Entry{
+				{Field: "id", Value: store.Text(a.ID)},
+				{Field: "name", Value: store.Text(Fold(a.Name))},
+				{Field: "status", Value: store.Text(string(a.Status))},
+			}
+		},
+	}
+)
+
+// Applications keeps what people sign in to.
+type Applications struct {
+	db  *store.DB
+	all *store.Collection[Application]
+}
+
+func newApplications(db *store.DB) *Applications {
+	return &Applications{db: db, all: store.NewCollection(db, applicationType)}
+}
+
+// Kind is the kind of the records, for a Check on one.
+func (a *Applications) Kind() store.Kind { return applicationKind }
+
+// Create adds an application; see Insert.
+func (a *Applications) Create(ctx context.Context, app *Application) error {
+	b := a.db.Batch()
+	if err := a.Insert(b, app); err != nil {
+		return err
+	}
+	return b.Apply(ctx)
+}
+
+// Insert adds to the batch that an application is created, so that a protocol can create its own record in the same
+// step. A missing ID or Status is filled in. The event is "application.created". Errors: *InvalidError.
+func (a *Applications) Insert(b *store.Batch, app *Application) error {
+	if app.ID == "" {
+		app.ID = store.NewID()
+	}
+	if app.Status == "" {
+		app.Status = Active
+	}
+	if err := app.Validate(); err != nil {
+		return err
+	}
+	a.all.Insert(b, app)
+	b.Event(app.event("application.created"))
+	return nil
+}
+
+// Get returns the application, whatever its status, or store.ErrNotFound.
+func (a *Applications) Get(ctx context.Context, ref store.Ref) (*Application, error) {
+	return a.all.Get(ctx, ref)
+}
+
+// List returns a page of applications. Fields: id, name (in Fold's form), status.
+func (a *Applications) List(ctx context.Context, q store.Query) (store.Listing[Application], error) {
+	return a.all.List(ctx, q)
+}
+
+// Replace writes an application over the version that was read. The event is "application.updated". Errors:
+// *InvalidError, *store.Conflict for a stale version.
+func (a *Applications) Replace(ctx context.Context, app *Application) error {
+	b := a.db.Batch()
+	if err := a.Update(b, app); err != nil {
+		return err
+	}
+	return b.Apply(ctx)
+}
+
+// Update adds to the batch what Replace does.
+func (a *Applications) Update(b *store.Batch, app *Application) error {
+	if err := app.Validate(); err != nil {
+		return err
+	}
+	a.all.Replace(b, app)
+	b.Event(app.event("application.updated"))
+	return nil
+}
+
+// Disable ends everything that was issued to the application and refuses it anything more. The event is
+// "application.disabled".
+func (a *Applications) Disable(ctx context.Context, ref store.Ref) error {
+	return change(ctx, a.db, a.all, ref, func(b *store.Batch, app *Application) (bool, error) {
+		if app.Status != Active {
+			return false, nil
+		}
+		app.Status = Disabled
+		app.Epoch++
+		b.Event(app.event("application.disabled"))
+		return true, nil
+	})
+}
+
+// Enable lets a disabled application work again; what ended stays ended. The event is "application.enabled".
+func (a *Applications) Enable(ctx context.Context, ref store.Ref) error {
+	return change(ctx, a.db, a.all, ref, func(b *store.Batch, app *Application) (bool, error) {
+		if app.Status == Active {
+			return false, nil
+		}
+		app.Status = Active
+		b.Event(app.event("application.enabled"))
+		return true, nil
+	})
+}
+
+// Revoke ends everything that was issued to the application. The event is "application.revoked".
+func (a *Applications) Revoke(ctx context.Context, ref store.Ref) error {
+	return change(ctx, a.db, a.all, ref, func(b *store.Batch, app *Application) (bool, error) {
+		app.Epoch++
+		b.Event(app.event("application.revoked"))
+		return true, nil
+	})
+}
+
+// Delete removes an application at the version it was read at; what was issued to it ends. The event is
+// "application.deleted".
+func (a *Applications) Delete(ctx context.Context, app *Application) error {
+	b := a.db.Batch()
+	a.Remove(b, app)
+	return b.Apply(ctx)
+}
+
+// Remove adds to the batch what Delete does.
+func (a *Applications) Remove(b *store.Batch, app *Application) {
+	a.all.Delete(b, app)
+	b.Event(app.event("application.deleted"))
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (a *Application) Validate() error {
+	var v validation
+	v.required("name", a.Name, 120)
+	v.link("url", a.URL)
+	v.asset("logo", a.Logo)
+	if a.Status != Active && a.Status != Disabled {
+		v.add("status", "must be active or disabled")
+	}
+	switch a.SecondFactor {
+	case SecondFactorIfEnrolled, SecondFactorRequired, SecondFactorNever:
+	default:
+		v.add("secondFactor", "must be required, never or empty")
+	}
+	return v.err()
+}
+
+func (a *Application) event(kind string) store.Event {
+	return store.Event{Meta: store.Meta{Org: a.Org}, Type: kind, Data: details("application", a.ID)}
+}

@@ -1,0 +1,60 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// CheckSubject returns the Subject when it is active and stands at epoch, and otherwise ErrChainBroken. Nothing is
+// cached. Any other error is the store's.
+func (d *Directory) CheckSubject(ctx context.Context, ref store.Ref, epoch int64) (*Subject, error) {
+	return d.Subjects.check(ctx, ref, epoch)
+}
+
+func (s *Subjects) check(ctx context.Context, ref store.Ref, epoch int64) (*Subject, error) {
+	subject, err := s.Get(ctx, ref)
+	if err != nil {
+		return nil, broken("subject", err)
+	}
+	if subject.Status != Active || subject.Epoch != epoch {
+		return nil, broken("subject", nil)
+	}
+	return subject, nil
+}
+
+// CheckSession returns the Session when it has not ended and stands at epoch, and otherwise ErrChainBroken. A session
+// that went idle still carries what hangs on it. The Subject is checked apart. Nothing is cached.
+func (d *Directory) CheckSession(ctx context.Context, ref store.Ref, epoch int64) (*Session, error) {
+	session, err := d.Sessions.Get(ctx, ref)
+	if err != nil {
+		return nil, broken("session", err)
+	}
+	if session.Status != Active || session.Epoch != epoch {
+		return nil, broken("session", nil)
+	}
+	return session, nil
+}
+
+// CheckApplication returns the Application when it is active and stands at epoch, and otherwise ErrChainBroken. Nothing
+// is cached.
+func (d *Directory) CheckApplication(ctx context.Context, ref store.Ref, epoch int64) (*Application, error) {
+	app, err := d.Applications.Get(ctx, ref)
+	if err != nil {
+		return nil, broken("application", err)
+	}
+	if app.Status != Active || app.Epoch != epoch {
+		return nil, broken("application", nil)
+	}
+	return app, nil
+}
+
+// broken says which link is broken: one that is absent, or was found unfit when err is nil.
+func broken(link string, err error) error {
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w at the %s", ErrChainBroken, link)
+	}
+	return err
+}

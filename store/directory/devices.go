@@ -1,0 +1,62 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+)
+
+// deviceLife is how long a device is known after a sign-in.
+const deviceLife = 180 * 24 * time.Hour
+
+// device is a browser on which a subject has signed in before.
+type device struct {
+	store.Meta
+	SecretHash string    `json:"secretHash"`
+	Subject    store.Ref `json:"subject"`
+}
+
+var deviceType = store.Type[device]{Kind: store.Kind{Name: "directory.device"}}
+
+// Devices knows again the browsers on which people have signed in, so that the guesses of others do not lock them out:
+// see AttemptKey.Device. Knowing a device proves nothing else.
+type Devices struct {
+	all *store.Collection[device]
+}
+
+func newDevices(db *store.DB) *Devices { return &Devices{all: store.NewCollection(db, deviceType)} }
+
+// Remember adds to the batch that a subject has signed in on a device, and returns the value of the cookie by which it
+// will be known for 180 days.
+func (d *Devices) Remember(b *store.Batch, subject store.Ref) secret.Text {
+	key := secret.New()
+	known := &device{
+		Meta:       store.Meta{ID: store.NewID(), Expires: b.Now().Add(deviceLife)},
+		SecretHash: key.Hash(), Subject: subject,
+	}
+	d.all.Insert(b, known)
+	return cookieValue(known.ID, key)
+}
+
+// Known returns the id of the device that a cookie names if the subject has signed in on it, and "" otherwise. An error
+// is the store's.
+func (d *Devices) Known(ctx context.Context, cookie string, subject store.Ref) (string, error) {
+	id, presented, ok := splitCookie(cookie)
+	if !ok {
+		return "", nil
+	}
+	known, err := d.all.Get(ctx, store.Ref{ID: id})
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if !secret.Matches(known.SecretHash, presented) || known.Subject != subject {
+		return "", nil
+	}
+	return known.ID, nil
+}

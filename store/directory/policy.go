@@ -1,0 +1,143 @@
+package directory
+
+import "time"
+
+// SessionPolicy is how long people stay signed in. The zero value of each field is its default.
+type SessionPolicy struct {
+	// Idle is how long a session signs in without being used; 15 minutes.
+	Idle time.Duration `json:"idle"`
+	// Remember is how long a remembered session signs in after the last proof, used or not; 14 days.
+	Remember time.Duration `json:"remember"`
+	// Max is how long any session signs in; 30 days. It is fixed when the session begins.
+	Max time.Duration `json:"max"`
+}
+
+// LockPolicy is what happens to an account after wrong guesses at one factor. The zero value of each field is its
+// default.
+type LockPolicy struct {
+	// Failures is how many wrong guesses lead to a lock, each time; 5.
+	Failures int64 `json:"failures"`
+	// Time is how long the first lock lasts; 5 minutes. Each further one lasts Ratio times as long as the one before, up
+	// to Max.
+	Time time.Duration `json:"time"`
+	// Ratio is 2.
+	Ratio float64 `json:"ratio"`
+	// Max is 24 hours.
+	Max time.Duration `json:"max"`
+}
+
+// ThrottlePolicy is how much one address may try. The zero value of each field is its default.
+type ThrottlePolicy struct {
+	// Password bounds attempts to sign in: 60 a minute and 1,000 a day.
+	Password []Limit `json:"password"`
+	// Account bounds new accounts: 20 an hour.
+	Account []Limit `json:"account"`
+	// Send bounds messages sent to people: 10 an hour.
+	Send []Limit `json:"send"`
+}
+
+// Limit is how many attempts fit into a window of time.
+type Limit struct {
+	Count int64         `json:"count"`
+	Per   time.Duration `json:"per"`
+}
+
+// PasswordPolicy is which passwords are accepted. It follows NIST SP 800-63B-4 §3.1.1.2: length counts, composition
+// does not.
+type PasswordPolicy struct {
+	// MinLength is in characters; zero is 8, and less is refused.
+	MinLength int `json:"minLength"`
+}
+
+func (p *SessionPolicy) setDefaults() {
+	setDefault(&p.Idle, 15*time.Minute)
+	setDefault(&p.Remember, 14*24*time.Hour)
+	setDefault(&p.Max, 30*24*time.Hour)
+}
+
+func (p *LockPolicy) setDefaults() {
+	setDefault(&p.Failures, 5)
+	setDefault(&p.Time, 5*time.Minute)
+	setDefault(&p.Ratio, 2)
+	setDefault(&p.Max, 24*time.Hour)
+}
+
+func (p *ThrottlePolicy) setDefaults() {
+	if p.Password == nil {
+		p.Password = []Limit{{60, time.Minute}, {1000, 24 * time.Hour}}
+	}
+	if p.Account == nil {
+		p.Account = []Limit{{20, time.Hour}}
+	}
+	if p.Send == nil {
+		p.Send = []Limit{{10, time.Hour}}
+	}
+}
+
+func (p *PasswordPolicy) setDefaults() { setDefault(&p.MinLength, 8) }
+
+func setDefault[T comparable](field *T, value T) {
+	if *field == *new(T) {
+		*field = value
+	}
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined. Nothing may be zero: policies are
+// inherited whole.
+func (p SessionPolicy) Validate() error {
+	var v validation
+	v.within("idle", p.Idle, time.Minute, 366*24*time.Hour)
+	v.within("remember", p.Remember, time.Minute, 366*24*time.Hour)
+	v.within("max", p.Max, time.Minute, 366*24*time.Hour)
+	return v.err()
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (p LockPolicy) Validate() error {
+	var v validation
+	if p.Failures < 1 || p.Failures > 100 {
+		v.add("failures", "must be 1 to 100") // NIST SP 800-63B-4 §3.2.2
+	}
+	if !(p.Ratio >= 1 && p.Ratio <= 100) {
+		v.add("ratio", "must be 1 to 100")
+	}
+	v.within("time", p.Time, time.Second, 30*24*time.Hour)
+	v.within("max", p.Max, p.Time, 30*24*time.Hour)
+	return v.err()
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (p ThrottlePolicy) Validate() error {
+	var v validation
+	v.limits("password", p.Password)
+	v.limits("account", p.Account)
+	v.limits("send", p.Send)
+	return v.err()
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (p PasswordPolicy) Validate() error {
+	var v validation
+	if p.MinLength < 8 || p.MinLength > 64 {
+		v.add("minLength", "must be 8 to 64")
+	}
+	return v.err()
+}
+
+func (v *validation) within(field string, d, least, most time.Duration) {
+	if d < least || d > most {
+		v.add(field, "must be %v to %v", least, most)
+	}
+}
+
+func (v *validation) limits(field string, limits []Limit) {
+	if len(limits) > 4 {
+		v.add(field, "must be at most 4 limits")
+	}
+	for _, l := range limits {
+		if l.Count < 1 {
+			v.add(field, "must allow at least one attempt")
+		}
+		v.within(field, l.Per, time.Second, 31*24*time.Hour)
+	}
+}

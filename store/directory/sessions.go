@@ -1,0 +1,346 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+)
+
+var (
+	sessionKind = store.Kind{Name: "directory.session"}
+	sessionType = store.Type[Session]{
+		Kind: sessionKind,
+		Index: func(s *Session) []store.Entry {
+			return []store.Entry{
+				{Field: "subject", Value: pointer(s.Subject)},
+				{Field: "status", Value: store.Text(string(s.Status))},
+				{Field: "created", Value: store.Time(s.Created)},
+			}
+		},
+	}
+)
+
+// SessionActivity is when a Session was last used. It changes often and so is a record of its own; when it is lost, the
+// session counts as idle since the last proof.
+type SessionActivity struct {
+	store.Meta
+	Seen time.Time `json:"seen"`
+}
+
+var activityType = store.Type[SessionActivity]{Kind: store.Kind{Name: "directory.activity", Ephemeral: true}}
+
+// touchInterval is the shortest time between two writes of a session's activity.
+const touchInterval = time.Minute
+
+// Sessions keeps who is signed in on which device.
+type Sessions struct {
+	db       *store.DB
+	all      *store.Collection[Session]
+	activity *store.Collection[SessionActivity]
+	subjects *Subjects
+	settings *Settings
+	logger   *slog.Logger
+}
+
+func newSessions(db *store.DB, subjects *Subjects, settings *Settings, logger *slog.Logger) *Sessions {
+	return &Sessions{
+		db: db, all: store.NewCollection(db, sessionType), activity: store.NewCollection(db, activityType),
+		subjects: subjects, settings: settings, logger: logger,
+	}
+}
+
+// sessionUse is what Open found out about a session's use.
+type sessionUse struct {
+	seen     time.Time
+	idle     time.Duration
+	activity *SessionActivity
+}
+
+// NewSession is what Begin makes a Session of.
+type NewSession struct {
+	// ID names the session beforehand; "" makes one. Of several Begins with one ID one is applied: the others get a
+	// *store.Conflict on Kind.
+	ID string
+	// Subject is the person, as read for this sign-in. Required.
+	Subject *Subject
+	// Evidence is what was proven, all of it of the Subject. Required.
+	Evidence []Evidence
+	// Remember makes the session outlive the browser and idleness.
+	Remember bool
+	// UserAgent and Address describe the device to its owner.
+	UserAgent string
+	Address   string
+}
+
+// Kind is the kind of the records, for a Check on one and for telling what a Conflict is about.
+func (s *Sessions) Kind() store.Kind { return sessionKind }
+
+// Begin adds to the batch that a person is signed in, with a Check on the Subject and the event "session.started", and
+// returns the session and the value of its cookie.
+func (s *Sessions) Begin(ctx context.Context, b *store.Batch, n NewSession) (*Session, secret.Text, error) {
+	if n.Subject == nil || len(n.Evidence) == 0 || (n.ID != "" && (!validID(n.ID) || strings.Contains(n.ID, "."))) {
+		return nil, "", errors.New("directory: NewSession needs a Subject, Evidence, and an ID that fits a cookie or none")
+	}
+	if err := ofSubject(n.Evidence, n.Subject.Ref()); err != nil {
+		return nil, "", err
+	}
+	policy, err := Resolve(ctx, s.settings, s.settings.Session, n.Subject.Org, "")
+	if err != nil {
+		return nil, "", err
+	}
+	if n.ID == "" {
+		n.ID = store.NewID()
+	}
+	now, key := b.Now(), secret.New()
+	session := &Session{
+		// Sessions live in the root, where the cookie's id finds them.
+		Meta:       store.Meta{ID: n.ID, Expires: now.Add(policy.Max)},
+		SecretHash: key.Hash(), Subject: n.Subject.Ref(), SubjectEpoch: n.Subject.Epoch, Status: Active,
+		Evidence: slices.Clone(n.Evidence), Created: now, Ends: now.Add(policy.Max), Remembered: n.Remember,
+		UserAgent: printable(n.UserAgent), Address: printable(n.Address),
+	}
+	s.subjects.all.Check(b, n.Subject)
+	s.all.Insert(b, session)
+	b.Event(session.event("session.started", "address", session.Address))
+	return session, cookieValue(session.ID, key), nil
+}
+
+// Open returns the session that a cookie opens, or ErrNoSession when it signs nobody in: it is unknown or forged, has
+// ended, went idle, passed a limit, or its Subject is not the one it was. Any other error is the store's.
+func (s *Sessions) Open(ctx context.Context, cookie string) (*Session, error) {
+	id, presented, ok := splitCookie(cookie)
+	if !ok {
+		return nil, ErrNoSession
+	}
+	session, err := s.Get(ctx, store.Ref{ID: id})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNoSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !secret.Matches(session.SecretHash, presented) || session.Status != Active {
+		return nil, ErrNoSession
+	}
+	policy, err := Resolve(ctx, s.settings, s.settings.Session, session.Subject.Org, "")
+	if err != nil {
+		return nil, err
+	}
+	if session.use, err = s.readUse(ctx, session, policy); err != nil {
+		return nil, err
+	}
+	if !s.db.Now().Before(session.signsInUntil(policy)) {
+		return nil, ErrNoSession
+	}
+	if _, err := s.subjects.check(ctx, session.Subject, session.SubjectEpoch); errors.Is(err, ErrChainBroken) {
+		return nil, ErrNoSession
+	} else if err != nil {
+		return nil, err
+	}
+	return session, nil
+}
+
+func (s *Sessions) readUse(ctx context.Context, session *Session, policy SessionPolicy) (sessionUse, error) {
+	use := sessionUse{seen: session.lastProof(), idle: policy.Idle}
+	activity, err := s.activity.Get(ctx, session.Ref())
+	if errors.Is(err, store.ErrNotFound) {
+		return use, nil
+	}
+	if err != nil {
+		return use, err
+	}
+	use.activity = activity
+	if activity.Seen.After(use.seen) {
+		use.seen = activity.Seen
+	}
+	return use, nil
+}
+
+// signsInUntil is when a session stops signing in, if nothing happens until then.
+func (s *Session) signsInUntil(policy SessionPolicy) time.Time {
+	until := s.use.seen.Add(policy.Idle)
+	if s.Remembered {
+		until = s.lastProof().Add(policy.Remember)
+	}
+	if s.Ends.Before(until) {
+		return s.Ends
+	}
+	return until
+}
+
+// lastProof is when the person last proved something in the session.
+func (s *Session) lastProof() time.Time {
+	last := s.Created
+	for _, e := range s.Evidence {
+		if e.Time.After(last) {
+			last = e.Time
+		}
+	}
+	return last
+}
+
+// Touch notes that a session that Open returned is in use, at most once a minute. It does its best: what goes wrong is
+// logged, since it harms no request. It never revives a session that has gone idle meanwhile.
+func (s *Sessions) Touch(ctx context.Context, session *Session) {
+	now, use := s.db.Now(), &session.use
+	if use.idle == 0 || now.Sub(use.seen) < touchInterval || (!session.Remembered && now.Sub(use.seen) >= use.idle) {
+		return
+	}
+	activity := &SessionActivity{Meta: store.Meta{Org: session.Org, ID: session.ID}}
+	write := s.activity.Insert
+	if use.activity != nil {
+		activity, write = use.activity, s.activity.Replace
+	}
+	activity.Seen, activity.Expires = now, now.Add(use.idle)
+	b := s.db.Batch()
+	write(b, activity)
+	if err := b.Apply(ctx); err != nil {
+		if store.ConflictOn(err, activityType.Kind) == nil { // another tab was faster
+			s.logger.WarnContext(ctx, "a session's activity was not written", "session", session.ID, "error", err)
+		}
+		return
+	}
+	use.seen, use.activity = now, activity
+}
+
+// StepUp adds to the batch that more was proven in a session, and returns the new value of its cookie; the old one is
+// dead once the batch is applied. New evidence takes the place of what the same method proved before.
+func (s *Sessions) StepUp(b *store.Batch, session *Session, evidence ...Evidence) (secret.Text, error) {
+	if session.Status != Active {
+		return "", ErrEnded
+	}
+	if err := ofSubject(evidence, session.Subject); err != nil {
+		return "", err
+	}
+	for _, fresh := range evidence {
+		session.Evidence = slices.DeleteFunc(session.Evidence, func(old Evidence) bool { return old.Method == fresh.Method })
+		session.Evidence = append(session.Evidence, fresh)
+	}
+	key := secret.New()
+	session.SecretHash = key.Hash()
+	s.all.Replace(b, session)
+	return cookieValue(session.ID, key), nil
+}
+
+// Extend adds to the batch that a session stands at the version it was read at and that its record lives at least until
+// a time, because something that lives so long hangs on it. It is the Check on the session; do not add another.
+func (s *Sessions) Extend(b *store.Batch, session *Session, until time.Time) {
+	if !until.After(session.Expires) {
+		s.all.Check(b, session)
+		return
+	}
+	session.Expires = until.Add(24 * time.Hour) // further than asked, so that not every refresh writes
+	s.all.Replace(b, session)
+}
+
+// Get returns the record of a session, whatever became of it, or store.ErrNotFound.
+func (s *Sessions) Get(ctx context.Context, ref store.Ref) (*Session, error) {
+	return s.all.Get(ctx, ref)
+}
+
+// ListBySubject returns the sessions of a subject that have not ended nor passed their absolute limit, the oldest first.
+func (s *Sessions) ListBySubject(ctx context.Context, subject *Subject) ([]*Session, error) {
+	var list []*Session
+	for session, err := range s.of(ctx, subject.Ref()) {
+		if err != nil {
+			return nil, err
+		}
+		if session.SubjectEpoch == subject.Epoch && s.db.Now().Before(session.Ends) {
+			list = append(list, session)
+		}
+	}
+	return list, nil
+}
+
+// Seen returns when a session was last used, to the minute.
+func (s *Sessions) Seen(ctx context.Context, session *Session) (time.Time, error) {
+	use, err := s.readUse(ctx, session, SessionPolicy{})
+	return use.seen, err
+}
+
+// End ends a session and everything that hangs on it. The event is "session.ended" with the reason, which is a word such
+// as "logout"; who took part in the session is found through Participants. A session that has ended, or is no more, is
+// no error.
+func (s *Sessions) End(ctx context.Context, ref store.Ref, reason string) error {
+	err := change(ctx, s.db, s.all, ref, func(b *store.Batch, session *Session) (bool, error) {
+		if session.Status == Ended {
+			return false, nil
+		}
+		session.Status, session.SecretHash = Ended, ""
+		b.Event(session.event("session.ended", "reason", reason))
+		return true, nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// EndAllOf ends every session of a subject but the one whose id is except.
+func (s *Sessions) EndAllOf(ctx context.Context, subject store.Ref, except, reason string) error {
+	var refs []store.Ref
+	for session, err := range s.of(ctx, subject) {
+		if err != nil {
+			return err
+		}
+		if session.ID != except {
+			refs = append(refs, session.Ref())
+		}
+	}
+	for _, ref := range refs {
+		if err := s.End(ctx, ref, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of walks through the sessions of a subject that have not ended.
+func (s *Sessions) of(ctx context.Context, subject store.Ref) func(func(*Session, error) bool) {
+	return s.all.All(ctx, store.Query{
+		Sort: "created",
+		Filter: store.And{
+			store.Equals("subject", pointer(subject)),
+			store.Equals("status", store.Text(string(Active))),
+		},
+	})
+}
+
+func (s *Session) event(kind string, pairs ...string) store.Event {
+	return store.Event{
+		Meta: store.Meta{Org: s.Subject.Org}, Type: kind, Subject: s.Subject.ID,
+		Data: details(append([]string{"session", s.ID}, pairs...)...),
+	}
+}
+
+// ofSubject refuses evidence of anybody else.
+func ofSubject(evidence []Evidence, subject store.Ref) error {
+	for _, e := range evidence {
+		if e.Subject != subject.ID {
+			return fmt.Errorf("directory: the evidence of %s is of another subject", e.Method)
+		}
+	}
+	return nil
+}
+
+// printable shortens what a browser said about itself to something that can be shown and stored.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	return s
+}

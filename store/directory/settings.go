@@ -1,0 +1,235 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// setting is one value that an administrator chose, for an organization or one application in it.
+type setting struct {
+	store.Meta
+	Name        string          `json:"name"`
+	Application string          `json:"application,omitempty"`
+	Value       json.RawMessage `json:"value"`
+}
+
+var (
+	settingKind = store.Kind{Name: "directory.setting"}
+	settingType = store.Type[setting]{
+		Kind:  settingKind,
+		Index: func(s *setting) []store.Entry { return []store.Entry{{Field: "name", Value: store.Text(s.Name)}} },
+	}
+)
+
+// SettingKey names a setting whose values are of type T. Each package declares its own.
+type SettingKey[T any] struct {
+	// Name is "<package>.<word>" in lower case.
+	Name string
+	// Default holds where nothing was set.
+	Default T
+	// Validate refuses what must not be set; nil accepts everything.
+	Validate func(T) error
+}
+
+// Settings keeps what administrators have decided. Reads are cached for at most a second, on this node; a value is
+// shared by all who resolve it and must not be changed.
+type Settings struct {
+	// The settings of this package.
+	Session  SettingKey[SessionPolicy]
+	Lock     SettingKey[LockPolicy]
+	Throttle SettingKey[ThrottlePolicy]
+	Password SettingKey[PasswordPolicy]
+	Branding SettingKey[Branding]
+
+	db    *store.DB
+	all   *store.Collection[setting]
+	mu    sync.RWMutex
+	cache map[place]cachedSetting
+}
+
+// place is where a value may have been set.
+type place struct{ name, org, app string }
+
+func (p place) ref() store.Ref {
+	if p.app == "" {
+		return store.Ref{Org: p.org, ID: p.name}
+	}
+	return store.Ref{Org: p.org, ID: p.name + "|" + p.app}
+}
+
+// cachedSetting is what was found in a place; value is nil when nothing was.
+type cachedSetting struct {
+	value any
+	read  time.Time
+}
+
+const (
+	settingStaleness = time.Second
+	settingCacheSize = 10_000
+)
+
+func newSettings(config Config) (*Settings, error) {
+	config.Session.setDefaults()
+	config.Lock.setDefaults()
+	config.Throttle.setDefaults()
+	config.Password.setDefaults()
+	s := &Settings{
+		Session:  SettingKey[SessionPolicy]{"directory.session", config.Session, SessionPolicy.Validate},
+		Lock:     SettingKey[LockPolicy]{"directory.lock", config.Lock, LockPolicy.Validate},
+		Throttle: SettingKey[ThrottlePolicy]{"directory.throttle", config.Throttle, ThrottlePolicy.Validate},
+		Password: SettingKey[PasswordPolicy]{"directory.password", config.Password, PasswordPolicy.Validate},
+		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate},
+		db:       config.DB,
+		all:      store.NewCollection(config.DB, settingType),
+		cache:    map[place]cachedSetting{},
+	}
+	return s, errors.Join(
+		config.Session.Validate(), config.Lock.Validate(), config.Throttle.Validate(),
+		config.Password.Validate(), config.Branding.Validate(),
+	)
+}
+
+// Resolve returns the value of a setting for an application in an organization; an app of "" is none in particular. The
+// first that was set holds, whole: of the application in the organization, of the organization, of the same two in each
+// ancestor, and at last the default. A value set less than a second ago on another node may not be seen yet.
+func Resolve[T any](ctx context.Context, s *Settings, key SettingKey[T], org, app string) (T, error) {
+	for p := range places(key.Name, org, app) {
+		value, err := readSetting[T](ctx, s, p)
+		if err != nil {
+			return key.Default, err
+		}
+		if value != nil {
+			return *value, nil
+		}
+	}
+	return key.Default, nil
+}
+
+// places lists where the value of a setting may stand, nearest first.
+func places(name, org, app string) iter.Seq[place] {
+	return func(yield func(place) bool) {
+		for {
+			if app != "" && !yield(place{name, org, app}) {
+				return
+			}
+			if !yield(place{name, org, ""}) || org == "" {
+				return
+			}
+			org = org[:max(0, strings.LastIndexByte(org, '/'))]
+		}
+	}
+}
+
+// readSetting returns the value that stands in a place, nil when none does.
+func readSetting[T any](ctx context.Context, s *Settings, p place) (*T, error) {
+	now := s.db.Now()
+	s.mu.RLock()
+	cached, ok := s.cache[p]
+	s.mu.RUnlock()
+	if age := now.Sub(cached.read); ok && age >= 0 && age < settingStaleness {
+		if cached.value == nil {
+			return nil, nil
+		}
+		if value, ok := cached.value.(*T); ok {
+			return value, nil
+		}
+	}
+	found, err := s.all.Get(ctx, p.ref())
+	if errors.Is(err, store.ErrNotFound) {
+		s.remember(p, cachedSetting{read: now})
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	value := new(T)
+	if err := json.Unmarshal(found.Value, value); err != nil {
+		return nil, fmt.Errorf("directory: setting %s: %w", p.name, err)
+	}
+	s.remember(p, cachedSetting{value: value, read: now})
+	return value, nil
+}
+
+func (s *Settings) remember(p place, c cachedSetting) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.cache) >= settingCacheSize {
+		clear(s.cache)
+	}
+	if old, ok := s.cache[p]; !ok || !old.read.After(c.read) {
+		s.cache[p] = c
+	}
+}
+
+// Set writes the value of a setting for an organization, or for one application in it. The event is "setting.changed".
+// Errors: the key's Validate's.
+func Set[T any](ctx context.Context, s *Settings, key SettingKey[T], org, app string, value T) error {
+	if key.Validate != nil {
+		if err := key.Validate(value); err != nil {
+			return err
+		}
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("directory: setting %s: %w", key.Name, err)
+	}
+	return s.write(ctx, place{key.Name, org, app}, func(b *store.Batch, old *setting) bool {
+		if old != nil {
+			old.Value = encoded
+			s.all.Replace(b, old)
+			return true
+		}
+		p := place{key.Name, org, app}
+		s.all.Insert(b, &setting{
+			Meta: store.Meta{Org: org, ID: p.ref().ID}, Name: key.Name, Application: app, Value: encoded,
+		})
+		return true
+	})
+}
+
+// Unset removes the value of a setting, so that it is inherited again. The event is "setting.changed"; where nothing was
+// set nothing happens.
+func (s *Settings) Unset(ctx context.Context, name, org, app string) error {
+	return s.write(ctx, place{name, org, app}, func(b *store.Batch, old *setting) bool {
+		if old == nil {
+			return false
+		}
+		s.all.Delete(b, old)
+		return true
+	})
+}
+
+// write reads what stands in a place, nil for nothing, and does what edit put into the batch.
+func (s *Settings) write(ctx context.Context, p place, edit func(b *store.Batch, old *setting) bool) error {
+	defer s.forget()
+	return retry(func() error {
+		old, err := s.all.Get(ctx, p.ref())
+		if errors.Is(err, store.ErrNotFound) {
+			old = nil
+		} else if err != nil {
+			return err
+		}
+		b := s.db.Batch()
+		if !edit(b, old) {
+			return nil
+		}
+		b.Event(store.Event{
+			Meta: store.Meta{Org: p.org}, Type: "setting.changed", Data: details("name", p.name, "application", p.app),
+		})
+		return b.Apply(ctx)
+	})
+}
+
+func (s *Settings) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.cache)
+}

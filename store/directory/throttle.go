@@ -1,0 +1,113 @@
+package directory
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// Throttled is what an address does that is bounded.
+type Throttled string
+
+// What is bounded; see the fields of ThrottlePolicy.
+const (
+	ThrottlePassword Throttled = "password"
+	ThrottleAccount  Throttled = "account"
+	ThrottleSend     Throttled = "send"
+)
+
+// windowKind counts attempts in a window of time. It holds no addresses, only keyed hashes.
+var windowKind = store.Kind{Name: "directory.window"}
+
+// Throttle bounds what one network address may try, in fixed windows of time. An IPv6 address stands for its /64.
+type Throttle struct {
+	db       *store.DB
+	settings *Settings
+}
+
+func newThrottle(db *store.DB, settings *Settings) *Throttle {
+	return &Throttle{db: db, settings: settings}
+}
+
+// Pass is one attempt that Throttle.Begin has counted.
+type Pass struct {
+	now     time.Time
+	windows []window
+}
+
+type window struct {
+	limit Limit
+	ends  time.Time
+	count *int64
+}
+
+// Begin adds to the batch that an address makes an attempt. Whether it may go on is known once the batch is applied.
+// All that is not an IP address shares one budget.
+func (t *Throttle) Begin(ctx context.Context, b *store.Batch, org string, what Throttled, address string) (*Pass, error) {
+	policy, err := Resolve(ctx, t.settings, t.settings.Throttle, org, "")
+	if err != nil {
+		return nil, err
+	}
+	p := &Pass{now: b.Now()}
+	network := network(address)
+	for _, limit := range policy.limits(what) {
+		start := p.now.Truncate(limit.Per)
+		id := t.db.Keys().MAC("directory.throttle", string(what), network, limit.Per.String(), strconv.FormatInt(start.Unix(), 10))
+		ends := start.Add(limit.Per)
+		p.windows = append(p.windows, window{limit, ends, b.Add(windowKind, store.Ref{Org: org, ID: id}, 1, ends)})
+	}
+	return p, nil
+}
+
+func (p ThrottlePolicy) limits(what Throttled) []Limit {
+	switch what {
+	case ThrottlePassword:
+		return p.Password
+	case ThrottleAccount:
+		return p.Account
+	case ThrottleSend:
+		return p.Send
+	}
+	return nil
+}
+
+// Admitted reports whether the attempt is within all limits. It is false until the batch of Begin was applied.
+func (p *Pass) Admitted() bool {
+	for _, w := range p.windows {
+		if *w.count < 1 || *w.count > w.limit.Count {
+			return false
+		}
+	}
+	return true
+}
+
+// RetryAfter is how long until the limits that were passed are forgotten, for a Retry-After header; zero when Admitted.
+func (p *Pass) RetryAfter() time.Duration {
+	var wait time.Duration
+	for _, w := range p.windows {
+		if *w.count > w.limit.Count {
+			wait = max(wait, w.ends.Sub(p.now))
+		}
+	}
+	return wait
+}
+
+// network returns what stands for an address: itself, or its /64.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return ""
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	prefix, err := a.Prefix(64)
+	if err != nil {
+		return ""
+	}
+	return prefix.String()
+}

@@ -1,0 +1,217 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+)
+
+var (
+	userKind = store.Kind{Name: "directory.user"}
+	userType = store.Type[User]{
+		Kind: userKind,
+		Keys: func(u *User) []store.Key { return []store.Key{{Name: "username", Value: Fold(u.Username)}} },
+		Index: func(u *User) []store.Entry {
+			entries := []store.Entry{
+				{Field: "id", Value: store.Text(u.ID)},
+				{Field: "username", Value: store.Text(Fold(u.Username))},
+				{Field: "disabled", Value: store.Bool(u.Disabled)},
+				{Field: "created", Value: store.Time(u.Created)},
+				{Field: "updated", Value: store.Time(u.Updated)},
+			}
+			if u.Email != "" {
+				entries = append(entries, store.Entry{Field: "email", Value: store.Text(Fold(u.Email))})
+			}
+			if u.Name != "" {
+				entries = append(entries, store.Entry{Field: "name", Value: store.Text(Fold(u.Name))})
+			}
+			return entries
+		},
+	}
+)
+
+// defaultUsers keeps people in the DB. A user and their Subject have one id.
+type defaultUsers struct {
+	db          *store.DB
+	all         *store.Collection[User]
+	credentials *Credentials
+	hasher      *password.Hasher
+	logger      *slog.Logger
+}
+
+func newDefaultUsers(config Config, credentials *Credentials) (*defaultUsers, error) {
+	if config.Hasher == nil {
+		hasher, err := password.New(password.Config{})
+		if err != nil {
+			return nil, err
+		}
+		config.Hasher = hasher
+	}
+	return &defaultUsers{
+		db: config.DB, all: store.NewCollection(config.DB, userType),
+		credentials: credentials, hasher: config.Hasher, logger: config.Logger,
+	}, nil
+}
+
+// Capabilities implements Users.
+func (d *defaultUsers) Capabilities() Capabilities {
+	return Capabilities{Write: true, SetPassword: true, InBatch: true}
+}
+
+// Find implements Users.
+func (d *defaultUsers) Find(ctx context.Context, org string, by Identifier) (*User, error) {
+	switch by.Name {
+	case ByID:
+		if !validID(by.Value) {
+			return nil, store.ErrNotFound
+		}
+		return d.all.Get(ctx, store.Ref{Org: org, ID: by.Value})
+	case ByUsername:
+		return d.all.Lookup(ctx, org, store.Key{Name: "username", Value: Fold(by.Value)})
+	case ByEmail:
+		return d.findByEmail(ctx, org, by.Value)
+	}
+	return nil, store.ErrNotFound
+}
+
+func (d *defaultUsers) findByEmail(ctx context.Context, org, email string) (*User, error) {
+	page, err := d.all.List(ctx, store.Query{Org: org, Filter: store.Equals("email", store.Text(Fold(email))), Limit: 2})
+	if err != nil {
+		return nil, err
+	}
+	if len(page.Items) != 1 { // nobody's, or shared and thus nobody's
+		return nil, store.ErrNotFound
+	}
+	return page.Items[0], nil
+}
+
+// List implements Users. Names in the filter are compared without regard to case.
+func (d *defaultUsers) List(ctx context.Context, q store.Query) (store.Listing[User], error) {
+	q.Filter = foldFilter(q.Filter)
+	return d.all.List(ctx, q)
+}
+
+// foldFilter brings what a filter compares names with into the form in which the index has them.
+func foldFilter(f store.Filter) store.Filter {
+	switch f := f.(type) {
+	case store.And:
+		folded := make(store.And, len(f))
+		for i, part := range f {
+			folded[i] = foldFilter(part)
+		}
+		return folded
+	case store.Or:
+		folded := make(store.Or, len(f))
+		for i, part := range f {
+			folded[i] = foldFilter(part)
+		}
+		return folded
+	case store.Not:
+		return store.Not{Filter: foldFilter(f.Filter)}
+	case store.Compare:
+		if f.Field == "username" || f.Field == "email" || f.Field == "name" {
+			f.Value.Text = Fold(f.Value.Text)
+		}
+		return f
+	}
+	return f
+}
+
+// Create implements Users.
+func (d *defaultUsers) Create(ctx context.Context, b *store.Batch, u *User) error {
+	if u.ID == "" {
+		u.ID = store.NewID()
+	}
+	switch _, err := d.Find(ctx, u.Org, Identifier{Name: ByUsername, Value: u.Username}); {
+	case err == nil:
+		return &TakenError{Name: "username"}
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	u.Created = b.Now()
+	u.Updated = u.Created
+	d.all.Insert(b, u) // the key decides between two who come at once
+	return nil
+}
+
+// Replace implements Users.
+func (d *defaultUsers) Replace(_ context.Context, b *store.Batch, u *User) error {
+	u.Updated = b.Now()
+	d.all.Replace(b, u)
+	return nil
+}
+
+// Delete implements Users.
+func (d *defaultUsers) Delete(ctx context.Context, b *store.Batch, u *User) error {
+	c, err := d.credentials.Get(ctx, passwordRef(u.Ref()))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		d.credentials.all.Delete(b, c)
+	}
+	d.all.Delete(b, u)
+	return nil
+}
+
+// nobody stands for the user who does not exist, so that the same reads are made for them.
+var nobody = store.Ref{ID: "nobody"}
+
+// VerifyPassword implements Users. A password that was hashed at other costs is hashed anew.
+func (d *defaultUsers) VerifyPassword(ctx context.Context, u *User, pass string) (bool, error) {
+	if len(pass) > password.MaxLength {
+		return false, nil
+	}
+	ref := nobody
+	if u != nil {
+		ref = u.Ref()
+	}
+	c, err := d.credentials.Get(ctx, passwordRef(ref))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, d.hasher.Dummy(ctx, pass)
+	}
+	if err != nil {
+		return false, err
+	}
+	encoded, err := d.credentials.open(c)
+	if err != nil {
+		return false, err
+	}
+	result, err := d.hasher.Verify(ctx, encoded.Reveal(), pass)
+	if err != nil {
+		return false, err
+	}
+	if result.Rehash {
+		d.rehash(ctx, c, pass)
+	}
+	return result.OK, nil
+}
+
+// rehash replaces an outdated hash of the password that was just proven. The sign-in does not depend on it.
+func (d *defaultUsers) rehash(ctx context.Context, c *Credential, pass string) {
+	encoded, err := d.hasher.Hash(ctx, pass)
+	if err == nil {
+		d.credentials.seal(c, secret.Text(encoded))
+		b := d.db.Batch()
+		d.credentials.all.Replace(b, c)
+		err = b.Apply(ctx)
+	}
+	if err != nil && store.ConflictOn(err, credentialKind) == nil {
+		d.logger.WarnContext(ctx, "an outdated password hash was not replaced", "subject", c.Subject.ID, "error", err)
+	}
+}
+
+// SetPassword implements Users.
+func (d *defaultUsers) SetPassword(ctx context.Context, b *store.Batch, u *User, pass string) error {
+	encoded, err := d.hasher.Hash(ctx, pass)
+	if err != nil {
+		return err
+	}
+	return d.credentials.put(ctx, b, &Credential{
+		Meta: store.Meta{Org: u.Org, ID: passwordRef(u.Ref()).ID}, Subject: u.Ref(), Type: PasswordCredential,
+	}, secret.Text(encoded))
+}
