@@ -1,0 +1,191 @@
+package pages
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+//go:embed locales/*.json
+var localeFiles embed.FS
+
+// fallbackLocale is the language of the texts that a catalogue lacks. Its own catalogue lacks none.
+const fallbackLocale = "en"
+
+// A Text is a message in a person's language. Print it through the template "text", which isolates the direction of what
+// is foreign to the language; printed as it is, it is plain text.
+type Text []Run
+
+// Run is a part of a Text.
+type Run struct {
+	Value string
+	// Foreign is set for what was put in place of a placeholder: a name, whose letters may run the other way.
+	Foreign bool
+}
+
+// String returns the text without marks.
+func (t Text) String() string {
+	var b strings.Builder
+	for _, run := range t {
+		b.WriteString(run.Value)
+	}
+	return b.String()
+}
+
+// catalogs are the texts of every language, complete in each.
+type catalogs struct {
+	byLocale map[string]catalog // by lower-case tag
+	standard catalog
+}
+
+// catalog holds the texts of one language. In a compiled text, a foreign Run holds the name of its placeholder.
+type catalog struct {
+	tag   string
+	texts map[string]Text
+}
+
+// MessageIDs lists, in order, the ids of all messages that the built-in catalogues have texts for: what a translation consists of.
+func MessageIDs() []string {
+	texts, _ := readCatalog(localeFiles, "locales/"+fallbackLocale+".json") // a test reads it
+	return slices.Sorted(maps.Keys(texts))
+}
+
+// newCatalogs lays the host's catalogues over ours, and each language over its wider one: pt-BR over pt over en.
+func newCatalogs(host fs.FS, standard string) (catalogs, error) {
+	own, _ := fs.Sub(localeFiles, "locales") // the compiler put it there
+	layers, err := readCatalogs(own)
+	if host != nil {
+		more, errHost := readCatalogs(host)
+		err = errors.Join(err, errHost)
+		for tag, texts := range more {
+			if layers[tag] == nil {
+				layers[tag] = map[string]string{}
+			}
+			maps.Copy(layers[tag], texts)
+		}
+	}
+	if err != nil {
+		return catalogs{}, err
+	}
+	all := catalogs{byLocale: make(map[string]catalog, len(layers))}
+	for tag := range layers {
+		all.byLocale[strings.ToLower(tag)] = compile(tag, layers)
+	}
+	if standard == "" {
+		standard = fallbackLocale
+	}
+	var ok bool
+	if all.standard, ok = all.lookup(standard); !ok {
+		return catalogs{}, fmt.Errorf("DefaultLocale: there is no catalogue for %q", standard)
+	}
+	return all, nil
+}
+
+func readCatalogs(files fs.FS) (map[string]map[string]string, error) {
+	names, err := fs.Glob(files, "*.json")
+	if err != nil {
+		return nil, fmt.Errorf("Locales: %w", err)
+	}
+	found := make(map[string]map[string]string, len(names))
+	var problems []error
+	for _, name := range names {
+		texts, err := readCatalog(files, name)
+		problems = append(problems, err)
+		found[strings.TrimSuffix(name, ".json")] = texts
+	}
+	return found, errors.Join(problems...)
+}
+
+func readCatalog(files fs.FS, name string) (map[string]string, error) {
+	content, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, fmt.Errorf("Locales: %w", err)
+	}
+	var texts map[string]string
+	if err := json.Unmarshal(content, &texts); err != nil {
+		return nil, fmt.Errorf("Locales: %s: %w", name, err)
+	}
+	return texts, nil
+}
+
+func compile(tag string, layers map[string]map[string]string) catalog {
+	c := catalog{tag: tag, texts: make(map[string]Text, len(layers[fallbackLocale]))}
+	chain := []string{tag}
+	for wide := range wider(tag) {
+		chain = append(chain, wide)
+	}
+	slices.Reverse(chain)
+	for _, layer := range append([]string{fallbackLocale}, chain...) {
+		for id, text := range layers[layer] {
+			c.texts[id] = parseText(text)
+		}
+	}
+	return c
+}
+
+// parseText finds the {placeholders} of a text. A brace that belongs to none stands for itself.
+func parseText(s string) (t Text) {
+	for s != "" {
+		start := strings.IndexByte(s, '{')
+		length := strings.IndexByte(s[max(start, 0):], '}')
+		if start < 0 || length < 0 {
+			return append(t, Run{Value: s})
+		}
+		if start > 0 {
+			t = append(t, Run{Value: s[:start]})
+		}
+		t = append(t, Run{Value: s[start+1 : start+length], Foreign: true})
+		s = s[start+length+1:]
+	}
+	return t
+}
+
+// text returns the message with its placeholders filled. What no catalogue has is the text behind the "|" of the id, and
+// without one the id.
+func (c catalog) text(id string, params ...map[string]string) Text {
+	if id == "" {
+		return nil
+	}
+	key, spare, _ := strings.Cut(id, "|")
+	pattern, ok := c.texts[key]
+	if !ok {
+		if spare == "" {
+			spare = key
+		}
+		return Text{{Value: printable(spare)}}
+	}
+	filled := make(Text, len(pattern))
+	for i, run := range pattern {
+		if run.Foreign {
+			run.Value = printable(param(run.Value, params))
+		}
+		filled[i] = run
+	}
+	return filled
+}
+
+func param(name string, params []map[string]string) string {
+	for _, p := range params {
+		if value, ok := p[name]; ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// printable removes what could make a name look like something else: control characters, and those that turn the
+// direction of the text around them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,289 @@
+package pages
+
+import (
+	"cmp"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// A Page is what a template sees: everything chosen, translated and checked. It is API for those who write templates.
+type Page struct {
+	// Lang is the language of the page, Dir its direction: "ltr" or "rtl".
+	Lang, Dir string
+	// Step is the Prompt's step, "failure" or "signed-out".
+	Step string
+	// WindowTitle is the plain text of the title element. Title is the heading, Intro the sentence below it.
+	WindowTitle  string
+	Title, Intro Text
+	// Logo is an image with the alternative text LogoName. Without a Logo there is a Monogram, which is a letter, or an
+	// Emblem, which is the name of an icon.
+	Logo     template.URL
+	LogoName string
+	Monogram string
+	Emblem   string
+	// Person is who is signing in, where the page does not ask.
+	Person string
+	// Wrong says that something was refused, and Notices what.
+	Wrong   bool
+	Notices []Notice
+
+	// Submit takes the form; Flow, Sequence and Restart are its hidden inputs.
+	Submit, Flow string
+	Sequence     int64
+	Restart      string
+	Fields       []Field
+	Actions      []Action
+	Consent      []Consent
+	// QR is an image, QRLink what it says when that can be opened on this device, and QRText the same for typing, in groups.
+	QR, QRLink template.URL
+	QRText     []string
+
+	// Failure is set on the page of a failure.
+	Failure *Failure
+
+	// SupportEmail, PrivacyURL and TermsURL are for the foot of the page; each may be "".
+	SupportEmail, PrivacyURL, TermsURL string
+	// Icon and Stylesheet are what the head refers to, and Style the tokens of the Branding, admitted by Nonce.
+	Icon       template.URL
+	Stylesheet string
+	Style      template.CSS
+	Nonce      string
+
+	kind    string
+	catalog catalog
+	ambient map[string]string
+	images  []string
+}
+
+// Notice is a message above the form. Role is its ARIA role, Icon the name of its icon.
+type Notice struct {
+	Level, Role, Icon string
+	Text              Text
+}
+
+// Field is an input. Type is the flow.FieldType, InputType the type attribute of HTML.
+type Field struct {
+	Name, Type, InputType          string
+	Label                          Text
+	Value, Autocomplete, InputMode string
+	Required, Focus, Verbatim      bool
+	Problem                        Text
+	// DescribedBy lists the ids of the elements that say more.
+	DescribedBy string
+}
+
+// Action is a button. Kind is "primary", "secondary" or "quiet"; Main marks the one that submits the fields.
+type Action struct {
+	Name, Kind string
+	Label      Text
+	Main       bool
+}
+
+// Consent is something that the person may allow; what is Mandatory cannot be left out.
+type Consent struct {
+	ID, Icon      string
+	Title, Detail Text
+	Mandatory     bool
+}
+
+// Failure is what a failure page shows besides its message.
+type Failure struct {
+	Code, Correlation, Detail, StartOver string
+}
+
+// T returns a message of the catalogue; a template calls it with an id of the host's own.
+func (p *Page) T(id string) Text { return p.catalog.text(id, p.ambient) }
+
+func (p *Page) message(m flow.Message) Text { return p.catalog.text(m.ID, m.Params, p.ambient) }
+
+// begin makes what all pages have in common.
+func (p *Pages) begin(r *http.Request, kind string, locales []string, b directory.Branding) *Page {
+	c := p.catalogs.choose(locales, strings.Join(r.Header.Values("Accept-Language"), ","))
+	page := &Page{kind: kind, Step: kind, catalog: c, Lang: c.tag, Dir: "ltr", Icon: template.URL(p.assets.icon), Stylesheet: p.assets.style}
+	if c.text("locale.direction").String() == "rtl" {
+		page.Dir = "rtl"
+	}
+	product := cmp.Or(b.Name, p.host)
+	page.ambient = map[string]string{"product": product, "application": product}
+	page.brand(b)
+	return page
+}
+
+func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
+	page := p.begin(r, promptPage, v.Locales, v.Branding)
+	page.Step = v.Prompt.Step
+	page.Submit, page.Flow, page.Sequence, page.Restart = v.Submit, v.Flow, v.Sequence, v.Restart
+	page.concern(v, p.imageOrigins)
+	page.Title, page.Intro = page.message(v.Prompt.Title), page.message(v.Prompt.Intro)
+	page.notices(v.Prompt.Messages)
+	page.fields(v.Prompt.Fields)
+	page.actions(v.Prompt.Actions)
+	page.consent(v.Prompt.Consent)
+	page.qr(v.Prompt)
+	if !slices.ContainsFunc(v.Prompt.Fields, func(f flow.Field) bool { return f.Name == "username" }) {
+		page.Person = printable(v.Person)
+	}
+	page.entitle()
+	return page
+}
+
+func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
+	page := p.begin(r, signedOutPage, v.Locales, v.Branding)
+	page.concern(v, p.imageOrigins)
+	page.Title = page.T("signed-out.title")
+	page.Emblem, page.Monogram = "check", ""
+	page.notices(v.Prompt.Messages)
+	page.entitle()
+	return page
+}
+
+func (p *Pages) failure(r *http.Request, f flow.Failure) *Page {
+	page := p.begin(r, failurePage, f.Locales, f.Branding)
+	page.Title = page.T("failure.title")
+	page.Emblem, page.Monogram = "alert", ""
+	page.notices([]flow.Message{{ID: cmp.Or(f.Message.ID, "failure.unknown"), Params: f.Message.Params, Level: flow.Error}})
+	page.Failure = &Failure{
+		Code: printable(f.Code), Correlation: printable(f.Correlation), Detail: printable(f.Detail), StartOver: link(f.StartOver),
+	}
+	page.entitle()
+	return page
+}
+
+// concern says whom the person signs in to.
+func (p *Page) concern(v flow.View, imageOrigins []string) {
+	if v.Person != "" {
+		p.ambient["person"] = v.Person
+	}
+	name := printable(v.ApplicationName)
+	if name == "" {
+		return
+	}
+	p.ambient["application"] = name
+	p.Monogram = monogram(name)
+	if p.Logo != "" {
+		return // the product's own stands above it
+	}
+	if logo, origin := image(v.ApplicationLogo); logo != "" && admitted(origin, imageOrigins) {
+		p.show(logo, origin, name)
+	}
+}
+
+// monogram is the letter that stands for a name without a picture.
+func monogram(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return string(unicode.ToUpper(r))
+		}
+	}
+	return ""
+}
+
+func (p *Page) notices(messages []flow.Message) {
+	for _, m := range messages {
+		if m.ID == "" {
+			continue
+		}
+		n := Notice{Level: string(m.Level), Role: "status", Icon: "info", Text: p.message(m)}
+		switch m.Level {
+		case flow.Error:
+			p.Wrong, n.Role, n.Icon = true, "alert", "alert"
+		case flow.Warning:
+			n.Icon = "warning"
+		case flow.Success:
+			n.Icon = "check"
+		case flow.Info:
+		default:
+			n.Level = string(flow.Info)
+		}
+		p.Notices = append(p.Notices, n)
+	}
+}
+
+func (p *Page) fields(fields []flow.Field) {
+	for _, f := range fields {
+		field := Field{
+			Name: f.Name, Type: string(f.Type), InputType: "text", Label: p.catalog.text(f.Label, p.ambient), Value: f.Value,
+			Autocomplete: f.Autocomplete, Required: f.Required, Focus: f.Focus, Problem: p.message(f.Problem),
+		}
+		switch f.Type {
+		case flow.PasswordField:
+			field.InputType, field.Value, field.Verbatim = "password", "", true
+		case flow.CodeField:
+			field.InputMode, field.Verbatim = "numeric", true
+		case flow.CheckboxField:
+		default:
+			field.Type = string(flow.TextField)
+			field.Verbatim = strings.Contains(f.Autocomplete, "username") || strings.Contains(f.Autocomplete, "email")
+		}
+		field.DescribedBy = p.describe(field)
+		p.Wrong = p.Wrong || field.Problem != nil
+		p.Fields = append(p.Fields, field)
+	}
+}
+
+// describe connects an input with what is wrong about it; the one in which typing begins also with the messages, because a
+// screen reader that starts there would pass them by.
+func (p *Page) describe(f Field) string {
+	var ids []string
+	if f.Problem != nil {
+		ids = append(ids, f.Name+"-problem")
+	}
+	if f.Focus && len(p.Notices) > 0 {
+		ids = append(ids, "messages")
+	}
+	return strings.Join(ids, " ")
+}
+
+func (p *Page) actions(actions []flow.Action) {
+	for i, a := range actions {
+		p.Actions = append(p.Actions, Action{
+			Name: a.Name, Kind: cmp.Or(string(a.Kind), "primary"), Label: p.catalog.text(a.Label, p.ambient), Main: i == 0,
+		})
+	}
+}
+
+// consentIcons are the icons of the scopes and claims of OpenID Connect Core §5.
+var consentIcons = map[string]string{
+	"openid": "person", "profile": "badge", "email": "mail", "phone": "phone", "address": "place",
+	"offline_access": "clock", "groups": "group", "roles": "group",
+}
+
+func (p *Page) consent(items []directory.ConsentItem) {
+	for _, item := range items {
+		p.Consent = append(p.Consent, Consent{
+			ID: item.ID, Icon: cmp.Or(consentIcons[item.ID], "key"), Mandatory: item.Mandatory,
+			Title: p.catalog.text(item.Title, p.ambient), Detail: p.catalog.text(item.Detail, p.ambient),
+		})
+	}
+}
+
+// entitle makes the window's title; one that begins with "Error" tells at once that the page came back (WCAG 2.2 §2.4.2).
+func (p *Page) entitle() {
+	p.WindowTitle = p.Title.String()
+	if p.Wrong && p.Failure == nil {
+		p.WindowTitle = p.catalog.text("page.wrong", map[string]string{"title": p.WindowTitle}).String()
+	}
+	if product := p.ambient["product"]; !strings.Contains(p.WindowTitle, product) {
+		p.WindowTitle += " · " + printable(product)
+	}
+}
+
+// groups cuts a text in pieces of four characters, which a person can keep in mind while typing.
+func groups(s string) (pieces []string) {
+	for s != "" {
+		end := 0
+		for range 4 {
+			_, size := utf8.DecodeRuneInString(s[end:])
+			end += size
+		}
+		pieces, s = append(pieces, s[:end]), s[end:]
+	}
+	return pieces
+}

@@ -1,0 +1,38 @@
+package pages
+
+import (
+	"net/http"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// samples are pages with everything that a page can have, one for each template.
+func (p *Pages) samples() []*Page {
+	brand := directory.Branding{
+		Name: "Sample", SupportEmail: "help@example.com", PrivacyURL: "/privacy", TermsURL: "/terms",
+		Light: map[string]string{"accent": "#123456"},
+	}
+	message := flow.Message{ID: "password.title", Level: flow.Error}
+	view := flow.View{
+		Flow: "flow", Submit: "/flow", Restart: "restart", Person: "sample", ApplicationName: "Sample", Branding: brand,
+		Prompt: flow.Prompt{
+			Title: message, Intro: message, Messages: []flow.Message{message}, QR: "otpauth://totp/Sample", QRText: "SAMPLE",
+			Consent: []directory.ConsentItem{{ID: "email", Title: "scope.email", Detail: "scope.email.detail"}},
+			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
+		},
+	}
+	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.CodeField, flow.CheckboxField} {
+		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
+			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message,
+		})
+	}
+	r := &http.Request{Header: http.Header{}}
+	failure := flow.Failure{Code: "code", Detail: "detail", Correlation: "id", StartOver: "/", Branding: brand, Message: message}
+	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.failure(r, failure)}
+	for step := range p.templates.steps {
+		view.Prompt.Step = step
+		all = append(all, p.prompt(r, view))
+	}
+	return all
+}
