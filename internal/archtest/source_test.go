@@ -206,14 +206,13 @@ func excepted(table []exception, f *file) bool {
 var clockReaders = []exception{
 	{"examples/*/*.go", "a host decides what time it is"},
 	{"internal/bench/*.go", "it measures"},
-	{"internal/testenv/*.go", "it waits for real programs"},
 }
 
 // clock: time comes from a Config or a parameter. time.Now appears only as the default of something called now.
 func clock(t *tree) (found []violation) {
 	for _, p := range t.packages {
 		for f := range p.production {
-			if excepted(clockReaders, f) {
+			if excepted(clockReaders, f) || matches(kits, p.path) {
 				continue
 			}
 			defaults := f.clockDefaults()
@@ -298,7 +297,7 @@ func sleep(t *tree) (found []violation) {
 // A taboo is something that no library code says.
 type taboo struct {
 	names  string // space-separated: import path, dot, name; a builtin stands alone
-	except string // packages where it is fine, besides programs
+	except string // packages where it is fine, besides programs and kits
 	reason string
 }
 
@@ -310,7 +309,7 @@ var taboos = []taboo{
 	{"net/http.DefaultClient net/http.DefaultTransport net/http.Get net/http.Head net/http.Post net/http.PostForm", "", "the host brings the client; addresses that strangers supply go through internal/fetch"},
 	{"net/http.DefaultServeMux net/http.Handle net/http.HandleFunc net/http.ListenAndServe net/http.ListenAndServeTLS", "", "the host owns the mux and the listener"},
 	{"os.Exit", "", "the process belongs to the host"},
-	{"os.Getenv os.LookupEnv os.Environ", "internal/testenv", "configuration is Config"},
+	{"os.Getenv os.LookupEnv os.Environ", "", "configuration is Config"},
 }
 
 // forbiddenCalls holds taboos over everything but programs.
@@ -324,7 +323,7 @@ func forbiddenCalls(t *tree) (found []violation) {
 				}
 				said := f.says(expr)
 				for _, taboo := range taboos {
-					exempt := matches(taboo.except, p.path) || p.command() && said != "panic"
+					exempt := matches(taboo.except, p.path) || said != "panic" && (p.command() || matches(kits, p.path))
 					if said != "" && !exempt && slices.Contains(strings.Fields(taboo.names), said) {
 						found = append(found, f.at(expr.Pos(), "%s: %s", said, taboo.reason))
 					}
@@ -353,7 +352,6 @@ func (f *file) says(expr ast.Expr) string {
 var starters = []exception{
 	{"examples/*/*.go", "a host does"},
 	{"internal/bench/*.go", "it measures load"},
-	{"internal/testenv/*.go", "it watches real programs"},
 	{"internal/password/password.go", "a hash cannot be interrupted: it finishes, and keeps its share of memory, after its caller has left"},
 }
 
@@ -361,7 +359,7 @@ var starters = []exception{
 func goroutines(t *tree) (found []violation) {
 	for _, p := range t.packages {
 		for f := range p.production {
-			if excepted(starters, f) {
+			if excepted(starters, f) || matches(kits, p.path) {
 				continue
 			}
 			ast.Inspect(f.syntax, func(node ast.Node) bool {

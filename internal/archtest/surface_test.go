@@ -194,7 +194,7 @@ func isMember(typ ast.Expr, field *ast.Field) (member bool) {
 }
 
 // kinds are names that say what sort of thing is inside instead of what it is about.
-const kinds = " util utils common helper helpers model models type types manager managers misc shared base lib constant constants "
+const kinds = " util utils common helper helpers models type types manager managers misc shared base lib constant constants "
 
 // names: packages and files are named for what they are about, and exported names read well behind their package.
 func names(t *tree) (found []violation) {
