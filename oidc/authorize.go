@@ -1,0 +1,192 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// begin validates an authorization request as far as it can be validated without knowing who is at the browser. Two kinds
+// of error come out of it: with a nil request the error is for the person, because nobody has proven where else to send
+// it; with a request it goes to the proven redirect URI.
+func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*authorizationRequest, *Error) {
+	clientID := form.Value("client_id")
+	if bad != nil { // a form that cannot be read does not prove a redirect URI
+		return nil, formError(bad)
+	}
+	if clientID == "" {
+		return nil, invalidRequest("client_id is missing")
+	}
+	c, err := p.Clients.find(ctx, clientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &Error{Code: "invalid_client", Description: "the client is not known", Status: 400}
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	redirectURI := form.Value("redirect_uri")
+	switch {
+	case redirectURI == "":
+		return nil, invalidRequest("redirect_uri is missing")
+	case !matchRedirectURI(c.RedirectURIs, redirectURI):
+		return nil, invalidRequest("redirect_uri is not registered for the client")
+	}
+	q := &authorizationRequest{
+		Meta:     store.Meta{Org: c.Org, ID: store.NewID(), Expires: p.db.Now().Add(requestLifetime)},
+		ClientID: c.ClientID, RedirectURI: redirectURI, State: form.Value("state"), Parameters: form.Encode(),
+	}
+	// From here on the client can be told.
+	if refusal := q.parseResponseMode(form); refusal != nil {
+		return q, refusal
+	}
+	if refusal := q.parse(form, c); refusal != nil {
+		return q, refusal
+	}
+	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
+		return q, refusal
+	}
+	if _, err := p.livingApplication(ctx, c); errors.Is(err, errBroken) {
+		return q, &Error{Code: "unauthorized_client", Description: "the application is disabled"}
+	} else if err != nil {
+		return q, unavailable(err)
+	}
+	return q, nil
+}
+
+// parseIDTokenHint reads id_token_hint: an ID token of ours, which may have expired (OpenID Connect Core §3.1.2.1).
+func (p *Provider) parseIDTokenHint(ctx context.Context, form web.Form, q *authorizationRequest) *Error {
+	if !form.Has("id_token_hint") {
+		return nil
+	}
+	hint, err := p.openHint(ctx, form.Value("id_token_hint"))
+	if isTokenFault(err) || errors.Is(err, errBroken) {
+		return invalidRequest("id_token_hint is not an ID token of this issuer").because(err)
+	}
+	if err != nil {
+		return unavailable(err)
+	}
+	if q.HintSubject != "" && q.HintSubject != hint.Subject {
+		return invalidRequest("id_token_hint and claims ask for different subjects")
+	}
+	q.HintSubject = hint.Subject
+	return nil
+}
+
+// approve decides what of the request the person has granted, once the flow has answered. A nil list of items to ask means
+// that consent is settled.
+func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app *directory.Application, subject store.Ref) (*Consent, []directory.ConsentItem, error) {
+	items := q.consentItems()
+	consent, err := p.consentOf(ctx, subject, q.ClientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if app.SkipConsent {
+		consent.decide(items, itemIDs(items), p.db.Now())
+		return consent, nil, nil
+	}
+	return consent, consent.due(items, q.prompts(promptConsent)), nil
+}
+
+func itemIDs(items []directory.ConsentItem) []string {
+	ids := make([]string, len(items))
+	for i, item := range items {
+		ids[i] = item.ID
+	}
+	return ids
+}
+
+// complete turns the request into a code, in one step with the consent that was given on the way.
+func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *directory.Application, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
+	scopes, claims := consent.apply(q, q.consentItems())
+	code, hash := newCode(q)
+	now := p.db.Now()
+	q.Answer = &codeAnswer{
+		CodeHash: hash, Expires: now.Add(p.config.CodeLifetime),
+		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
+		Session: result.Session, SessionEpoch: result.SessionEpoch,
+		Application: app.Ref(), ApplicationEpoch: app.Epoch,
+		Evidence: result.Evidence, Scopes: scopes, Claims: claims,
+	}
+	q.Parameters = "" // a code was made of it: there is no fresh start
+	q.Expires = q.Answer.Expires
+	b := p.db.Batch()
+	p.requests.Replace(b, q)
+	if save {
+		p.saveConsent(b, consent)
+	}
+	if err := b.Apply(ctx); err != nil {
+		return nil, err
+	}
+	return url.Values{"code": {code}}, nil
+}
+
+// refused is the error response for a refusal of the flow (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
+func refused(r directory.Refusal) *Error {
+	codes := map[directory.Refusal]Error{
+		directory.Denied:                   {Code: "access_denied", Description: "the person refused"},
+		directory.LoginRequired:            {Code: "login_required", Description: "the person must sign in"},
+		directory.InteractionRequired:      {Code: "interaction_required", Description: "the person must be asked something"},
+		directory.ConsentRequired:          {Code: "consent_required", Description: "the person must consent"},
+		directory.AccountSelectionRequired: {Code: "account_selection_required", Description: "the person must choose an account"},
+		directory.Unmet:                    {Code: "unmet_authentication_requirements", Description: "the required authentication cannot be reached"},
+	}
+	if e, ok := codes[r]; ok {
+		return &e
+	}
+	return &Error{Code: "server_error", Description: "the sign-in ended without an answer"}
+}
+
+// response adds what every authorization response carries: state, and iss against mix-up (RFC 9207).
+func (p *Provider) response(q *authorizationRequest, values url.Values) url.Values {
+	if q.State != "" {
+		values.Set("state", q.State)
+	}
+	values.Set("iss", p.site.Issuer())
+	return values
+}
+
+func errorValues(e *Error) url.Values {
+	values := url.Values{"error": {redirectCode(e.Code)}}
+	if e.Description != "" {
+		values.Set("error_description", e.Description)
+	}
+	return values
+}
+
+// redirectCode keeps the codes of token errors out of authorization responses.
+func redirectCode(code string) string {
+	if slices.Contains([]string{"invalid_client", "invalid_grant"}, code) {
+		return "invalid_request"
+	}
+	return code
+}
+
+// withQuery adds values to the query of a redirect URI, keeping the one it was registered with (RFC 6749 §3.1.2).
+func withQuery(uri string, values url.Values) string {
+	separator := "?"
+	if u, err := url.Parse(uri); err == nil && u.RawQuery != "" {
+		separator = "&"
+	} else if err == nil && u.ForceQuery {
+		separator = ""
+	}
+	return uri + separator + values.Encode()
+}
+
+// bound reports whether the request belongs to the browser with that binding cookie.
+func (q *authorizationRequest) bound(browser string) bool { return secret.Matches(q.Browser, browser) }
+
+// formError says what is wrong with a form.
+func formError(err error) *Error {
+	if e, ok := errors.AsType[*web.FormError](err); ok {
+		refusal := invalidRequest(e.Problem)
+		refusal.Status = e.Status
+		return refusal.because(err)
+	}
+	return invalidRequest("the request could not be read").because(err)
+}

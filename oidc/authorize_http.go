@@ -1,0 +1,188 @@
+package oidc
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// cookieRequest is the purpose of the cookie that binds authorization and logout requests to a browser.
+const cookieRequest = "request"
+
+// serveAuthorize is the authorization endpoint (RFC 6749 §3.1). A GET goes on at once. A POST may come from another site
+// without our cookies, so it only leaves the request behind and sends the browser to fetch it by itself.
+func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	var form web.Form
+	var bad error
+	if r.Method == http.MethodPost {
+		form, bad = web.ReadBody(w, r)
+	} else {
+		form, bad = web.ReadQuery(r)
+	}
+	q, refusal := p.begin(r.Context(), form, bad)
+	if q == nil {
+		p.showError(w, r, refusal)
+		return
+	}
+	if refusal != nil {
+		p.observeRefusal(r, q.ClientID, refusal)
+		p.answer(w, q, errorValues(refusal))
+		return
+	}
+	if r.Method != http.MethodPost || p.site.Cookie(r, cookieRequest) != "" {
+		q.Browser = secret.Hash(p.bind(w, r))
+	}
+	b := p.db.Batch()
+	p.requests.Insert(b, q)
+	if err := b.Apply(r.Context()); err != nil {
+		p.showError(w, r, unavailable(err))
+		return
+	}
+	if r.Method == http.MethodPost {
+		web.NoStore(w.Header())
+		http.Redirect(w, r, p.resumePath(q), http.StatusSeeOther)
+		return
+	}
+	p.advance(w, r, q)
+}
+
+// serveResume is where the flow, and a browser that posted, come back to.
+func (p *Provider) serveResume(w http.ResponseWriter, r *http.Request) {
+	q, err := p.requests.Get(r.Context(), parseLocator(r.URL.Query().Get("id")))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		p.showError(w, r, &Error{Code: "request_expired", Description: "this sign-in has expired, go back to the application and start again", Status: 400})
+		return
+	case err != nil:
+		p.showError(w, r, unavailable(err))
+		return
+	}
+	if q.Browser == "" {
+		q.Browser = secret.Hash(p.bind(w, r))
+		b := p.db.Batch()
+		p.requests.Replace(b, q)
+		if err := b.Apply(r.Context()); err != nil {
+			p.showError(w, r, unavailable(err))
+			return
+		}
+	}
+	switch {
+	case !q.bound(p.site.Cookie(r, cookieRequest)) && !q.bound(p.boundNow(w)):
+		p.showError(w, r, &Error{Code: "request_foreign", Description: "this sign-in was begun in another browser", Status: 403})
+	case q.Answer != nil:
+		p.showError(w, r, &Error{Code: "request_finished", Description: "this sign-in is finished, go back to the application", Status: 400})
+	default:
+		p.advance(w, r, q)
+	}
+}
+
+// advance takes the request as far as it goes without the person, and answers the client when there is an answer.
+func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizationRequest) {
+	values, err := p.decide(w, r, q)
+	switch refusal := (*Error)(nil); {
+	case errors.As(err, &refusal) && refusal.Status == 0: // for the client
+		p.observeRefusal(r, q.ClientID, refusal)
+		p.answer(w, q, errorValues(refusal))
+	case err != nil:
+		p.showError(w, r, asError(err))
+	case values != nil:
+		p.answer(w, q, values)
+	}
+}
+
+// decide asks the flow who is there and what they allow. It returns nil when the flow has taken over the response.
+func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizationRequest) (url.Values, error) {
+	ctx := r.Context()
+	c, err := p.Clients.find(ctx, q.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	app, err := p.livingApplication(ctx, c)
+	if errors.Is(err, errBroken) {
+		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	in := q.interaction(app, p.resumePath(q))
+	in.Restart = string(p.db.Keys().Seal([]byte(q.Parameters), restartPlace...))
+	result, err := p.config.Interact(w, r, in)
+	if err != nil || result == nil {
+		return nil, err
+	}
+	if result.Refusal != "" {
+		return nil, refused(result.Refusal)
+	}
+	consent, due, err := p.dueConsent(ctx, q, app, result.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if len(due) > 0 {
+		in.Purpose, in.Subject, in.Session, in.Consent = directory.ApproveConsent, result.Subject, result.Session, due
+		answer, err := p.config.Interact(w, r, in)
+		if err != nil || answer == nil {
+			return nil, err
+		}
+		if answer.Refusal != "" {
+			return nil, refused(answer.Refusal)
+		}
+		consent.decide(due, answer.Approved, p.db.Now())
+	}
+	return p.complete(ctx, q, app, result, consent, len(due) > 0)
+}
+
+func (p *Provider) resumePath(q *authorizationRequest) string {
+	return p.site.Path(pathResume) + "?id=" + url.QueryEscape(grantLocator(q.Ref()))
+}
+
+// restartPlace is what a restart blob is sealed for.
+var restartPlace = []string{"oidc.restart"}
+
+// Restart returns the URL at which a sign-in begins again from Interaction.Restart of an expired page: the same request,
+// validated from scratch. A blob that is not ours gives an error.
+func (p *Provider) Restart(sealed string) (string, error) {
+	parameters, err := p.db.Keys().Open(store.Sealed(sealed), restartPlace...)
+	if err != nil {
+		return "", err
+	}
+	return p.site.Path(pathAuthorize) + "?" + string(parameters), nil
+}
+
+// bind returns the secret of the browser's binding cookie, and sets one when there is none.
+func (p *Provider) bind(w http.ResponseWriter, r *http.Request) string {
+	if value := p.site.Cookie(r, cookieRequest); value != "" {
+		return value
+	}
+	fresh := secret.New().Reveal()
+	p.site.SetCookie(w, cookieRequest, fresh, 0)
+	return fresh
+}
+
+// boundNow is the binding secret that this very response sets, "" when it sets none.
+func (p *Provider) boundNow(w http.ResponseWriter) string {
+	for _, line := range w.Header().Values("Set-Cookie") {
+		if c, err := http.ParseSetCookie(line); err == nil && c.Name == p.site.CookieName(cookieRequest) {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+// answer sends the authorization response to the proven redirect URI.
+func (p *Provider) answer(w http.ResponseWriter, q *authorizationRequest, values url.Values) {
+	values = p.response(q, values)
+	if q.ResponseMode == modeFormPost {
+		writeFormPost(w, q.RedirectURI, values)
+		return
+	}
+	h := w.Header()
+	web.NoStore(h)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Location", withQuery(q.RedirectURI, values))
+	w.WriteHeader(http.StatusSeeOther)
+}

@@ -1,0 +1,141 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// claimsRequest is the claims parameter (OpenID Connect Core §5.5).
+type claimsRequest struct {
+	UserInfo map[string]claimRequest `json:"userinfo,omitempty"`
+	IDToken  map[string]claimRequest `json:"id_token,omitempty"`
+}
+
+// claimRequest is how one claim is asked for (OpenID Connect Core §5.5.1).
+type claimRequest struct {
+	Essential bool              `json:"essential,omitempty"`
+	Value     json.RawMessage   `json:"value,omitempty"`
+	Values    []json.RawMessage `json:"values,omitempty"`
+}
+
+// maxClaims is how many claims one request may name.
+const maxClaims = 100
+
+func parseClaimsRequest(text string) (*claimsRequest, error) {
+	var q claimsRequest
+	if err := strictjson.Unmarshal([]byte(text), &q); err != nil {
+		return nil, err
+	}
+	if len(q.UserInfo)+len(q.IDToken) > maxClaims {
+		return nil, errors.New("oidc: too many claims")
+	}
+	return &q, nil
+}
+
+// texts returns the strings among value and values.
+func (q claimRequest) texts() []string {
+	var texts []string
+	for _, raw := range append(slices.Clone(q.Values), q.Value) {
+		var s string
+		if json.Unmarshal(raw, &s) == nil && s != "" {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+// wanted lists the claims that are to be released at the userinfo endpoint, or in the ID token. Scopes release at the
+// userinfo endpoint alone, because the code flow always has one (OpenID Connect Core §5.4).
+func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequest, scopes []string) []string {
+	names := map[string]bool{}
+	for _, s := range scopes {
+		for _, c := range scopeClaims(s) {
+			names[c] = true
+		}
+	}
+	if q != nil {
+		for name := range section(q) {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func userInfoSection(q *claimsRequest) map[string]claimRequest { return q.UserInfo }
+func idTokenSection(q *claimsRequest) map[string]claimRequest  { return q.IDToken }
+
+// ClaimsSource says what is true of a person. The zero Config uses DirectoryClaims.
+type ClaimsSource func(ctx context.Context, d *directory.Directory, subject *directory.Subject) (map[string]any, error)
+
+// DirectoryClaims returns the standard claims (OpenID Connect Core §5.1) that the directory knows of a person, and the
+// user's attributes under their own names. What is not known is left out.
+func DirectoryClaims(ctx context.Context, d *directory.Directory, subject *directory.Subject) (map[string]any, error) {
+	u, err := d.UserOf(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	claims := maps.Clone(u.Attributes)
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	for name, text := range map[string]string{
+		"name": u.Name, "given_name": u.GivenName, "family_name": u.FamilyName, "middle_name": u.MiddleName,
+		"nickname": u.Nickname, "preferred_username": u.Username, "profile": u.Profile, "picture": u.Picture,
+		"website": u.Website, "gender": u.Gender, "birthdate": u.Birthdate, "zoneinfo": u.Zoneinfo, "locale": u.Locale,
+		"email": u.Email, "phone_number": u.Phone,
+	} {
+		if text != "" {
+			claims[name] = text
+		}
+	}
+	if u.Email != "" {
+		claims["email_verified"] = u.EmailVerified
+	}
+	if u.Phone != "" {
+		claims["phone_number_verified"] = u.PhoneVerified
+	}
+	if u.Address != nil {
+		claims["address"] = addressClaim(u.Address)
+	}
+	if !u.Updated.IsZero() {
+		claims["updated_at"] = u.Updated.Unix()
+	}
+	return claims, nil
+}
+
+// addressClaim writes the address in the members of OpenID Connect Core §5.1.1.
+func addressClaim(a *directory.Address) map[string]string {
+	claim := map[string]string{
+		"formatted": a.Formatted, "street_address": a.StreetAddress, "locality": a.Locality,
+		"region": a.Region, "postal_code": a.PostalCode, "country": a.Country,
+	}
+	maps.DeleteFunc(claim, func(_, text string) bool { return text == "" })
+	return claim
+}
+
+// personal returns those of the person's claims that are wanted. It asks the source only when something is.
+func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string) (map[string]any, error) {
+	wanted = slices.DeleteFunc(wanted, func(name string) bool { return slices.Contains(protocolClaims, name) })
+	if len(wanted) == 0 {
+		return map[string]any{}, nil
+	}
+	all, err := p.config.Claims(ctx, p.config.Directory, subject)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	maps.DeleteFunc(all, func(name string, _ any) bool { return !slices.Contains(wanted, name) })
+	return all, nil
+}
+
+// protocolClaims are the claims that the protocol gives a meaning; no source and no hook may set them (OpenID Connect
+// Core §2, RFC 7519 §4.1, RFC 9068 §2.2).
+var protocolClaims = []string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash",
+	"s_hash", "sid", "cnf", "act", "client_id", "scope", "authorization_details", claimGrant, claimEpoch,
+}

@@ -1,0 +1,93 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+)
+
+// credentials are what a client sent to prove who it is.
+type credentials struct {
+	clientID, secret string
+	method           AuthMethod
+}
+
+// readCredentials finds the one way in which a client authenticates (RFC 6749 §2.3: not more than one).
+func readCredentials(authorization string, form web.Form) (credentials, *Error) {
+	bodyID, bodySecret := form.Value("client_id"), form.Value("client_secret")
+	switch {
+	case form.Has("client_assertion") || form.Has("client_assertion_type"):
+		return credentials{}, invalidClient("client assertions are not supported")
+	case authorization != "":
+		c, refusal := readBasic(authorization)
+		if refusal != nil {
+			return c, refusal
+		}
+		if bodySecret != "" {
+			return c, invalidRequest("the client authenticates in more than one way")
+		}
+		if bodyID != "" && bodyID != c.clientID {
+			return c, invalidRequest("client_id is not that of the Authorization header")
+		}
+		return c, nil
+	case bodyID == "":
+		return credentials{}, invalidClient("the client does not say who it is")
+	case bodySecret != "":
+		return credentials{bodyID, bodySecret, ClientSecretPost}, nil
+	}
+	return credentials{bodyID, "", NoAuth}, nil
+}
+
+// readBasic decodes HTTP Basic credentials, whose halves are form-encoded first (RFC 6749 §2.3.1).
+func readBasic(authorization string) (credentials, *Error) {
+	scheme, encoded, ok := strings.Cut(authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "Basic") {
+		return credentials{}, invalidClient("the Authorization header is not Basic")
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(strings.Trim(encoded, " "))
+	if err != nil {
+		return credentials{}, invalidClient("the Authorization header is not base64")
+	}
+	rawID, rawSecret, ok := strings.Cut(string(decoded), ":")
+	id, errID := url.QueryUnescape(rawID)
+	value, errSecret := url.QueryUnescape(rawSecret)
+	if !ok || errID != nil || errSecret != nil {
+		return credentials{}, invalidClient("the Authorization header is not form-encoded id:secret (RFC 6749 section 2.3.1)")
+	}
+	return credentials{id, value, ClientSecretBasic}, nil
+}
+
+// authenticate proves who the client is. An unknown client and a wrong secret give the same answer for the same work.
+func (p *Provider) authenticate(ctx context.Context, authorization string, form web.Form) (*Client, AuthMethod, error) {
+	sent, refusal := readCredentials(authorization, form)
+	if refusal != nil {
+		return nil, "", refusal
+	}
+	c, err := p.Clients.find(ctx, sent.clientID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, "", unavailable(err)
+	}
+	known := err == nil
+	hash := secret.Hash("nobody's secret")
+	if known && c.SecretHash != "" {
+		hash = c.SecretHash
+	}
+	matches := secret.Matches(hash, sent.secret)
+	switch {
+	case !known:
+		return nil, "", errClient
+	case c.AuthMethod != sent.method:
+		return nil, "", errClient.because(errors.New("the client used " + string(sent.method) + ", but is registered for " + string(c.AuthMethod)))
+	case c.Public() || matches:
+		return c, sent.method, nil
+	}
+	return nil, "", errClient
+}
+
+var errClient = invalidClient("the client is unknown, or did not authenticate as it is registered to")

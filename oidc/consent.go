@@ -1,0 +1,179 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Consent is what a person has decided about a client. It is remembered until it is revoked; what was refused is not asked
+// again unless the client insists with prompt=consent.
+type Consent struct {
+	store.Meta
+	Subject  store.Ref `json:"subject"`
+	ClientID string    `json:"client_id"`
+	// Granted and Refused are ids of consent items: scopes, and "claim:<name>" for single claims.
+	Granted []string  `json:"granted"`
+	Refused []string  `json:"refused,omitempty"`
+	Updated time.Time `json:"updated"`
+}
+
+var consentKind = store.Kind{Name: "oidc.consent"}
+
+var consentType = store.Type[Consent]{
+	Kind: consentKind,
+	Index: func(c *Consent) []store.Entry {
+		return []store.Entry{{Field: "subject", Value: store.Text(c.Subject.ID)}, {Field: "client", Value: store.Text(c.ClientID)}}
+	},
+}
+
+// consentRef is one record for each person and client, so that two tabs meet in it.
+func consentRef(subject store.Ref, clientID string) store.Ref {
+	return store.Ref{Org: subject.Org, ID: subject.ID + "|" + clientID}
+}
+
+const claimItem = "claim:"
+
+// consentItems lists what the request asks of a person. Being signed in at all is what they came for and is not asked.
+func (q *authorizationRequest) consentItems() []directory.ConsentItem {
+	var items []directory.ConsentItem
+	var released []string
+	for _, s := range q.Scopes {
+		if s == scopeOpenID {
+			continue
+		}
+		items = append(items, directory.ConsentItem{ID: s, Title: scopeTitle(s)})
+		released = append(released, scopeClaims(s)...)
+	}
+	for _, name := range q.Claims.names() {
+		if !slices.Contains(released, name) && !slices.Contains(protocolClaims, name) {
+			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: "claim." + name + "|" + name})
+		}
+	}
+	return items
+}
+
+// names lists the claims asked for one by one.
+func (q *claimsRequest) names() []string {
+	if q == nil {
+		return nil
+	}
+	both := append(q.wanted(userInfoSection, nil), q.wanted(idTokenSection, nil)...)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+// due returns the items that must be asked now.
+func (c *Consent) due(items []directory.ConsentItem, again bool) []directory.ConsentItem {
+	if again {
+		return items
+	}
+	return slices.DeleteFunc(slices.Clone(items), func(item directory.ConsentItem) bool {
+		return slices.Contains(c.Granted, item.ID) || slices.Contains(c.Refused, item.ID)
+	})
+}
+
+// decide records the answer to the items that were asked.
+func (c *Consent) decide(asked []directory.ConsentItem, approved []string, now time.Time) {
+	for _, item := range asked {
+		to, from := &c.Refused, &c.Granted
+		if slices.Contains(approved, item.ID) {
+			to, from = from, to
+		}
+		*from = slices.DeleteFunc(*from, func(id string) bool { return id == item.ID })
+		if !slices.Contains(*to, item.ID) {
+			*to = append(*to, item.ID)
+		}
+	}
+	c.Updated = now
+}
+
+// apply narrows the request's scopes and claims to what is granted.
+func (c *Consent) apply(q *authorizationRequest, items []directory.ConsentItem) (scopes []string, claims *claimsRequest) {
+	refused := func(id string) bool {
+		return slices.ContainsFunc(items, func(i directory.ConsentItem) bool { return i.ID == id }) && !slices.Contains(c.Granted, id)
+	}
+	scopes = slices.DeleteFunc(slices.Clone(q.Scopes), refused)
+	if q.Claims == nil {
+		return scopes, nil
+	}
+	claims = &claimsRequest{UserInfo: map[string]claimRequest{}, IDToken: map[string]claimRequest{}}
+	for name, r := range q.Claims.UserInfo {
+		if !refused(claimItem + name) {
+			claims.UserInfo[name] = r
+		}
+	}
+	for name, r := range q.Claims.IDToken {
+		if !refused(claimItem + name) {
+			claims.IDToken[name] = r
+		}
+	}
+	return scopes, claims
+}
+
+// consentOf returns the person's decisions so far; a fresh record when there are none.
+func (p *Provider) consentOf(ctx context.Context, subject store.Ref, clientID string) (*Consent, error) {
+	ref := consentRef(subject, clientID)
+	c, err := p.consents.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return &Consent{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Subject: subject, ClientID: clientID}, nil
+	}
+	return c, err
+}
+
+// saveConsent adds the decisions to the batch.
+func (p *Provider) saveConsent(b *store.Batch, c *Consent) {
+	if c.Version == 0 {
+		p.consents.Insert(b, c)
+	} else {
+		p.consents.Replace(b, c)
+	}
+	b.Event(store.Event{
+		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.decided", Subject: c.Subject.ID,
+		Data: eventData(map[string]any{"client_id": c.ClientID, "granted": c.Granted, "refused": c.Refused}),
+	})
+}
+
+// Consents returns what a person has decided about clients.
+func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent, error) {
+	var all []*Consent
+	q := store.Query{Org: subject.Org, Filter: store.Equals("subject", store.Text(subject.ID))}
+	for c, err := range p.consents.All(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// RevokeConsent forgets what a person has decided about a client, and revokes every grant the client holds from them.
+func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientID string) error {
+	c, err := p.consents.Get(ctx, consentRef(subject, clientID))
+	if err != nil {
+		return err
+	}
+	b := p.db.Batch()
+	p.consents.Delete(b, c)
+	b.Event(store.Event{
+		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.revoked", Subject: subject.ID,
+		Data: eventData(map[string]string{"client_id": clientID}),
+	})
+	if err := b.Apply(ctx); err != nil {
+		return err
+	}
+	q := store.Query{Org: subject.Org, Filter: store.Equals("holder", store.Text(grantHolder(subject, clientID)))}
+	for g, err := range p.grants.All(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if err := p.revokeGrant(ctx, g.Ref(), "consent revoked"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

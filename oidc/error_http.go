@@ -1,0 +1,116 @@
+package oidc
+
+import (
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/web"
+)
+
+// refuse answers a client with an error as JSON (RFC 6749 §5.2), or by a challenge alone where there is no code to give.
+func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	p.observeRefusal(r, "", e)
+	p.log(r, e, "")
+	h := w.Header()
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	if e.challenge != "" {
+		h.Set("WWW-Authenticate", e.challenge+" "+strings.Join(challengeParameters(p.site.Issuer(), e), ", "))
+	}
+	if e.Code == "" {
+		web.NoStore(h)
+		w.WriteHeader(e.Status)
+		return
+	}
+	web.WriteValue(w, e.status(), struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{e.Code, e.Description})
+}
+
+func challengeParameters(realm string, e *Error) []string {
+	parameters := []string{fmt.Sprintf("realm=%q", realm)}
+	if e.challenge == "Bearer" && e.Code != "" { // RFC 6750 §3
+		parameters = append(parameters, fmt.Sprintf("error=%q", e.Code), fmt.Sprintf("error_description=%q", e.Description))
+	}
+	if e.Code == "insufficient_scope" {
+		parameters = append(parameters, fmt.Sprintf("scope=%q", scopeOpenID))
+	}
+	return parameters
+}
+
+func (e *Error) status() int {
+	if e.Status == 0 {
+		return http.StatusBadRequest
+	}
+	return e.Status
+}
+
+// showError answers a person with a page: for errors that no client can be told, because nothing proves where it is.
+func (p *Provider) showError(w http.ResponseWriter, r *http.Request, e *Error) {
+	correlation := web.NewCorrelationID()
+	p.observeRefusal(r, "", e)
+	p.log(r, e, correlation)
+	p.config.Pages.Error(w, r, ErrorPage{
+		Status: e.status(), Code: e.Code, Description: e.Description, Correlation: correlation, RetryAfter: e.RetryAfter,
+	})
+}
+
+// log writes the cause of an error. Refusals are the clients' business and stay below the level that wakes somebody.
+func (p *Provider) log(r *http.Request, e *Error, correlation string) {
+	level := slog.LevelInfo
+	if e.status() >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	attrs := []slog.Attr{
+		slog.String("code", e.Code), slog.String("description", e.Description),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), // never the query: it may hold secrets
+	}
+	if correlation != "" {
+		attrs = append(attrs, slog.String("correlation", correlation))
+	}
+	if e.cause != nil {
+		attrs = append(attrs, slog.String("cause", e.cause.Error()))
+	}
+	p.config.Logger.LogAttrs(r.Context(), level, "oidc: request refused", attrs...)
+}
+
+func (p *Provider) observeRefusal(r *http.Request, clientID string, e *Error) {
+	p.observe(r.Context(), Observation{Type: "request.refused", ClientID: clientID, Code: e.Code, Address: p.site.AddressGroup(r)})
+}
+
+// plainPages is Pages for those who bring none.
+type plainPages struct{}
+
+var plainPage = template.Must(template.New("plain").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title></head>
+<body><main><h1 id="{{.ID}}">{{.Title}}</h1>{{with .Page.Code}}<p>{{$.Page.Description}}</p><p id="error"><code>{{.}}</code> {{$.Page.Correlation}}</p>{{end}}</main></body></html>
+`))
+
+// Error implements Pages.
+func (plainPages) Error(w http.ResponseWriter, _ *http.Request, page ErrorPage) {
+	if page.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(page.RetryAfter.Seconds())))
+	}
+	writePlain(w, page.Status, "This did not work", "title", page)
+}
+
+// SignedOut implements Pages.
+func (plainPages) SignedOut(w http.ResponseWriter, _ *http.Request) {
+	writePlain(w, http.StatusOK, "You are signed out", "logged_out", ErrorPage{})
+}
+
+func writePlain(w http.ResponseWriter, status int, title, id string, page ErrorPage) {
+	web.Policy{}.Set(w.Header())
+	w.WriteHeader(status)
+	_ = plainPage.Execute(w, struct { // a browser that went away is nobody's error
+		Title, ID string
+		Page      ErrorPage
+	}{title, id, page})
+}

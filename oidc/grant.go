@@ -1,0 +1,154 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Grant is what a person gave a client: the parent of every token that came of it. Inserting it is what redeems a code, so
+// a code is redeemed once; revoking it kills all that hangs on it.
+type Grant struct {
+	store.Meta
+	ClientID         string    `json:"client_id"`
+	Application      store.Ref `json:"application"`
+	ApplicationEpoch int64     `json:"application_epoch"`
+	Subject          store.Ref `json:"subject"`
+	SubjectEpoch     int64     `json:"subject_epoch"`
+	// Session is the session that the grant lives in; zero with offline_access, which outlives it.
+	Session      store.Ref        `json:"session,omitzero"`
+	SessionEpoch int64            `json:"session_epoch,omitempty"`
+	Status       directory.Status `json:"status"`
+	// Scopes and Claims are what was granted; a token may have less.
+	Scopes []string       `json:"scopes"`
+	Claims *claimsRequest `json:"claims,omitempty"`
+	// SID is the session id as the client knows it.
+	SID      string    `json:"sid,omitempty"`
+	AuthTime time.Time `json:"auth_time"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      []string  `json:"amr,omitempty"`
+	// CodeHash proves that a code presented again is the one that made this grant.
+	CodeHash string    `json:"code_hash,omitempty"`
+	Created  time.Time `json:"created"`
+}
+
+var grantKind = store.Kind{Name: "oidc.grant"}
+
+var grantType = store.Type[Grant]{
+	Kind: grantKind,
+	Index: func(g *Grant) []store.Entry {
+		entries := []store.Entry{{Field: "holder", Value: store.Text(grantHolder(g.Subject, g.ClientID))}}
+		if !g.Session.IsZero() {
+			entries = append(entries, store.Entry{Field: "session", Value: store.Text(g.Session.ID)})
+		}
+		return entries
+	},
+}
+
+func grantHolder(subject store.Ref, clientID string) string { return subject.ID + "|" + clientID }
+
+func (g *Grant) offline() bool { return slices.Contains(g.Scopes, scopeOffline) }
+
+// errBroken says that a link of the chain of authority no longer holds: revoked, ended, disabled or gone. It is an answer,
+// not a failure.
+var errBroken = directory.ErrChainBroken
+
+// chain is what a token hangs on, as it was read just now. Nothing of it is ever remembered.
+type chain struct {
+	grant       *Grant
+	session     *directory.Session // nil for an offline grant
+	subject     *directory.Subject
+	application *directory.Application
+}
+
+// readChain reads the grant and its parents and compares their statuses and epochs. errBroken means "no"; any other error
+// means that nobody knows.
+func (p *Provider) readChain(ctx context.Context, ref store.Ref) (*chain, error) {
+	g, err := p.grants.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errBroken
+	}
+	if err != nil {
+		return nil, err
+	}
+	if g.Status != directory.Active {
+		return nil, errBroken
+	}
+	return p.parentsOf(ctx, g)
+}
+
+// parentsOf reads and judges the parents of a grant that may not be written yet.
+func (p *Provider) parentsOf(ctx context.Context, g *Grant) (*chain, error) {
+	d, c := p.config.Directory, &chain{grant: g}
+	var err error
+	if !g.Session.IsZero() {
+		if c.session, err = d.CheckSession(ctx, g.Session, g.SessionEpoch); err != nil {
+			return nil, err
+		}
+	}
+	if c.subject, err = d.CheckSubject(ctx, g.Subject, g.SubjectEpoch); err != nil {
+		return nil, err
+	}
+	c.application, err = d.CheckApplication(ctx, g.Application, g.ApplicationEpoch)
+	return c, err
+}
+
+// check adds to a minting batch that the parents still stand as they were read, and keeps the session's record alive for
+// as long as the grant may live.
+func (p *Provider) check(b *store.Batch, c *chain) {
+	d := p.config.Directory
+	d.Subjects.Check(b, c.subject)
+	d.Applications.Check(b, c.application)
+	switch {
+	case c.session == nil:
+	case !c.session.Expires.IsZero() && c.session.Expires.Before(c.grant.Expires):
+		d.Sessions.Extend(b, c.session, c.grant.Expires.Add(grantMargin))
+	default:
+		d.Sessions.Check(b, c.session)
+	}
+}
+
+// grantMargin is how much further than needed an expiry is moved, so that it is moved seldom.
+const grantMargin = 30 * 24 * time.Hour
+
+// parentMoved reports whether a conflict says that a parent moved while a token was being minted: read again and once more.
+func (p *Provider) parentMoved(err error) bool {
+	c, ok := errors.AsType[*store.Conflict](err)
+	d := p.config.Directory
+	return ok && slices.Contains([]store.Kind{d.Sessions.Kind(), d.Subjects.Kind(), d.Applications.Kind(), d.Participants.Kind()}, c.Kind)
+}
+
+// revokeGrant makes sure that the grant is revoked, whether it has been written or is just about to be: the id of a code
+// that was used twice must never carry a token again.
+func (p *Provider) revokeGrant(ctx context.Context, ref store.Ref, why string) error {
+	for {
+		g, err := p.grants.Get(ctx, ref)
+		absent := errors.Is(err, store.ErrNotFound)
+		if err != nil && !absent {
+			return err
+		}
+		if !absent && g.Status == directory.Ended {
+			return nil
+		}
+		b := p.db.Batch()
+		if absent {
+			g = &Grant{Meta: store.Meta{Org: ref.Org, ID: ref.ID, Expires: p.db.Now().Add(requestLifetime)}, Status: directory.Ended}
+			p.grants.Insert(b, g)
+		} else {
+			g.Status = directory.Ended
+			p.grants.Replace(b, g)
+		}
+		b.Event(store.Event{
+			Meta: store.Meta{Org: ref.Org}, Type: "oidc.grant.revoked", Subject: g.Subject.ID,
+			Data: eventData(map[string]string{"client_id": g.ClientID, "grant": ref.ID, "reason": why}),
+		})
+		err = b.Apply(ctx)
+		if store.ConflictOn(err, grantKind) == nil {
+			return err
+		}
+	}
+}

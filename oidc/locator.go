@@ -1,0 +1,44 @@
+package oidc
+
+import (
+	"strings"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// Every value that we hand out says what it is and where its record lies: a prefix that secret scanners can look for, the
+// id of the record, and behind a "~" its organization when that is not the root.
+const (
+	codePrefix    = "sgac_"
+	accessPrefix  = "sgat_"
+	refreshPrefix = "sgrt_"
+)
+
+func locate(prefix string, ref store.Ref) string { return prefix + grantLocator(ref) }
+
+// grantLocator is the text form of a reference.
+func grantLocator(ref store.Ref) string {
+	if ref.Org == "" {
+		return ref.ID
+	}
+	return ref.ID + "~" + ref.Org
+}
+
+func parseLocator(text string) store.Ref {
+	id, org, _ := strings.Cut(text, "~")
+	return store.Ref{Org: org, ID: id}
+}
+
+// maxPresented is how long a value may be that somebody presents as one of ours.
+const maxPresented = 1024
+
+// cutLocated reads "prefix locator . secret".
+func cutLocated(prefix, presented string) (ref store.Ref, rest string, ok bool) {
+	text, ok := strings.CutPrefix(presented, prefix)
+	if !ok || len(presented) > maxPresented {
+		return store.Ref{}, "", false
+	}
+	locator, rest, ok := strings.Cut(text, ".")
+	ref = parseLocator(locator)
+	return ref, rest, ok && ref.ID != "" && rest != ""
+}

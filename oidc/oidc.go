@@ -1,0 +1,272 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Config is the wiring of a Provider. New copies it. The zero value of everything that is not required is the safe choice.
+type Config struct {
+	// Issuer is the issuer identifier: https, or http on a loopback host, without a trailing slash. Required.
+	Issuer string
+	// DB is where clients, grants and requests are kept. Required.
+	DB *store.DB
+	// Directory is who people and applications are. Required.
+	Directory *directory.Directory
+	// Keys signs. Required.
+	Keys Keys
+	// Interact lets the right person act at the browser: a flow engine. Required. It returns nil when it has answered
+	// the request itself and will send the browser to Interaction.Resume; see directory.Interaction.
+	Interact func(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error)
+	// Pages shows what is not for a client. Nil shows plain pages.
+	Pages Pages
+
+	// Claims says what is true of a person. Nil is DirectoryClaims.
+	Claims ClaimsSource
+	// TokenHook sees every token before anything is consumed. Nil is none.
+	TokenHook TokenHook
+	// Observer learns of refusals and reuses. It is called on the request's path and must be quick. Nil is none.
+	Observer func(context.Context, Observation)
+	// Logger takes causes. Nil discards them.
+	Logger *slog.Logger
+	// TrustedProxies may name the client's address in X-Forwarded-For.
+	TrustedProxies []netip.Prefix
+
+	// CodeLifetime is how long an authorization code can be redeemed; zero is one minute (at most ten, RFC 6749 §4.1.2).
+	CodeLifetime time.Duration
+	// AccessTokenLifetime and IDTokenLifetime hold for clients without their own; zero is one hour.
+	AccessTokenLifetime time.Duration
+	IDTokenLifetime     time.Duration
+	// RefreshTokenLifetime is how long a refresh token may lie unused; zero is one day. Using it gives the next one a
+	// full period again.
+	RefreshTokenLifetime time.Duration
+}
+
+// Pages shows a person what no client can be told. Methods are safe for concurrent use.
+type Pages interface {
+	// Error writes a page about an error that must not be redirected.
+	Error(w http.ResponseWriter, r *http.Request, page ErrorPage)
+	// SignedOut writes the page that ends a logout without a client to return to.
+	SignedOut(w http.ResponseWriter, r *http.Request)
+}
+
+// ErrorPage is what an error page shows.
+type ErrorPage struct {
+	Status      int
+	Code        string
+	Description string
+	// Correlation is in the log line that has the cause.
+	Correlation string
+	RetryAfter  time.Duration
+}
+
+// Observation is something that a security team counts and nobody may rely on being told.
+type Observation struct {
+	// Type is "request.refused", "code.reused", "refresh_token.reused".
+	Type     string
+	ClientID string
+	Subject  string
+	Grant    string
+	// Code is the error code of a refusal.
+	Code string
+	// Address is the client's, grouped for counting.
+	Address string
+}
+
+// Provider is an OpenID provider. It is an http.Handler for all of its endpoints, and safe for concurrent use.
+type Provider struct {
+	// Clients are the registered clients.
+	Clients *Clients
+
+	config  Config
+	db      *store.DB
+	site    *web.Site
+	keys    *keySet
+	mux     *http.ServeMux
+	routes  []web.Route
+	console []byte // the discovery document
+
+	requests *store.Collection[authorizationRequest]
+	logouts  *store.Collection[logoutRequest]
+	consents *store.Collection[Consent]
+	grants   *store.Collection[Grant]
+	families *store.Collection[family]
+	tokens   *store.Collection[accessToken]
+	denials  *store.Collection[denial]
+}
+
+// signingAlgorithms are those that tokens are signed with, the one that every OpenID client knows first (OpenID Connect
+// Core §15.1).
+var signingAlgorithms = []jose.Algorithm{jose.RS256, jose.PS256, jose.ES256}
+
+// Algorithms lists the signing algorithms for which Config.Keys must have keys.
+func Algorithms() []string {
+	names := make([]string, len(signingAlgorithms))
+	for i, a := range signingAlgorithms {
+		names[i] = string(a)
+	}
+	return names
+}
+
+// New checks the configuration and returns a Provider, or an error that names every problem. It does no I/O.
+func New(config Config) (*Provider, error) {
+	site, problem := web.NewSite(config.Issuer, config.TrustedProxies)
+	problems := []error{wrap("oidc: Config.Issuer: ", problem)}
+	for _, required := range []struct {
+		field   string
+		missing bool
+	}{
+		{"DB", config.DB == nil},
+		{"Directory", config.Directory == nil},
+		{"Keys", config.Keys == nil},
+		{"Interact", config.Interact == nil},
+	} {
+		if required.missing {
+			problems = append(problems, fmt.Errorf("oidc: Config.%s is required", required.field))
+		}
+	}
+	problems = append(problems, config.fillDefaults())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	p := &Provider{
+		config: config, db: config.DB, site: site,
+		Clients:  newClients(config.DB, config.Directory),
+		keys:     &keySet{keys: config.Keys, algorithms: signingAlgorithms, now: config.DB.Now},
+		requests: store.NewCollection(config.DB, requestType),
+		logouts:  store.NewCollection(config.DB, logoutType),
+		consents: store.NewCollection(config.DB, consentType),
+		grants:   store.NewCollection(config.DB, grantType),
+		families: store.NewCollection(config.DB, familyType),
+		tokens:   store.NewCollection(config.DB, tokenType),
+		denials:  store.NewCollection(config.DB, denialType),
+	}
+	var err error
+	if p.console, err = json.Marshal(p.metadata()); err != nil {
+		return nil, fmt.Errorf("oidc: metadata: %w", err)
+	}
+	p.routes = p.routeTable()
+	p.mux = http.NewServeMux()
+	site.Mount(p.mux, p.routes)
+	return p, nil
+}
+
+func wrap(prefix string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s%w", prefix, err)
+}
+
+// fillDefaults sets what was left zero and judges what was not.
+func (c *Config) fillDefaults() error {
+	var problems []error
+	for _, d := range []struct {
+		field     string
+		value     *time.Duration
+		otherwise time.Duration
+		limit     time.Duration
+	}{
+		{"CodeLifetime", &c.CodeLifetime, time.Minute, 10 * time.Minute},
+		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, 0},
+		{"IDTokenLifetime", &c.IDTokenLifetime, time.Hour, 0},
+		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 24 * time.Hour, 0},
+	} {
+		switch {
+		case *d.value == 0:
+			*d.value = d.otherwise
+		case *d.value < time.Second:
+			problems = append(problems, fmt.Errorf("oidc: Config.%s must be at least one second", d.field))
+		case d.limit != 0 && *d.value > d.limit:
+			problems = append(problems, fmt.Errorf("oidc: Config.%s must be at most %s", d.field, d.limit))
+		}
+	}
+	if c.Claims == nil {
+		c.Claims = DirectoryClaims
+	}
+	if c.Pages == nil {
+		c.Pages = plainPages{}
+	}
+	if c.Observer == nil {
+		c.Observer = func(context.Context, Observation) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return errors.Join(problems...)
+}
+
+// ServeHTTP implements http.Handler for the paths of Routes.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// The paths of the endpoints below the issuer.
+const (
+	pathAuthorize = "/oauth2/authorize"
+	pathResume    = "/oauth2/authorize/resume"
+	pathToken     = "/oauth2/token"
+	pathUserInfo  = "/oauth2/userinfo"
+	pathJWKS      = "/oauth2/jwks"
+	pathIntro     = "/oauth2/introspect"
+	pathRevoke    = "/oauth2/revoke"
+	pathLogout    = "/oidc/logout"
+	pathLeave     = "/oidc/logout/resume"
+
+	pathDiscovery = "/.well-known/openid-configuration"
+	pathMetadata  = "/.well-known/oauth-authorization-server"
+)
+
+// routeTable gives every endpoint its class. The metadata of RFC 8414 lies between host and issuer path, that of OpenID
+// Connect behind it; both are served in both places, because clients disagree.
+func (p *Provider) routeTable() []web.Route {
+	page := func(h http.HandlerFunc) http.Handler {
+		return web.Methods(h, http.MethodGet, http.MethodHead, http.MethodPost)
+	}
+	read := func(h http.HandlerFunc) http.Handler { return web.Methods(h, http.MethodGet, http.MethodHead) }
+	post := func(h http.HandlerFunc) http.Handler { return web.Methods(h, http.MethodPost) }
+	routes := []web.Route{
+		{Path: pathAuthorize, Class: web.CrossOrigin, Handler: page(p.serveAuthorize)},
+		{Path: pathResume, Class: web.SameOrigin, Handler: read(p.serveResume)},
+		{Path: pathLogout, Class: web.CrossOrigin, Handler: page(p.serveLogout)},
+		{Path: pathLeave, Class: web.SameOrigin, Handler: read(p.serveLeave)},
+		{Path: pathToken, Class: web.TokenAuthenticated, Handler: post(p.serveToken)},
+		{Path: pathIntro, Class: web.TokenAuthenticated, Handler: post(p.serveIntrospect)},
+		{Path: pathRevoke, Class: web.TokenAuthenticated, Handler: post(p.serveRevoke)},
+		{Path: pathUserInfo, Class: web.TokenAuthenticated, Handler: web.Methods(p.serveUserInfo, http.MethodGet, http.MethodPost)},
+		{Path: pathJWKS, Class: web.TokenAuthenticated, Handler: read(p.serveJWKS)},
+	}
+	for _, wellKnown := range []string{pathDiscovery, pathMetadata} {
+		routes = append(routes, web.Route{Path: wellKnown, Class: web.TokenAuthenticated, Handler: read(p.serveMetadata)})
+		if p.site.Prefix() != "" {
+			routes = append(routes, web.Route{
+				Path: wellKnown + p.site.Prefix(), AtRoot: true, Class: web.TokenAuthenticated, Handler: read(p.serveMetadata),
+			})
+		}
+	}
+	return routes
+}
+
+// Mount registers the endpoints on the host's mux, below the issuer's path, with the metadata also where RFC 8414 §3.1
+// has it: at the root of the host.
+func (p *Provider) Mount(mux *http.ServeMux) { p.site.Mount(mux, p.routes) }
+
+func (p *Provider) observe(ctx context.Context, o Observation) { p.config.Observer(ctx, o) }
+
+// eventData encodes the data of an event; the values are plain and always encodable.
+func eventData(v any) json.RawMessage {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return data
+}

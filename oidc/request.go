@@ -1,0 +1,230 @@
+package oidc
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// requestKind holds authorization requests, from the moment they are validated until their code has expired. Losing them
+// loses the sign-ins that are under way, and codes that were not redeemed yet; nothing can be used twice because of it,
+// since the gate of a code is the durable Insert of its Grant.
+var requestKind = store.Kind{Name: "oidc.request", Ephemeral: true}
+
+var requestType = store.Type[authorizationRequest]{Kind: requestKind}
+
+// requestLifetime is how long a person has for signing in.
+const requestLifetime = 40 * time.Minute
+
+// authorizationRequest is one sign-in from its validated request to its code. Its ID is the id of the Grant that redeeming
+// the code will create.
+type authorizationRequest struct {
+	store.Meta
+	ClientID     string         `json:"client_id"`
+	RedirectURI  string         `json:"redirect_uri"`
+	ResponseMode string         `json:"response_mode"`
+	State        string         `json:"state,omitempty"`
+	Scopes       []string       `json:"scopes,omitempty"`
+	Nonce        string         `json:"nonce,omitempty"`
+	Challenge    string         `json:"code_challenge,omitempty"`
+	Prompt       []string       `json:"prompt,omitempty"`
+	MaxAge       *time.Duration `json:"max_age,omitempty"`
+	ACR          []string       `json:"acr_values,omitempty"`
+	EssentialACR bool           `json:"essential_acr,omitempty"`
+	LoginHint    string         `json:"login_hint,omitempty"`
+	HintSubject  string         `json:"hint_subject,omitempty"`
+	UILocales    []string       `json:"ui_locales,omitempty"`
+	Claims       *claimsRequest `json:"claims,omitempty"`
+	// Browser is the digest of the binding cookie's secret; "" until the first same-origin request that follows a
+	// cross-site POST.
+	Browser string `json:"browser,omitempty"`
+	// Parameters is the request as it came, for a fresh start from an expired page.
+	Parameters string `json:"parameters"`
+
+	// Answer is set when the sign-in is complete and a code was handed out.
+	Answer *codeAnswer `json:"answer,omitempty"`
+}
+
+// codeAnswer is what a code stands for.
+type codeAnswer struct {
+	CodeHash         string               `json:"code_hash"`
+	Expires          time.Time            `json:"expires"`
+	Subject          store.Ref            `json:"subject"`
+	SubjectEpoch     int64                `json:"subject_epoch"`
+	Session          store.Ref            `json:"session,omitzero"`
+	SessionEpoch     int64                `json:"session_epoch,omitempty"`
+	Application      store.Ref            `json:"application"`
+	ApplicationEpoch int64                `json:"application_epoch"`
+	Evidence         []directory.Evidence `json:"evidence"`
+	Scopes           []string             `json:"scopes"`
+	Claims           *claimsRequest       `json:"claims,omitempty"`
+}
+
+func (q *authorizationRequest) openID() bool { return slices.Contains(q.Scopes, scopeOpenID) }
+
+func (q *authorizationRequest) prompts(p string) bool { return slices.Contains(q.Prompt, p) }
+
+// The values of prompt (OpenID Connect Core §3.1.2.1).
+const (
+	promptNone          = "none"
+	promptLogin         = "login"
+	promptConsent       = "consent"
+	promptSelectAccount = "select_account"
+)
+
+// unsupportedParameters are those whose silent neglect would change what the client means (OpenID Connect Core §6, §7.2.1).
+var unsupportedParameters = [...]struct{ name, code string }{
+	{"request", "request_not_supported"},
+	{"request_uri", "request_uri_not_supported"},
+	{"registration", "registration_not_supported"},
+}
+
+// parse fills in what the parameters say, once client and redirect URI are proven. Its errors may be sent there.
+func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
+	for _, p := range unsupportedParameters {
+		if form.Has(p.name) {
+			return &Error{Code: p.code, Description: "the parameter " + p.name + " is not supported"}
+		}
+	}
+	switch responseType := form.Value("response_type"); {
+	case responseType == "":
+		return invalidRequest("response_type is missing")
+	case responseType != "code":
+		return &Error{Code: "unsupported_response_type", Description: "the only supported response_type is code"}
+	case !c.allows(AuthorizationCode):
+		return &Error{Code: "unauthorized_client", Description: "the client is not registered for the authorization code grant"}
+	}
+	q.Nonce, q.Challenge = form.Value("nonce"), form.Value("code_challenge")
+	q.LoginHint = form.Value("login_hint")
+	q.ACR = strings.Fields(form.Value("acr_values"))
+	q.UILocales = strings.Fields(form.Value("ui_locales"))
+	optionalPKCE := c.InsecureOptionalPKCE && q.Nonce != ""
+	if err := checkChallenge(q.Challenge, form.Value("code_challenge_method"), optionalPKCE); err != nil {
+		return err
+	}
+	for _, parse := range []func(web.Form, *Client) *Error{q.parseScope, q.parsePrompt, q.parseMaxAge, q.parseClaims} {
+		if err := parse(form, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseResponseMode comes before parse: even an error must be sent in the mode that was asked for.
+func (q *authorizationRequest) parseResponseMode(form web.Form) *Error {
+	q.ResponseMode = modeQuery
+	switch mode := form.Value("response_mode"); mode {
+	case "":
+	case modeQuery, modeFormPost:
+		q.ResponseMode = mode
+	default:
+		return invalidRequest("response_mode must be query or form_post")
+	}
+	return nil
+}
+
+// The response modes (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response Mode).
+const (
+	modeQuery    = "query"
+	modeFormPost = "form_post"
+)
+
+// parseScope keeps the scopes that the client may have. Unknown ones are left out, as RFC 6749 §3.3 permits, and the
+// answer's scope says so; a request of which nothing is left is an error.
+func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
+	asked := strings.Fields(form.Value("scope"))
+	for _, s := range asked {
+		if !validScope(s) {
+			return invalidScope("scope is not well-formed")
+		}
+		if c.mayAsk(s) && !slices.Contains(q.Scopes, s) {
+			q.Scopes = append(q.Scopes, s)
+		}
+	}
+	if len(q.Scopes) == 0 {
+		return invalidScope("the client may not have any of the requested scopes")
+	}
+	return nil
+}
+
+func (q *authorizationRequest) parsePrompt(form web.Form, _ *Client) *Error {
+	q.Prompt = strings.Fields(form.Value("prompt"))
+	for _, p := range q.Prompt {
+		if !slices.Contains([]string{promptNone, promptLogin, promptConsent, promptSelectAccount}, p) {
+			return invalidRequest("prompt has an unknown value")
+		}
+	}
+	if q.prompts(promptNone) && len(q.Prompt) > 1 {
+		return invalidRequest("prompt none stands alone")
+	}
+	return nil
+}
+
+func (q *authorizationRequest) parseMaxAge(form web.Form, _ *Client) *Error {
+	text := form.Value("max_age")
+	if text == "" {
+		return nil
+	}
+	if !isDigits(text) {
+		return invalidRequest("max_age is not a number of seconds")
+	}
+	const century = 100 * 365 * 24 * time.Hour // more is no limit, and must not overflow
+	age := century
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil && seconds < uint64(century/time.Second) {
+		age = time.Duration(seconds) * time.Second
+	}
+	q.MaxAge = &age
+	return nil
+}
+
+func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// parseClaims reads the claims parameter and what in it is a condition on the sign-in (OpenID Connect Core §5.5).
+func (q *authorizationRequest) parseClaims(form web.Form, _ *Client) *Error {
+	text := form.Value("claims")
+	if text == "" {
+		return nil
+	}
+	if !q.openID() {
+		return invalidRequest("claims needs the scope openid")
+	}
+	claims, err := parseClaimsRequest(text)
+	if err != nil {
+		return invalidRequest("claims is not well-formed").because(err)
+	}
+	q.Claims = claims
+	if acr, ok := claims.IDToken["acr"]; ok && len(acr.texts()) > 0 {
+		q.ACR, q.EssentialACR = acr.texts(), acr.Essential
+	}
+	for _, section := range []map[string]claimRequest{claims.IDToken, claims.UserInfo} {
+		if sub := section["sub"].texts(); len(sub) > 0 {
+			if len(sub) > 1 || q.HintSubject != "" && q.HintSubject != sub[0] {
+				return invalidRequest("claims asks for more than one subject")
+			}
+			q.HintSubject = sub[0]
+		}
+	}
+	return nil
+}
+
+// interaction is what the request asks of the flow engine.
+func (q *authorizationRequest) interaction(app *directory.Application, resume string) directory.Interaction {
+	return directory.Interaction{
+		ID: q.ID, Resume: resume, Purpose: directory.SignIn,
+		Application: app.Ref(), ApplicationName: app.Name, Organization: q.Org,
+		Passive:        q.prompts(promptNone),
+		Reauthenticate: q.prompts(promptLogin),
+		SelectAccount:  q.prompts(promptSelectAccount),
+		MaxAge:         q.MaxAge,
+		ACR:            q.ACR, EssentialACR: q.EssentialACR,
+		Hint: q.LoginHint, HintSubject: q.HintSubject,
+		Locales:         q.UILocales,
+		RedirectOrigins: []string{formAction(q.RedirectURI)},
+		Cancelable:      true,
+	}
+}

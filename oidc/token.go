@@ -1,0 +1,307 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// tokenRequest is a token request of a client that has proven who it is.
+type tokenRequest struct {
+	form   web.Form
+	client *Client
+	method AuthMethod
+}
+
+// tokenResponse is the answer of RFC 6749 §5.1.
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// exchange answers a token request.
+func (p *Provider) exchange(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
+	grants := map[GrantType]func(context.Context, tokenRequest) (*tokenResponse, error){
+		AuthorizationCode: p.exchangeCode,
+		RefreshToken:      p.exchangeRefreshToken,
+		ClientCredentials: p.exchangeClientCredentials,
+	}
+	asked := GrantType(r.form.Value("grant_type"))
+	exchange, known := grants[asked]
+	switch {
+	case asked == "":
+		return nil, invalidRequest("grant_type is missing")
+	case !known:
+		return nil, &Error{Code: "unsupported_grant_type", Description: "this grant_type is not supported", Status: 400}
+	case !r.client.allows(asked):
+		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for this grant_type", Status: 400}
+	}
+	return exchange(ctx, r)
+}
+
+// TokenDraft is a token in the making, as a hook sees it.
+type TokenDraft struct {
+	Type   TokenType
+	Client Client
+	// Subject is whom the token is about; nil for a client acting for itself.
+	Subject *directory.Subject
+	Scopes  []string
+	// Claims are added to the token. Claims that the protocol gives a meaning are refused.
+	Claims map[string]any
+}
+
+// TokenType tells the tokens that a hook sees apart.
+type TokenType string
+
+// The token types.
+const (
+	AccessTokenType TokenType = "access_token"
+	IDTokenType     TokenType = "id_token"
+)
+
+// TokenHook adds claims to a token, or refuses it. It runs before anything is consumed or written: when it fails, the
+// client may try again with the same code or refresh token. An *Error is sent as it is; any other error is a failure (503).
+type TokenHook func(ctx context.Context, draft *TokenDraft) error
+
+// issue is a set of tokens in the making: drafted, then written with the batch that consumes, then signed.
+type issue struct {
+	client *Client
+	chain  *chain // nil for a client acting for itself
+	app    *directory.Application
+	scopes []string
+	nonce  string
+
+	access      accessClaims
+	accessExtra map[string]any
+	opaque      secret.Text
+	id          *idClaims
+	idExtra     map[string]any
+	refresh     string
+}
+
+// accessClaims is the payload of a JWT access token (RFC 9068 §2.2) and the stored form of an opaque one.
+type accessClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience audience `json:"aud"`
+	Expires  int64    `json:"exp"`
+	Issued   int64    `json:"iat"`
+	JTI      string   `json:"jti"`
+	ClientID string   `json:"client_id"`
+	Scope    string   `json:"scope,omitempty"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	// Grant lets our own endpoints find the chain that the token hangs on.
+	Grant string `json:"gid,omitempty"`
+	// Epoch is the application's, for a token without a grant.
+	Epoch *int64 `json:"aep,omitempty"`
+}
+
+// The names of the private claims of an access token.
+const (
+	claimGrant = "gid"
+	claimEpoch = "aep"
+)
+
+// idClaims is the payload of an ID token (OpenID Connect Core §2).
+type idClaims struct {
+	Issuer          string   `json:"iss"`
+	Subject         string   `json:"sub"`
+	Audience        string   `json:"aud"`
+	Expires         int64    `json:"exp"`
+	Issued          int64    `json:"iat"`
+	AuthTime        int64    `json:"auth_time,omitempty"`
+	Nonce           string   `json:"nonce,omitempty"`
+	ACR             string   `json:"acr,omitempty"`
+	AMR             []string `json:"amr,omitempty"`
+	AuthorizedParty string   `json:"azp,omitempty"`
+	SID             string   `json:"sid,omitempty"`
+	AccessTokenHash string   `json:"at_hash,omitempty"`
+}
+
+// audience is a JSON string when it has one member (RFC 7519 §4.1.3).
+type audience []string
+
+// MarshalJSON implements json.Marshaler.
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *audience) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		*a = audience{""}
+		return json.Unmarshal(data, &(*a)[0])
+	}
+	return json.Unmarshal(data, (*[]string)(a))
+}
+
+// draft fills in the tokens and lets the hook see them.
+func (p *Provider) draft(ctx context.Context, t *issue) error {
+	now := p.db.Now()
+	t.access = accessClaims{
+		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(t.client, t.scopes),
+		Expires: now.Add(p.accessLifetime(t.client)).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
+		ClientID: t.client.ClientID, Scope: strings.Join(t.scopes, " "),
+	}
+	if t.chain == nil {
+		t.access.Epoch = &t.app.Epoch
+	} else {
+		g := t.chain.grant
+		t.access.Subject, t.access.Grant = g.Subject.ID, grantLocator(g.Ref())
+		t.access.AuthTime, t.access.ACR, t.access.AMR = g.AuthTime.Unix(), g.ACR, g.AMR
+	}
+	if t.client.AccessTokenFormat == Opaque {
+		t.opaque = secret.New()
+	}
+	var err error
+	if t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{}); err != nil {
+		return err
+	}
+	if t.chain == nil || !slices.Contains(t.scopes, scopeOpenID) {
+		return nil
+	}
+	return p.draftIDToken(ctx, t, now)
+}
+
+func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) error {
+	g := t.chain.grant
+	t.id = &idClaims{
+		Issuer: p.site.Issuer(), Subject: g.Subject.ID, Audience: t.client.ClientID,
+		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
+		AuthTime: g.AuthTime.Unix(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
+	}
+	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, nil))
+	if err != nil {
+		return err
+	}
+	t.idExtra, err = p.runHook(ctx, t, IDTokenType, claims)
+	return err
+}
+
+// runHook returns the claims to add to a token.
+func (p *Provider) runHook(ctx context.Context, t *issue, typ TokenType, claims map[string]any) (map[string]any, error) {
+	if p.config.TokenHook == nil {
+		return claims, nil
+	}
+	draft := &TokenDraft{Type: typ, Client: *t.client, Scopes: slices.Clone(t.scopes), Claims: claims}
+	if t.chain != nil {
+		subject := *t.chain.subject
+		draft.Subject = &subject
+	}
+	if err := p.config.TokenHook(ctx, draft); err != nil {
+		if refusal, ok := errors.AsType[*Error](err); ok {
+			return nil, refusal
+		}
+		return nil, unavailable(err)
+	}
+	for name := range draft.Claims {
+		if slices.Contains(protocolClaims, name) {
+			return nil, unavailable(errors.New("oidc: the token hook set the protocol's own claim " + name))
+		}
+	}
+	return draft.Claims, nil
+}
+
+// write adds to the batch what must be remembered of the tokens.
+func (p *Provider) write(b *store.Batch, t *issue) error {
+	if t.opaque == "" {
+		return nil
+	}
+	extra, err := json.Marshal(t.accessExtra)
+	if err != nil {
+		return unavailable(err)
+	}
+	p.tokens.Insert(b, &accessToken{
+		Meta:   store.Meta{Org: t.client.Org, ID: t.opaque.Hash(), Expires: time.Unix(t.access.Expires, 0)},
+		Claims: t.access, Extra: extra,
+	})
+	return nil
+}
+
+// sign makes the answer. It comes after the batch: nothing that was signed can fail to be remembered.
+func (p *Provider) sign(ctx context.Context, t *issue) (*tokenResponse, error) {
+	r := &tokenResponse{
+		TokenType: "Bearer", ExpiresIn: t.access.Expires - t.access.Issued,
+		RefreshToken: t.refresh, Scope: strings.Join(t.scopes, " "),
+	}
+	var err error
+	if t.opaque != "" {
+		r.AccessToken = locate(accessPrefix, store.Ref{Org: t.client.Org, ID: t.opaque.Reveal()})
+	} else if r.AccessToken, err = p.signClaims(ctx, t.client.AccessTokenAlg, "at+jwt", t.access, t.accessExtra); err != nil {
+		return nil, unavailable(err)
+	}
+	if t.id == nil {
+		return r, nil
+	}
+	if t.id.AccessTokenHash, err = jose.HalfHash(jose.Algorithm(t.client.IDTokenAlg), r.AccessToken); err != nil {
+		return nil, unavailable(err)
+	}
+	if r.IDToken, err = p.signClaims(ctx, t.client.IDTokenAlg, "JWT", t.id, t.idExtra); err != nil {
+		return nil, unavailable(err)
+	}
+	return r, nil
+}
+
+func (p *Provider) signClaims(ctx context.Context, algorithm, typ string, claims any, extra map[string]any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	if len(extra) > 0 {
+		more, err := json.Marshal(extra)
+		if err != nil {
+			return "", err
+		}
+		payload = append(append(payload[:len(payload)-1], ','), more[1:]...)
+	}
+	return p.keys.sign(ctx, jose.Algorithm(algorithm), typ, payload)
+}
+
+// audience is whom an access token is for: the client's APIs, and ourselves where the token opens the userinfo endpoint.
+func (p *Provider) audience(c *Client, scopes []string) audience {
+	if len(c.Audience) == 0 {
+		return audience{p.site.Issuer()}
+	}
+	aud := slices.Clone(c.Audience)
+	if slices.Contains(scopes, scopeOpenID) && !slices.Contains(aud, p.site.Issuer()) {
+		aud = append(aud, p.site.Issuer())
+	}
+	return aud
+}
+
+func (p *Provider) accessLifetime(c *Client) time.Duration {
+	return lifetime(c.AccessTokenLifetime, p.config.AccessTokenLifetime)
+}
+
+func (p *Provider) idLifetime(c *Client) time.Duration {
+	return lifetime(c.IDTokenLifetime, p.config.IDTokenLifetime)
+}
+
+func (p *Provider) refreshLifetime(c *Client) time.Duration {
+	return lifetime(c.RefreshTokenLifetime, p.config.RefreshTokenLifetime)
+}
+
+func lifetime(seconds int64, otherwise time.Duration) time.Duration {
+	if seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	return otherwise
+}

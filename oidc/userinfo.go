@@ -1,0 +1,39 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+var (
+	errToken = &Error{
+		Code: "invalid_token", Description: "the access token is wrong, expired or revoked", Status: 401, challenge: "Bearer",
+	}
+	errNoToken   = &Error{Status: 401, challenge: "Bearer"} // RFC 6750 §3.1: no error code when nothing was presented
+	errNotOpenID = &Error{
+		Code: "insufficient_scope", Description: "the access token does not have the scope openid", Status: 403,
+		challenge: "Bearer",
+	}
+)
+
+// userInfo answers what the token's bearer may know about the person (OpenID Connect Core §5.3).
+func (p *Provider) userInfo(ctx context.Context, token string) ([]byte, error) {
+	t, err := p.openAccessToken(ctx, token)
+	if errors.Is(err, errBroken) {
+		return nil, errToken
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.chain == nil || !t.grants(scopeOpenID) {
+		return nil, errNotOpenID
+	}
+	g := t.chain.grant
+	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes()))
+	if err != nil {
+		return nil, err
+	}
+	claims["sub"] = g.Subject.ID
+	return json.Marshal(claims)
+}
