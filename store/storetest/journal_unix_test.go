@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // TestProcess proves the cases of several processes on a store that several processes can have.
 func TestProcess(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, storetest.Target{
+	storetest.RunProcesses(t, storetest.Target{
 		Process: true,
 		Open: func(tb testing.TB, dir string) store.Driver {
 			j, err := openJournal(dir)

@@ -203,6 +203,7 @@ func invalidQueries(c *trial) {
 	c.write(store.Insert(c.indexed("1", "v")))
 	for name, q := range map[string]store.Query{
 		"zero kind":         {},
+		"ephemeral kind":    {Kind: ephemeral},
 		"limit of 1001":     {Kind: c.kind, Limit: 1001},
 		"negative limit":    {Kind: c.kind, Limit: -1},
 		"negative count":    {Kind: c.kind, Count: -1},

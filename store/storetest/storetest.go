@@ -218,7 +218,7 @@ func (c *trial) list(q store.Query) []store.Record {
 	c.Helper()
 	all, err := c.walk(q)
 	if err != nil {
-		c.stop("List of %+v: %v", q, err)
+		c.stop("%s: %v", describe(q), err)
 	}
 	return all
 }
@@ -246,7 +246,7 @@ func (c *trial) walk(q store.Query) ([]store.Record, error) {
 		}
 		q.After = page.Next
 	}
-	c.stop("List of %+v does not come to an end", q)
+	c.stop("%s does not come to an end", describe(q))
 	return nil, nil
 }
 
