@@ -1,0 +1,36 @@
+package flow
+
+import (
+	"net/http"
+
+	"github.com/signet-idp/signet/internal/secret"
+)
+
+// The purposes of the cookies.
+const (
+	// bindingCookie ties flows to a browser. It signs nobody in.
+	bindingCookie = "flow"
+	// sessionCookie is set by the answer to the post that completes a login, and by nothing else.
+	sessionCookie = "session"
+	// deviceCookie says that somebody has signed in from here before.
+	deviceCookie = "device"
+)
+
+// browser returns the secret of the binding cookie, "" when the browser has none.
+func (e *Engine) browser(r *http.Request) string {
+	value := e.site.Cookie(r, bindingCookie)
+	if len(value) != len(secret.Text("").Hash()) {
+		return ""
+	}
+	return value
+}
+
+// bind returns the binding secret, and gives the browser one if it has none.
+func (e *Engine) bind(w http.ResponseWriter, r *http.Request) string {
+	if value := e.browser(r); value != "" {
+		return value
+	}
+	value := secret.New().Reveal()
+	e.site.SetCookie(w, bindingCookie, value, 0)
+	return value
+}

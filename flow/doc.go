@@ -1,0 +1,94 @@
+// Package flow is the engine of everything that people do with pages: signing in, second factors, consent, signing out. A
+// protocol asks it to find out who somebody is (Engine.Interact), and it answers with what was proven.
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//
+//		"github.com/signet-idp/signet/flow"
+//		"github.com/signet-idp/signet/flow/pages"
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/directory"
+//		"github.com/signet-idp/signet/store/memory"
+//	)
+//
+//	func main() {
+//		const issuer = "http://localhost:8080"
+//		ring, err := store.OpenKeyFile("keyring")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		db, err := store.Open(store.Config{Driver: memory.New(), Keys: ring})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		dir, err := directory.New(directory.Config{DB: db})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		look, err := pages.New(pages.Config{Issuer: issuer})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		engine, err := flow.New(flow.Config{DB: db, Directory: dir, Issuer: issuer, Transport: look})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//
+//		mux := http.NewServeMux()
+//		mux.Handle("GET "+pages.Assets, look)
+//		for _, route := range engine.Routes() {
+//			mux.Handle(route.Path, route.Handler)
+//		}
+//		mux.HandleFunc("/private", func(w http.ResponseWriter, r *http.Request) {
+//			request := r.FormValue("request")
+//			if request == "" { // a protocol stores a request under an id that is bound to the browser
+//				http.Redirect(w, r, "/private?request="+store.NewID(), http.StatusSeeOther)
+//				return
+//			}
+//			result, err := engine.Interact(w, r, directory.Interaction{
+//				ID: request, Resume: r.URL.RequestURI(), Purpose: directory.SignIn,
+//			})
+//			switch {
+//			case err != nil:
+//				http.Error(w, "try again", http.StatusServiceUnavailable)
+//			case result == nil: // the browser is on its way to a page
+//			case result.Refusal != "":
+//				http.Error(w, string(result.Refusal), http.StatusForbidden)
+//			default:
+//				_, _ = w.Write([]byte("hello " + result.Subject.ID))
+//			}
+//		})
+//		log.Fatal(http.ListenAndServe("localhost:8080", mux))
+//	}
+//
+// # Plan, Executor, Transport
+//
+// A Plan is a list of steps, each with a condition under which it is still missing; what comes next is the first one that is.
+// So signing in, stepping up and asking whether a session will do are one thing. An Executor performs one kind of step: it
+// says as data what to ask (Prompt) and judges what came back (Verdict). A Transport shows Prompts. A host brings its own of
+// each.
+//
+// # What holds whatever an Executor does
+//
+//   - A flow belongs to one browser, by a cookie of its own. The session cookie is set by the post that completes a login and
+//     by nothing else; its secret changes with every login and step-up.
+//   - Who the flow is about is written once. Evidence about anybody else ends it.
+//   - There is no success without the assurance that the request and the application insist on.
+//   - A guess is counted in a durable kind before it is judged, and a duplicate is neither counted nor judged: it gets the page
+//     as it stands. So does whoever goes back.
+//   - GET changes nothing.
+//   - What fails is 503, with its cause in the log; never somebody signed in, and never "no such page".
+//
+// # Specifications
+//
+// Covered: prompt, max_age, acr_values, login_hint and id_token_hint of OpenID Connect Core §3.1.2.1 as conditions of an
+// Interaction; throttling and locks after NIST SP 800-63B-4 §3.2.2; one-time use of codes (RFC 6238 §5.2).
+//
+// # Not implemented
+//
+// Graphs and scripts as plans; registration, recovery, invitation, linking; passkeys, codes by message, push; native clients; a
+// page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
+package flow

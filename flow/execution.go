@@ -1,0 +1,165 @@
+package flow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// executionKind holds flows under way. Its loss costs people the pages they have open: they sign in anew. Nothing can be
+// gained by it, as failures are counted in durable kinds and a session is begun by a durable insert.
+var executionKind = store.Kind{Name: "flow.execution", Ephemeral: true}
+
+// execution is one flow: what was asked, what was proven, and where it stands. It lies in the root organization whatever
+// the request's, so that the id in a page's URL is enough to find it.
+type execution struct {
+	store.Meta
+	Request directory.Interaction `json:"request"`
+	// Browser is the hash of the binding cookie of the one browser that may see the flow.
+	Browser string    `json:"browser"`
+	Began   time.Time `json:"began"`
+	// Sequence moves with every answer.
+	Sequence int64 `json:"sequence"`
+
+	Step   string       `json:"step,omitempty"`
+	Option string       `json:"option,omitempty"`
+	Data   store.Sealed `json:"data,omitempty"`
+
+	// Subject is write-once, and its epoch what it was when that was written.
+	Subject      store.Ref `json:"subject,omitzero"`
+	SubjectEpoch int64     `json:"subjectEpoch,omitempty"`
+	// Person is the identifier that was typed.
+	Person string `json:"person,omitempty"`
+	// Proven is what was proven in this flow, append-only; Carried is what the session Base had proven before and this
+	// request accepts. Carried counts for Base's subject alone.
+	Proven      []directory.Evidence `json:"proven,omitempty"`
+	Base        store.Ref            `json:"base,omitzero"`
+	BaseSubject store.Ref            `json:"baseSubject,omitzero"`
+	Carried     []directory.Evidence `json:"carried,omitempty"`
+	Approved    []string             `json:"approved,omitempty"`
+	Asked       bool                 `json:"asked,omitempty"`
+	Remember    bool                 `json:"remember,omitempty"`
+
+	Messages []Message          `json:"messages,omitempty"`
+	Problems map[string]Message `json:"problems,omitempty"`
+	Keep     map[string]string  `json:"keep,omitempty"`
+
+	// NewSession is the id of the session that the flow begins if it begins one: the gate of completion.
+	NewSession string `json:"newSession"`
+	Done       bool   `json:"done,omitempty"`
+	// Session, Refusal and Proof are the answer of a flow that is done.
+	Session store.Ref            `json:"session,omitzero"`
+	Refusal directory.Refusal    `json:"refusal,omitempty"`
+	Proof   []directory.Evidence `json:"proof,omitempty"`
+
+	// again says that the flow was read anew because an earlier try to move it met a conflict.
+	again bool
+}
+
+// executionID is where the flow of a request is found. The request's id cannot be read from it, as it stands in URLs.
+func executionID(in directory.Interaction) string {
+	return secret.Hash("flow\x00" + string(in.Purpose) + "\x00" + in.ID)
+}
+
+// evidence is what counts for the answer: never that of two people.
+func (x *execution) evidence() []directory.Evidence {
+	if x.Subject.IsZero() || x.BaseSubject != x.Subject {
+		return x.Proven
+	}
+	return merge(x.Carried, x.Proven)
+}
+
+// merge adds proofs to older ones; a newer proof of the same method takes the place of the older.
+func merge(older, newer []directory.Evidence) []directory.Evidence {
+	merged := slices.DeleteFunc(slices.Clone(older), func(e directory.Evidence) bool {
+		return slices.ContainsFunc(newer, func(n directory.Evidence) bool { return n.Method == e.Method })
+	})
+	return append(merged, newer...)
+}
+
+// turn leaves behind what the last answer has left, and takes over what the verdict leaves for the next page.
+func (x *execution) turn(v Verdict) {
+	x.Sequence++
+	x.Messages, x.Problems, x.Keep = v.Messages, v.Problems, v.Keep
+	x.Remember = x.Remember || v.Remember
+	if v.Approved != nil {
+		x.Asked, x.Approved = true, v.Approved
+	}
+}
+
+// prove records a verdict's evidence. It reports false when that is about somebody other than the flow is, or about the same
+// person before everything of theirs was revoked.
+func (x *execution) prove(v Verdict) bool {
+	if len(v.Evidence) == 0 {
+		return true
+	}
+	if v.Subject == nil {
+		return false
+	}
+	if x.Subject.IsZero() {
+		if wanted := wanted(x.Request); wanted != "" && wanted != v.Subject.ID {
+			return false
+		}
+		x.Subject, x.SubjectEpoch = v.Subject.Ref(), v.Subject.Epoch
+	}
+	if v.Subject.Ref() != x.Subject || v.Subject.Epoch != x.SubjectEpoch {
+		return false
+	}
+	for _, e := range v.Evidence {
+		if e.Subject != x.Subject.ID {
+			return false
+		}
+	}
+	x.Proven = append(x.Proven, v.Evidence...)
+	return true
+}
+
+// wanted is the id of the one subject that may answer the request; "" when anybody may.
+func wanted(in directory.Interaction) string { return cmp.Or(in.HintSubject, in.Subject.ID) }
+
+// refuse ends the flow without an answer.
+func (x *execution) refuse(why directory.Refusal) {
+	x.Done, x.Refusal, x.Data = true, why, ""
+}
+
+// untouched reports whether nobody has answered anything yet.
+func (x *execution) untouched() bool { return x.Sequence == 1 && !x.Done }
+
+// find returns the flow of an id for the browser that it is bound to: errUnknownFlow, errForeign, or a failure.
+func (e *Engine) find(ctx context.Context, id, browser string) (*execution, error) {
+	if len(id) > 64 {
+		return nil, errUnknownFlow
+	}
+	x, err := e.executions.Get(ctx, store.Ref{ID: id})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errUnknownFlow
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !secret.Matches(x.Browser, browser) {
+		return nil, errForeign
+	}
+	return x, nil
+}
+
+// keep seals what a step keeps between its page and its answer.
+func (e *Engine) keep(x *execution, data []byte) {
+	x.Data = ""
+	if len(data) > 0 {
+		x.Data = e.db.Seal(executionKind, x.Ref(), "data", data)
+	}
+}
+
+func (e *Engine) kept(x *execution) ([]byte, error) {
+	if x.Data == "" {
+		return nil, nil
+	}
+	return e.db.Unseal(executionKind, x.Ref(), "data", x.Data)
+}

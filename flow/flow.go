@@ -1,0 +1,151 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/mfa"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Config is the wiring of an Engine.
+type Config struct {
+	// DB keeps flows under way. Required.
+	DB *store.DB
+	// Directory knows the people and keeps their sessions. Required; over the same DB.
+	Directory *directory.Directory
+	// Issuer is the issuer's URL: where the pages live, and what names the cookies. Required.
+	Issuer string
+	// TrustedProxies may name the client in X-Forwarded-For. Empty believes nobody.
+	TrustedProxies []netip.Prefix
+	// Transport shows the pages: flow/pages. Required.
+	Transport Transport
+	// Login is what SignIn asks for. Nil is DefaultPlan.
+	Login *Plan
+	// Executors are the host's own, by the names under which Login has them; they take precedence over the built-in
+	// "password", "totp", "totp-enroll", "consent" and "logout".
+	Executors map[string]Executor
+	// TOTP is how one-time passwords are made. Its Issuer is what authenticator apps show; "" is the issuer's host.
+	TOTP mfa.TOTP
+	// Lifetime is how long a flow may take. Zero is 30 minutes.
+	Lifetime time.Duration
+	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
+	// in it from scratch, and returns the path to send the browser to. Returning "" with a nil error says that this
+	// cannot be done; an error is a failure. Nil never restarts.
+	Restart func(ctx context.Context, r *http.Request, sealed string) (string, error)
+	// Logger takes the causes of failures. Nil discards them.
+	Logger *slog.Logger
+}
+
+// Engine runs flows. It is safe for concurrent use and starts no goroutines.
+type Engine struct {
+	db         *store.DB
+	dir        *directory.Directory
+	site       *web.Site
+	transport  Transport
+	plans      map[directory.Purpose]*Plan
+	executors  map[string]Executor
+	lifetime   time.Duration
+	restart    func(ctx context.Context, r *http.Request, sealed string) (string, error)
+	log        *slog.Logger
+	executions *store.Collection[execution]
+	claims     *store.Collection[claim]
+	origins    *http.CrossOriginProtection
+}
+
+// New checks the configuration, fills in defaults and returns an Engine, or an error that names every problem. It does no
+// I/O.
+func New(config Config) (*Engine, error) {
+	site, errSite := web.NewSite(config.Issuer, config.TrustedProxies)
+	if errSite != nil {
+		errSite = fmt.Errorf("flow: Config.Issuer: %w", errSite)
+	} else if config.TOTP.Issuer == "" {
+		config.TOTP.Issuer = hostname(site)
+	}
+	if config.Login == nil {
+		config.Login = DefaultPlan()
+	}
+	if config.Lifetime == 0 {
+		config.Lifetime = 30 * time.Minute
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	executors := map[string]Executor{
+		"password":    passwordExecutor{config.Directory},
+		"totp":        totpExecutor{config.Directory, config.TOTP},
+		"totp-enroll": enrolExecutor{config.Directory, config.TOTP},
+		"consent":     consentExecutor{},
+		"logout":      logoutExecutor{},
+	}
+	maps.Copy(executors, config.Executors)
+	if err := errors.Join(errSite, config.check(executors)); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		db: config.DB, dir: config.Directory, site: site, transport: config.Transport,
+		plans: map[directory.Purpose]*Plan{
+			directory.SignIn: config.Login, directory.ApproveConsent: consentPlan(), directory.SignOut: logoutPlan(),
+		},
+		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger,
+		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
+		claims:     store.NewCollection(config.DB, claimType),
+		origins:    http.NewCrossOriginProtection(),
+	}
+	// A proxy may show us another Host than the one in the browser's address bar.
+	if err := e.origins.AddTrustedOrigin(site.Origin()); err != nil {
+		return nil, fmt.Errorf("flow: Config.Issuer: %w", err)
+	}
+	return e, nil
+}
+
+func (c *Config) check(executors map[string]Executor) error {
+	var problems []error
+	if c.DB == nil {
+		problems = append(problems, errors.New("flow: Config.DB is required"))
+	}
+	if c.Directory == nil {
+		problems = append(problems, errors.New("flow: Config.Directory is required"))
+	}
+	if c.Transport == nil {
+		problems = append(problems, errors.New("flow: Config.Transport is required; flow/pages makes one"))
+	}
+	if c.Lifetime < 0 {
+		problems = append(problems, errors.New("flow: Config.Lifetime is negative"))
+	}
+	if err := c.TOTP.Validate(); err != nil {
+		problems = append(problems, fmt.Errorf("flow: Config.TOTP: %w", err))
+	}
+	problems = append(problems, c.Login.check(executors))
+	return errors.Join(problems...)
+}
+
+// plan is what the flow's purpose asks for.
+func (e *Engine) plan(x *execution) *Plan { return e.plans[x.Request.Purpose] }
+
+// executor is who performs the flow's present step.
+func (e *Engine) executor(x *execution) Executor { return e.executors[x.Option] }
+
+// branding is the look for an application in an organization.
+func (e *Engine) branding(ctx context.Context, org string, app store.Ref) (directory.Branding, error) {
+	return directory.Resolve(ctx, e.dir.Settings, e.dir.Settings.Branding, org, app.ID)
+}
+
+// hostname is the issuer's host as an authenticator app can show it: without a port, whose colon it would misread.
+func hostname(site *web.Site) string {
+	u, err := url.Parse(site.Issuer())
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(u.Hostname(), ":", ".")
+}

@@ -1,0 +1,233 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Interact answers an Interaction, or takes the response over and returns nil: then the browser is on its way to a page of
+// the flow and comes back to in.Resume, where the protocol calls Interact again with the same ID and Purpose. The protocol
+// has checked that the request belongs to this browser. The error is a failure of the machinery, which the protocol answers
+// with 503; nothing has been written then.
+//
+// The session cookie is read only here, and only as long as nobody has answered anything. From then on the answer comes from
+// the flow, whatever another tab does.
+func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
+	if _, known := pages[in.Purpose]; !known || in.ID == "" {
+		return nil, fmt.Errorf("flow: interaction %q has no known purpose or no id", in.Purpose)
+	}
+	if unreachable(in) {
+		return &directory.Result{Refusal: directory.Unmet}, nil
+	}
+	x, err := e.find(r.Context(), executionID(in), e.browser(r))
+	switch {
+	case err == nil:
+		return e.resume(w, r, x)
+	case errors.Is(err, errForeign):
+		e.fail(w, r, err, "")
+		return nil, nil
+	case errors.Is(err, errUnknownFlow):
+		return e.begin(w, r, in)
+	}
+	return nil, err
+}
+
+// begin answers at once when nothing has to be asked, and otherwise opens a flow.
+func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
+	x, step, err := e.plot(r, in)
+	switch {
+	case err != nil:
+		return nil, err
+	case x.Done:
+		return e.answer(r.Context(), x)
+	case in.Passive:
+		return &directory.Result{Refusal: passive(x, step)}, nil
+	}
+	if err := e.enter(r.Context(), x, step); err != nil {
+		return nil, err
+	}
+	x.Browser = secret.Hash(e.bind(w, r))
+	b := e.db.Batch()
+	e.executions.Insert(b, x)
+	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
+		return nil, err
+	}
+	// On a conflict the same request was begun a moment ago: its page decides whether it was this browser.
+	redirect(w, e.page(x))
+	return nil, nil
+}
+
+// plot lays out the flow for a request as if it began now: with what the browser's session brings along, done when
+// nothing is missing, else with the first step.
+func (e *Engine) plot(r *http.Request, in directory.Interaction) (*execution, *Step, error) {
+	now := e.db.Now()
+	x := &execution{
+		Meta:    store.Meta{ID: executionID(in), Expires: now.Add(e.lifetime)},
+		Request: in, Began: now, Sequence: 1, NewSession: store.NewID(), Person: in.Hint,
+	}
+	if err := e.base(r, x); err != nil || x.Done {
+		return x, nil, err
+	}
+	s, err := e.state(x)
+	if err != nil {
+		return nil, nil, err
+	}
+	step, err := e.plan(x).next(r.Context(), s)
+	if err == nil && step == nil {
+		err = e.conclude(r.Context(), x, s)
+	}
+	return x, step, err
+}
+
+// base gives x what is known before anything is asked.
+func (e *Engine) base(r *http.Request, x *execution) error {
+	ctx, in := r.Context(), x.Request
+	switch in.Purpose {
+	case directory.ApproveConsent:
+		x.Subject, x.Session = in.Subject, in.Session
+		return e.inherit(ctx, x)
+	case directory.SignOut:
+		x.Session = in.Session
+		if !x.Session.IsZero() {
+			return nil
+		}
+	}
+	session, err := e.CurrentSession(r)
+	if errors.Is(err, directory.ErrNoSession) {
+		x.Done = in.Purpose == directory.SignOut // nobody to sign out
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if in.Purpose == directory.SignOut {
+		x.Session = session.Ref()
+		return nil
+	}
+	x.carry(session)
+	return nil
+}
+
+// inherit gives a flow about a known person the evidence of the session that it follows on.
+func (e *Engine) inherit(ctx context.Context, x *execution) error {
+	if x.Session.IsZero() {
+		return nil
+	}
+	session, err := e.dir.Sessions.Get(ctx, x.Session)
+	if errors.Is(err, store.ErrNotFound) {
+		x.refuse(directory.LoginRequired)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x.BaseSubject, x.Carried = session.Subject, session.Evidence
+	return nil
+}
+
+// carry takes over from a session what the request accepts of it. When that includes the proof of who it is, the flow is
+// about that person from the start, and only what is missing is asked.
+func (x *execution) carry(session *directory.Session) {
+	if who := wanted(x.Request); who != "" && who != session.Subject.ID {
+		return
+	}
+	x.Base, x.BaseSubject = session.Ref(), session.Subject
+	x.Carried = accepted(x.Request, session.Evidence, x.Began)
+	if slices.ContainsFunc(x.Carried, isPrimary) {
+		x.Subject, x.SubjectEpoch, x.Session = session.Subject, session.SubjectEpoch, session.Ref()
+	}
+}
+
+// accepted is the part of a session's evidence that will do. A request for a fresh proof accepts none; one with a greatest
+// age accepts a second factor shown earlier, as auth_time is about the first (OpenID Connect Core §2, §3.1.2.1).
+func accepted(in directory.Interaction, evidence []directory.Evidence, now time.Time) []directory.Evidence {
+	if in.Reauthenticate || in.SelectAccount || in.MaxAge != nil && *in.MaxAge <= 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(evidence), func(e directory.Evidence) bool {
+		return in.MaxAge != nil && isPrimary(e) && now.Sub(e.Time) > *in.MaxAge
+	})
+}
+
+// passive is the answer to a request that forbids asking for what the step asks.
+func passive(x *execution, step *Step) directory.Refusal {
+	switch {
+	case x.Request.SelectAccount && !x.Base.IsZero():
+		return directory.AccountSelectionRequired
+	case step.Passive != "":
+		return step.Passive
+	}
+	return directory.InteractionRequired
+}
+
+// resume answers for a flow that was begun before.
+func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*directory.Result, error) {
+	if x.Done {
+		return e.answer(r.Context(), x)
+	}
+	if x.untouched() { // another tab may have signed in meanwhile
+		fresh, _, err := e.plot(r, x.Request)
+		if err != nil {
+			return nil, err
+		}
+		if fresh.Done {
+			return e.answer(r.Context(), fresh)
+		}
+	}
+	redirect(w, e.page(x))
+	return nil, nil
+}
+
+// answer is the Result of a flow that is done. What the protocol will put its Check on is read now, and a chain that was
+// broken since is nobody's sign-in.
+func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, error) {
+	if x.Refusal != "" {
+		return &directory.Result{Refusal: x.Refusal}, nil
+	}
+	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved}
+	var session *directory.Session
+	if !x.Session.IsZero() {
+		var err error
+		session, err = e.dir.Sessions.Get(ctx, x.Session)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && session.Status != directory.Active:
+			return gone(x), nil
+		case err != nil:
+			return nil, err
+		case !x.Subject.IsZero() && session.Subject != x.Subject:
+			return nil, fmt.Errorf("flow: session %s is not of the subject of the flow", session.ID)
+		}
+		result.Session, result.SessionVersion, result.SessionEpoch = session.Ref(), session.Version, session.Epoch
+		result.Subject = session.Subject
+	}
+	if x.Request.Purpose == directory.SignOut {
+		return result, nil
+	}
+	subject, err := e.dir.Subjects.Get(ctx, result.Subject)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && subject.Status != directory.Active:
+		return gone(x), nil
+	case err != nil:
+		return nil, err
+	case session != nil && session.SubjectEpoch != subject.Epoch:
+		return gone(x), nil
+	}
+	result.SubjectVersion, result.SubjectEpoch = subject.Version, subject.Epoch
+	return result, nil
+}
+
+// gone is the answer when what the flow rests on has ended: for a logout, that there is nothing left to end.
+func gone(x *execution) *directory.Result {
+	if x.Request.Purpose == directory.SignOut {
+		return &directory.Result{}
+	}
+	return &directory.Result{Refusal: directory.LoginRequired}
+}

@@ -1,0 +1,169 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// CurrentSession returns the session that the browser is signed in to, or directory.ErrNoSession. A protocol needs it for a
+// logout alone; who is signing in, it learns from Interact.
+func (e *Engine) CurrentSession(r *http.Request) (*directory.Session, error) {
+	cookie := e.site.Cookie(r, sessionCookie)
+	if cookie == "" {
+		return nil, directory.ErrNoSession
+	}
+	return e.dir.Sessions.Open(r.Context(), cookie)
+}
+
+// EndSession ends a session, with everything that hangs on it, and removes its cookie if this browser has it. Ending what
+// has ended is no error.
+func (e *Engine) EndSession(w http.ResponseWriter, r *http.Request, ref store.Ref, reason string) error {
+	if err := e.dir.Sessions.End(r.Context(), ref, reason); err != nil {
+		return err
+	}
+	if id, _, _ := strings.Cut(e.site.Cookie(r, sessionCookie), "."); id == ref.ID {
+		e.site.ClearCookie(w, sessionCookie)
+	}
+	return nil
+}
+
+// SignedOut writes the page that says that the person is signed out, for a logout that leads nowhere else.
+func (e *Engine) SignedOut(w http.ResponseWriter, r *http.Request, in directory.Interaction) {
+	branding, err := e.branding(r.Context(), in.Organization, in.Application)
+	if err != nil {
+		e.fail(w, r, err, "")
+		return
+	}
+	e.transport.SignedOut(w, r, View{
+		Purpose: directory.SignOut, ApplicationName: in.ApplicationName, Locales: in.Locales, Branding: branding,
+		RedirectOrigins: in.RedirectOrigins,
+	})
+}
+
+// signIn is what a completed login leaves in the browser.
+type signIn struct {
+	session   *directory.Session
+	cookie    secret.Text
+	lifetime  time.Duration
+	device    secret.Text        // "" leaves the cookie as it is
+	displaced *directory.Session // somebody else's, whose cookie is overwritten
+}
+
+// signIn adds to the batch that the person of a completed flow is signed in: in the session of theirs that the browser has,
+// or that the flow builds on, under a new secret; else in a new one. It returns nil, and turns the flow into a refusal, when
+// what the flow rests on has ended.
+func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn, error) {
+	ctx := r.Context()
+	subject, err := e.dir.Subjects.Get(ctx, x.Subject)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err != nil || subject.Status != directory.Active || subject.Epoch != x.SubjectEpoch {
+		x.refuse(directory.LoginRequired)
+		return nil, nil
+	}
+	current, err := e.CurrentSession(r)
+	if err != nil && !errors.Is(err, directory.ErrNoSession) {
+		return nil, err
+	}
+	in := &signIn{}
+	if current != nil && current.Subject != x.Subject {
+		in.displaced, current = current, nil
+	}
+	if in.session, err = e.ownSession(ctx, x, subject, current); err != nil || x.Refusal != "" {
+		return nil, err
+	}
+	if in.session == nil {
+		in.session, in.cookie, err = e.dir.Sessions.Begin(ctx, b, directory.NewSession{
+			ID: x.NewSession, Subject: subject, Evidence: x.Proof, Remember: x.Remember,
+			UserAgent: r.UserAgent(), Address: e.site.Address(r).String(),
+		})
+	} else {
+		b.Check(e.dir.Subjects.Kind(), subject.Ref(), subject.Version)
+		in.cookie, err = e.dir.Sessions.StepUp(b, in.session, x.Proven...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.Session = in.session.Ref()
+	return in, e.furnish(r, b, x, in)
+}
+
+// ownSession returns the session that the flow's proofs belong into: the browser's, if it is of the same person, else the one
+// that the flow builds on, else the one that it has begun already; nil when there is none. Evidence that was carried over
+// counts only as long as the session that it comes from lives.
+func (e *Engine) ownSession(ctx context.Context, x *execution, subject *directory.Subject, current *directory.Session) (*directory.Session, error) {
+	var base *directory.Session
+	if x.BaseSubject == x.Subject {
+		session, err := e.dir.Sessions.Get(ctx, x.Base)
+		switch {
+		case err == nil && session.Status == directory.Active && session.SubjectEpoch == subject.Epoch:
+			base = session
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		case len(x.Carried) > 0:
+			x.refuse(directory.LoginRequired)
+			return nil, nil
+		}
+	}
+	switch {
+	case current != nil:
+		return current, nil
+	case base != nil:
+		return base, nil
+	}
+	return e.named(ctx, x)
+}
+
+// named returns the session that the flow has begun already, if an earlier post got so far and no further.
+func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, error) {
+	if !x.again {
+		return nil, nil
+	}
+	session, err := e.dir.Sessions.Get(ctx, store.Ref{ID: x.NewSession})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return session, err
+}
+
+// furnish adds what goes with a sign-in: how long the cookie lasts, and the device that is known from now on.
+func (e *Engine) furnish(r *http.Request, b *store.Batch, x *execution, in *signIn) error {
+	if in.session.Remembered {
+		policy, err := directory.Resolve(r.Context(), e.dir.Settings, e.dir.Settings.Session, x.Subject.Org, "")
+		if err != nil {
+			return err
+		}
+		in.lifetime = policy.Remember
+	}
+	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r, deviceCookie), x.Subject)
+	if err == nil && known == "" {
+		in.device = e.dir.Devices.Remember(b, x.Subject)
+	}
+	return err
+}
+
+// deviceLifetime is how long a browser keeps the device cookie: as long as directory.Devices knows the device.
+const deviceLifetime = 180 * 24 * time.Hour
+
+// admit sets the cookies of a sign-in that has been written. A session of somebody else in the same browser ends: nobody
+// holds its cookie any more.
+func (e *Engine) admit(w http.ResponseWriter, r *http.Request, in *signIn) {
+	e.site.SetCookie(w, sessionCookie, in.cookie.Reveal(), in.lifetime)
+	if in.device != "" {
+		e.site.SetCookie(w, deviceCookie, in.device.Reveal(), deviceLifetime)
+	}
+	if in.displaced == nil {
+		return
+	}
+	if err := e.dir.Sessions.End(r.Context(), in.displaced.Ref(), "displaced"); err != nil {
+		e.log.WarnContext(r.Context(), "a displaced session was not ended", "session", in.displaced.ID, "error", err)
+	}
+}

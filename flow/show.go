@@ -1,0 +1,180 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// pages are the paths, below the issuer's, of the flow's pages.
+var pages = map[directory.Purpose]string{
+	directory.SignIn:         "/login",
+	directory.ApproveConsent: "/flow/consent",
+	directory.SignOut:        "/flow/logout",
+}
+
+// page is the path and query of the flow's page on the host.
+func (e *Engine) page(x *execution) string {
+	return e.site.Path(pages[x.Request.Purpose]) + "?" + url.Values{flowField: {x.ID}}.Encode()
+}
+
+// onward is where a browser goes that has nothing to do here: to the protocol when the flow is done, else to its page.
+func (e *Engine) onward(w http.ResponseWriter, x *execution) {
+	to := e.page(x)
+	if x.Done {
+		to = x.Request.Resume
+	}
+	redirect(w, to)
+}
+
+// redirect answers 303: whatever the request's method was, the browser goes on with a GET.
+func redirect(w http.ResponseWriter, to string) {
+	web.NoStore(w.Header())
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// show writes the page of the flow as it stands.
+func (e *Engine) show(w http.ResponseWriter, r *http.Request, x *execution) error {
+	if x.Done {
+		e.onward(w, x)
+		return nil
+	}
+	prompt, err := e.prompt(r.Context(), x)
+	if err != nil {
+		return err
+	}
+	view, err := e.view(r.Context(), x, prompt)
+	if err != nil {
+		return err
+	}
+	e.transport.Show(w, r, view)
+	return nil
+}
+
+// prompt is what the present step asks, with what the engine itself offers: refusing, and other ways to do the step.
+func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
+	s, err := e.state(x)
+	if err != nil {
+		return Prompt{}, err
+	}
+	prompt, err := e.executor(x).Prompt(ctx, s)
+	if err != nil {
+		return Prompt{}, err
+	}
+	prompt.Messages = append(slices.Clone(x.Messages), prompt.Messages...)
+	prompt.Fields = slices.Clone(prompt.Fields)
+	for i, f := range prompt.Fields {
+		if value, ok := x.Keep[f.Name]; ok {
+			prompt.Fields[i].Value = value
+		}
+		if problem, ok := x.Problems[f.Name]; ok {
+			prompt.Fields[i].Problem = problem
+		}
+	}
+	prompt.Actions = append(slices.Clone(prompt.Actions), e.moreActions(x)...)
+	return prompt, nil
+}
+
+const (
+	cancelAction = "cancel"
+	// methodAction stands before the name of an executor that is to do the step instead.
+	methodAction = "method_"
+)
+
+func (e *Engine) moreActions(x *execution) []Action {
+	var actions []Action
+	if step := e.plan(x).step(x.Step); step != nil {
+		for _, option := range step.Options {
+			if option != x.Option {
+				actions = append(actions, Action{Name: methodAction + option, Label: "method." + option, Kind: Quiet})
+			}
+		}
+	}
+	if x.Request.Purpose == directory.SignIn && x.Request.Cancelable && x.Step != "consent" {
+		actions = append(actions, Action{Name: cancelAction, Label: "action.cancel", Kind: Secondary})
+	}
+	return actions
+}
+
+func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, error) {
+	view := View{
+		Flow: x.ID, Sequence: x.Sequence, Purpose: x.Request.Purpose, Prompt: prompt, Submit: e.page(x),
+		ApplicationName: x.Request.ApplicationName, Person: x.Person, Restart: x.Request.Restart, Expires: x.Expires,
+		Locales: x.Request.Locales, RedirectOrigins: x.Request.RedirectOrigins,
+	}
+	var err error
+	if view.Branding, err = e.branding(ctx, x.Request.Organization, x.Request.Application); err != nil {
+		return View{}, err
+	}
+	if !x.Request.Application.IsZero() {
+		switch app, err := e.dir.Applications.Get(ctx, x.Request.Application); {
+		case err == nil:
+			view.ApplicationLogo = app.Logo
+		case !errors.Is(err, store.ErrNotFound):
+			return View{}, err
+		}
+	}
+	return view, nil
+}
+
+// problem is a request that ends on the failure page by the person's or the browser's doing.
+type problem struct {
+	status     int
+	code       string
+	message    string
+	detail     string
+	retryAfter time.Duration
+}
+
+// Error implements error.
+func (p problem) Error() string { return "flow: " + p.code }
+
+// The problems that have no particulars.
+var (
+	errUnknownFlow = problem{status: http.StatusNotFound, code: "flow_expired", message: "flow.expired"}
+	errForeign     = problem{status: http.StatusForbidden, code: "flow_foreign", message: "flow.foreign"}
+	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
+	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
+)
+
+// fail writes the failure page for err, with the way on from there if there is one. Everything that is not known to be the browser's doing is ours: 503, its cause in
+// the log under the id that is on the page.
+func (e *Engine) fail(w http.ResponseWriter, r *http.Request, err error, startOver string) {
+	web.NoStore(w.Header())
+	f := Failure{Correlation: web.NewCorrelationID(), StartOver: startOver}
+	var p problem
+	var form *web.FormError
+	switch {
+	case errors.As(err, &form):
+		p = errMalformed
+		p.status, p.detail = form.Status, form.Problem
+	case errors.As(err, &p):
+	default:
+		p = unavailable(err)
+		e.log.ErrorContext(r.Context(), "flow failed", "correlation", f.Correlation, "path", r.URL.Path, "error", err)
+	}
+	f.Status, f.Code, f.Message, f.Detail, f.RetryAfter = p.status, p.code, Message{ID: p.message, Level: Error}, p.detail, p.retryAfter
+	if branding, err := e.branding(r.Context(), "", store.Ref{}); err == nil { // a page without branding beats none
+		f.Branding = branding
+	}
+	e.transport.Fail(w, r, f)
+}
+
+func unavailable(err error) problem {
+	wait := 5 * time.Second
+	if busy, ok := errors.AsType[*password.BusyError](err); ok {
+		wait = busy.RetryAfter
+	}
+	return problem{
+		status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "error.unavailable", retryAfter: wait,
+	}
+}

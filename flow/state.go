@@ -1,0 +1,148 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// State is what Executors and Plans see of a flow. It is a copy: only Data is taken back, and only from Prepare. It serves
+// one request and is not safe for concurrent use.
+type State struct {
+	// Flow is the id of the flow.
+	Flow string
+	// Request is what the protocol asked for.
+	Request directory.Interaction
+	// Subject is who it is about; zero until somebody has proven to be it.
+	Subject store.Ref
+	// Person is the identifier that was typed, or that a hint named; not proven.
+	Person string
+	// Evidence is what was proven and counts for this request, with what the session brought along.
+	Evidence []directory.Evidence
+	// Asked says that consent was asked in this flow, and Approved what was allowed.
+	Asked    bool
+	Approved []string
+	// Data is what the step keeps between its calls; sealed in the store.
+	Data []byte
+	// Keep and Problems are what the last Verdict left for the fields.
+	Keep     map[string]string
+	Problems map[string]Message
+	// Now is the time of this request.
+	Now time.Time
+
+	fresh int // how many at the end of Evidence were proven by the answer that is being settled
+	dir   *directory.Directory
+	app   *directory.Application
+	user  *directory.User
+	creds map[store.Ref]*directory.Credential
+}
+
+// Application returns whom the person signs in to; one without a record, for a flow that is for nobody in particular.
+func (s *State) Application(ctx context.Context) (*directory.Application, error) {
+	if s.app != nil {
+		return s.app, nil
+	}
+	s.app = &directory.Application{Status: directory.Active}
+	if s.Request.Application.IsZero() {
+		return s.app, nil
+	}
+	app, err := s.dir.Applications.Get(ctx, s.Request.Application)
+	if errors.Is(err, store.ErrNotFound) { // the protocol's Check will refuse it; nothing to ask for
+		return s.app, nil
+	}
+	if err != nil {
+		s.app = nil
+		return nil, err
+	}
+	s.app = app
+	return app, nil
+}
+
+// User returns the person whom the flow is about, or store.ErrNotFound.
+func (s *State) User(ctx context.Context) (*directory.User, error) {
+	if s.user != nil {
+		return s.user, nil
+	}
+	if s.Subject.IsZero() {
+		return nil, store.ErrNotFound
+	}
+	subject, err := s.dir.Subjects.Get(ctx, s.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if s.user, err = s.dir.UserOf(ctx, subject); err != nil {
+		return nil, err
+	}
+	return s.user, nil
+}
+
+// Enrolled reports whether the subject has a credential of the type.
+func (s *State) Enrolled(ctx context.Context, kind directory.CredentialType) (bool, error) {
+	creds, err := s.credentials(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range creds {
+		if c.Type == kind {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// credentials returns the live credentials of the subject.
+func (s *State) credentials(ctx context.Context) (map[store.Ref]*directory.Credential, error) {
+	if s.creds != nil || s.Subject.IsZero() {
+		return s.creds, nil
+	}
+	list, err := s.dir.Credentials.List(ctx, s.Subject)
+	if err != nil {
+		return nil, err
+	}
+	s.creds = make(map[store.Ref]*directory.Credential, len(list))
+	for _, c := range list {
+		s.creds[c.Ref()] = c
+	}
+	return s.creds, nil
+}
+
+// Assurance is what the evidence is worth: proofs by a credential that was removed or replaced since count for nothing.
+func (s *State) Assurance(ctx context.Context) (directory.Assurance, error) {
+	live, err := s.live(ctx)
+	return directory.Assess(live), err
+}
+
+// live returns the evidence whose credentials stand as they did.
+func (s *State) live(ctx context.Context) ([]directory.Evidence, error) {
+	creds, err := s.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var live []directory.Evidence
+	for i, e := range s.Evidence {
+		if i >= len(s.Evidence)-s.fresh {
+			live = append(live, e) // its credential may be written in the same step
+			continue
+		}
+		c := creds[store.Ref{Org: s.Subject.Org, ID: e.Credential}]
+		if e.Credential == "" || c != nil && c.Epoch == e.CredentialEpoch {
+			live = append(live, e)
+		}
+	}
+	return live, nil
+}
+
+// state returns what executors and the plan see of x.
+func (e *Engine) state(x *execution) (*State, error) {
+	data, err := e.kept(x)
+	if err != nil {
+		return nil, err
+	}
+	return &State{
+		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
+		Asked: x.Asked, Approved: x.Approved, Data: data, Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir,
+	}, nil
+}

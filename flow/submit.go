@@ -1,0 +1,324 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// maxTries bounds how often an answer is judged anew because something that it wanted to write had changed.
+const maxTries = 4
+
+// submit takes the answer to a page.
+func (e *Engine) submit(w http.ResponseWriter, r *http.Request) {
+	if err := e.origins.Check(r); err != nil {
+		e.fail(w, r, errCrossOrigin, "")
+		return
+	}
+	form, err := web.ReadBody(w, r, consentField)
+	if err != nil {
+		e.fail(w, r, err, "")
+		return
+	}
+	x, err := e.find(r.Context(), form.Value(flowField), e.browser(r))
+	switch {
+	case errors.Is(err, errUnknownFlow) && form.Has(restartField) && e.restart != nil:
+		e.startOver(w, r, form.Value(restartField))
+	case err != nil:
+		e.fail(w, r, err, "")
+	default:
+		if err := e.take(w, r, x, form); err != nil {
+			e.fail(w, r, err, e.page(x))
+		}
+	}
+}
+
+// startOver begins the request of an expired page anew.
+func (e *Engine) startOver(w http.ResponseWriter, r *http.Request, sealed string) {
+	to, err := e.restart(r.Context(), r, sealed)
+	switch {
+	case err != nil:
+		e.fail(w, r, err, "")
+	case to == "":
+		e.fail(w, r, errUnknownFlow, "")
+	default:
+		redirect(w, to)
+	}
+}
+
+// take judges an answer to x. Whatever is not an answer to x as it stands now, as a duplicate or a page that the person went
+// back to, gets the page as it stands.
+func (e *Engine) take(w http.ResponseWriter, r *http.Request, x *execution, form web.Form) error {
+	sequence, err := strconv.ParseInt(form.Value(seqField), 10, 64)
+	if err != nil {
+		return &web.FormError{Status: http.StatusBadRequest, Problem: "the parameter \"seq\" is not a number"}
+	}
+	if x.Done || sequence != x.Sequence {
+		return e.show(w, r, x)
+	}
+	in, err := e.input(r.Context(), x, form)
+	if err != nil {
+		return err
+	}
+	switch {
+	case in.Action == cancelAction:
+		return e.cancel(w, r, x)
+	case strings.HasPrefix(in.Action, methodAction):
+		return e.switchTo(w, r, x, strings.TrimPrefix(in.Action, methodAction))
+	}
+	var g *guess
+	if guarded, ok := e.executor(x).(Guarded); ok {
+		s, err := e.state(x)
+		if err != nil {
+			return err
+		}
+		if g, err = e.claim(r, x, s, guarded, in); errors.Is(err, errClaimed) {
+			return e.showCurrent(w, r, x)
+		} else if err != nil {
+			return err
+		}
+		in.Account, in.Locked = g.account, !g.attempt.Admitted()
+	}
+	return e.judge(w, r, x, in, g)
+}
+
+// input reads what fits the page that the flow shows: one of its actions, and no fields but its own.
+func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input, error) {
+	prompt, err := e.prompt(ctx, x)
+	if err != nil {
+		return Input{}, err
+	}
+	in := Input{Action: form.Value(actionField), form: form}
+	if in.Action == "" && len(prompt.Actions) > 0 {
+		in.Action = prompt.Actions[0].Name
+	}
+	if !slices.ContainsFunc(prompt.Actions, func(a Action) bool { return a.Name == in.Action }) {
+		return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
+	}
+	for _, name := range form.Names() {
+		own := slices.ContainsFunc(prompt.Fields, func(f Field) bool { return f.Name == name })
+		engine := slices.Contains([]string{flowField, seqField, actionField, restartField}, name)
+		consent := name == consentField && len(prompt.Consent) > 0
+		if !own && !engine && !consent {
+			return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: fmt.Sprintf("the page has no field %.40q", name)}
+		}
+	}
+	return in, nil
+}
+
+// judge has the executor judge the answer and writes what came of it. When something that the verdict rests on was changed
+// by another, it is judged anew from what stands now.
+func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in Input, g *guess) error {
+	var err error
+	for range maxTries {
+		var s *State
+		if s, err = e.state(x); err != nil {
+			return err
+		}
+		var v Verdict
+		if v, err = e.executor(x).Judge(r.Context(), s, in); err != nil {
+			return e.unjudged(r, g, err)
+		}
+		if in.Locked && v.Outcome == Proceed {
+			return fmt.Errorf("flow: executor %q lets a locked account pass", x.Option)
+		}
+		sequence := x.Sequence
+		err = e.finish(w, r, x, v, g)
+		conflict, ok := errors.AsType[*store.Conflict](err)
+		if !ok {
+			return err
+		}
+		if conflict.Kind == executionKind {
+			return e.showCurrent(w, r, x)
+		}
+		if x, err = e.find(r.Context(), x.ID, e.browser(r)); err != nil {
+			return err
+		}
+		if x.Done || x.Sequence != sequence {
+			return e.show(w, r, x)
+		}
+		x.again = true
+		err = conflict
+	}
+	return err
+}
+
+// unjudged takes the attempt back when the machinery could not judge it: it was no wrong guess.
+func (e *Engine) unjudged(r *http.Request, g *guess, cause error) error {
+	if g == nil {
+		return cause
+	}
+	if err := e.release(r, g); err != nil {
+		e.log.WarnContext(r.Context(), "an attempt was counted that was not judged", "error", err)
+	}
+	return cause
+}
+
+// showCurrent shows the flow as it stands in the store by now.
+func (e *Engine) showCurrent(w http.ResponseWriter, r *http.Request, x *execution) error {
+	current, err := e.find(r.Context(), x.ID, e.browser(r))
+	if err != nil {
+		return err
+	}
+	return e.show(w, r, current)
+}
+
+// cancel ends the flow because the person does not want to go on.
+func (e *Engine) cancel(w http.ResponseWriter, r *http.Request, x *execution) error {
+	err := e.finish(w, r, x, Verdict{Outcome: Refuse}, nil)
+	if store.ConflictOn(err, executionKind) != nil {
+		return e.showCurrent(w, r, x)
+	}
+	return err
+}
+
+// switchTo does the step by another of its options.
+func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, option string) error {
+	step := *e.plan(x).step(x.Step)
+	step.Options = []string{option}
+	x.turn(Verdict{})
+	if err := e.enter(r.Context(), x, &step); err != nil {
+		return err
+	}
+	b := e.db.Batch()
+	e.executions.Replace(b, x)
+	if err := b.Apply(r.Context()); store.ConflictOn(err, executionKind) != nil {
+		return e.showCurrent(w, r, x)
+	} else if err != nil {
+		return err
+	}
+	redirect(w, e.page(x))
+	return nil
+}
+
+// finish writes a verdict and everything that follows from it in one step, and answers.
+func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, g *guess) error {
+	b := e.db.Batch()
+	in, err := e.settle(r, b, x, v, g)
+	if err != nil {
+		return err
+	}
+	if v.Write != nil {
+		if err := v.Write(b); err != nil {
+			return err
+		}
+	}
+	if g != nil && v.Outcome == Proceed {
+		if err := e.dir.Locks.Succeed(r.Context(), b, g.attempt); err != nil {
+			return err
+		}
+	}
+	e.executions.Replace(b, x)
+	if err := b.Apply(r.Context()); err != nil {
+		return err
+	}
+	if g != nil && v.Outcome != Proceed {
+		if err := e.count(r.Context(), g, v); err != nil {
+			return err
+		}
+	}
+	if in != nil {
+		e.admit(w, r, in)
+	}
+	if v.Outcome == Again {
+		return e.show(w, r, x)
+	}
+	e.onward(w, x)
+	return nil
+}
+
+// count says what became of an attempt that was not right.
+func (e *Engine) count(ctx context.Context, g *guess, v Verdict) error {
+	if v.Blameless {
+		return e.dir.Locks.Abort(ctx, g.attempt)
+	}
+	return e.dir.Locks.Fail(ctx, g.attempt)
+}
+
+// settle moves x by a verdict, and on to the next step or to its end.
+func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict, g *guess) (*signIn, error) {
+	x.turn(v)
+	if g != nil && v.Outcome == Proceed {
+		x.Person = g.account.Person
+	}
+	switch v.Outcome {
+	case Again:
+		return nil, nil
+	case Refuse:
+		x.refuse(directory.Denied)
+		return nil, nil
+	}
+	if !x.prove(v) {
+		x.refuse(directory.LoginRequired)
+		return nil, nil
+	}
+	s, err := e.state(x)
+	if err != nil {
+		return nil, err
+	}
+	s.fresh = len(v.Evidence)
+	step, err := e.plan(x).next(r.Context(), s)
+	if err != nil {
+		return nil, err
+	}
+	if step != nil {
+		return nil, e.enter(r.Context(), x, step)
+	}
+	if err := e.conclude(r.Context(), x, s); err != nil || x.Refusal != "" || len(x.Proven) == 0 {
+		return nil, err
+	}
+	return e.signIn(r, b, x)
+}
+
+// enter brings x to a step.
+func (e *Engine) enter(ctx context.Context, x *execution, step *Step) error {
+	x.Step, x.Option, x.Data = step.Name, step.Options[0], ""
+	s, err := e.state(x)
+	if err != nil {
+		return err
+	}
+	if err := e.executor(x).Prepare(ctx, s); err != nil {
+		return err
+	}
+	e.keep(x, s.Data)
+	return nil
+}
+
+// conclude ends a flow in which the plan finds nothing missing. It does not take the plan's word for it: without the
+// assurance that the request and the application insist on there is no success.
+func (e *Engine) conclude(ctx context.Context, x *execution, s *State) error {
+	x.Done, x.Data, x.Keep, x.Problems, x.Messages = true, "", nil, nil, nil
+	if x.Request.Purpose != directory.SignIn {
+		x.Proof = x.evidence()
+		return nil
+	}
+	live, err := s.live(ctx)
+	if err != nil {
+		return err
+	}
+	need, err := s.secondFactor(ctx)
+	if err != nil {
+		return err
+	}
+	x.Proof = live
+	if reached := directory.Assess(live); x.Subject.IsZero() || !enough(x.Request, need, reached) {
+		x.refuse(directory.Unmet)
+	}
+	return nil
+}
+
+// enough reports whether an assurance will do.
+func enough(in directory.Interaction, need need, reached directory.Assurance) bool {
+	if reached.ACR == "" || need == required && !reached.Satisfies(directory.ACR2) {
+		return false
+	}
+	return !in.EssentialACR || len(in.ACR) == 0 || slices.ContainsFunc(in.ACR, reached.Satisfies)
+}

@@ -1,0 +1,88 @@
+package flow
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/signet-idp/signet/mfa"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// enrolExecutor has a person without a second factor set up an authenticator app. The seed lies sealed in the flow until a code
+// has proven that the app has it; that code is spent by the enrolment.
+type enrolExecutor struct {
+	dir  *directory.Directory
+	totp mfa.TOTP
+}
+
+var _ Guarded = enrolExecutor{}
+
+func (t enrolExecutor) Prepare(ctx context.Context, s *State) error {
+	account, err := t.label(ctx, s)
+	if err != nil {
+		return err
+	}
+	seed, err := t.totp.Enroll(account)
+	if err != nil {
+		return err
+	}
+	s.Data = seed.Bytes()
+	return nil
+}
+
+// label is how the authenticator app calls the account.
+func (t enrolExecutor) label(ctx context.Context, s *State) (string, error) {
+	user, err := s.User(ctx)
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(user.Email, user.Username), nil
+}
+
+func (t enrolExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	account, err := t.label(ctx, s)
+	if err != nil {
+		return Prompt{}, err
+	}
+	seed, err := t.totp.Secret(s.Data, account)
+	if err != nil {
+		return Prompt{}, err
+	}
+	return Prompt{
+		Step:    "totp-enroll",
+		Title:   Message{ID: "totp-enroll.title"},
+		Intro:   Message{ID: "totp-enroll.intro"},
+		QR:      seed.URI(),
+		QRText:  seed.Base32(),
+		Fields:  []Field{codeField("totp-enroll.otp")},
+		Actions: []Action{{Name: loginAction, Label: "totp-enroll.login"}},
+	}, nil
+}
+
+func (t enrolExecutor) Account(ctx context.Context, s *State, _ Input) (Account, error) {
+	return accountOf(ctx, t.dir, s, totpFactor)
+}
+
+func (t enrolExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
+	_, _, err := t.dir.Credentials.TOTP(ctx, s.Subject)
+	if err == nil { // enrolled in another tab: the plan asks for its code
+		return Verdict{Outcome: Proceed}, nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return Verdict{}, err
+	}
+	step, err := t.totp.Verify(s.Data, in.Value(otpField), 0, s.Now)
+	if v, refused, err := refusedCode(in, err, "totp-enroll"); refused || err != nil {
+		return v, err
+	}
+	credential := &directory.Credential{Meta: store.Meta{ID: s.Subject.ID + "/" + string(directory.TOTPCredential)}}
+	return Verdict{
+		Outcome: Proceed, Subject: in.Account.Subject,
+		Evidence: []directory.Evidence{totpEvidence(in.Account.Subject, credential, s)},
+		Write: func(b *store.Batch) error {
+			return t.dir.Credentials.EnrollTOTP(ctx, b, s.Subject, "", s.Data, step)
+		},
+	}, nil
+}
