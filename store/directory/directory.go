@@ -103,8 +103,10 @@ func (d *Directory) CreateUser(ctx context.Context, u *User, password string) er
 	if err := d.Users.Create(ctx, b, u); err != nil {
 		return err
 	}
-	s := d.newSubject(u)
-	d.Subjects.all.Insert(b, s)
+	s, err := d.firstSubject(ctx, b, u)
+	if err != nil {
+		return err
+	}
 	if password != "" {
 		if err := d.Users.SetPassword(ctx, b, u, password); err != nil {
 			return err
@@ -172,7 +174,8 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 
 // SetPassword replaces a person's password. Everything that was issued to them ends, in the same step; keep, when it is
 // not nil, is the one Session that stays, at the version it was read at. Events: "password.changed", "subject.revoked".
-// Errors: *InvalidError for a password that the policy refuses, ErrReadOnly, *store.Conflict when keep has changed.
+// Errors: *InvalidError for a password that the policy refuses, ErrReadOnly, ErrEnded, and *store.Conflict when the
+// Subject, the password or keep has changed meanwhile.
 func (d *Directory) SetPassword(ctx context.Context, u *User, password string, keep *Session) error {
 	if !d.Users.Capabilities().SetPassword {
 		return ErrReadOnly
@@ -258,6 +261,16 @@ func (d *Directory) UserOf(ctx context.Context, s *Subject) (*User, error) {
 		return nil, fmt.Errorf("directory: the subject lives in user store %q, not in %q", s.Store, name)
 	}
 	return d.Users.Find(ctx, s.Org, Identifier{Name: ByID, Value: s.ExternalID})
+}
+
+// firstSubject makes the Subject of a user who is being created: in the same step where that is possible.
+func (d *Directory) firstSubject(ctx context.Context, b *store.Batch, u *User) (*Subject, error) {
+	if !d.Users.Capabilities().InBatch {
+		return d.SubjectOf(ctx, u)
+	}
+	s := d.newSubject(u)
+	d.Subjects.all.Insert(b, s)
+	return s, nil
 }
 
 func (d *Directory) newSubject(u *User) *Subject {
