@@ -107,7 +107,7 @@ func (w *world) subject(t *testing.T, ref store.Ref) *directory.Subject {
 // events lists the types of all events so far, sorted.
 func (w *world) events(t *testing.T) []string {
 	t.Helper()
-	page, err := w.db.Events(t.Context(), store.Query{Limit: 1000})
+	page, err := w.db.Events(t.Context(), store.Query{Within: store.Subtree, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -551,4 +551,3 @@ func (w *world) signIn(t *testing.T, s *directory.Subject, remember bool) (*dire
 func (w *world) proof(s *directory.Subject, method, amr string) directory.Evidence {
 	return directory.Evidence{Method: method, AMR: []string{amr}, Subject: s.ID, Time: w.db.Now()}
 }
-

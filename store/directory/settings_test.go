@@ -1,0 +1,188 @@
+package directory_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/memory"
+	"github.com/signet-idp/signet/store/storetest"
+)
+
+type greeting struct {
+	Text string `json:"text"`
+	Loud bool   `json:"loud"`
+}
+
+var greetingKey = directory.SettingKey[greeting]{
+	Name: "test.greeting", Default: greeting{Text: "hello", Loud: true},
+	Validate: func(g greeting) error {
+		if g.Text == "" {
+			return errors.New("test: a greeting needs a text")
+		}
+		return nil
+	},
+}
+
+func TestSettingsInherit(t *testing.T) {
+	t.Parallel()
+	w, ctx := together(t), t.Context()
+	resolve := func(org, app string) string {
+		t.Helper()
+		g, err := directory.Resolve(ctx, w.Settings, greetingKey, org, app)
+		is(t, "resolve", err, nil)
+		if g.Loud && g.Text != "hello" {
+			t.Errorf("%q was merged with the default", g.Text)
+		}
+		return g.Text
+	}
+	set := func(org, app, text string) {
+		t.Helper()
+		is(t, "set", directory.Set(ctx, w.Settings, greetingKey, org, app, greeting{Text: text}), nil)
+	}
+	if got := resolve("a/b", "web"); got != "hello" {
+		t.Errorf("the default is %q", got)
+	}
+	steps := []struct{ org, app, text string }{ // each nearer than the one before
+		{"", "", "root"}, {"", "web", "root web"}, {"a", "", "a"}, {"a", "web", "a web"}, {"a/b", "", "b"}, {"a/b", "web", "b web"},
+	}
+	for _, s := range steps {
+		set(s.org, s.app, s.text)
+		if got := resolve("a/b", "web"); got != s.text {
+			t.Errorf("after setting %q it is %q", s.text, got)
+		}
+	}
+	for place, want := range map[[2]string]string{
+		{"", ""}: "root", {"", "other"}: "root", {"a", "other"}: "a", {"a/c", "web"}: "a web", {"ab", "web"}: "root web", {"a/b", ""}: "b",
+	} {
+		if got := resolve(place[0], place[1]); got != want {
+			t.Errorf("%v resolves to %q, want %q", place, got, want)
+		}
+	}
+	for i := len(steps) - 1; i > 0; i-- {
+		is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, steps[i].org, steps[i].app), nil)
+		if got := resolve("a/b", "web"); got != steps[i-1].text {
+			t.Errorf("after unsetting %q it is %q", steps[i].text, got)
+		}
+	}
+	is(t, "unset where nothing is", w.Settings.Unset(ctx, greetingKey.Name, "nowhere", ""), nil)
+	if n := count(w.events(t), "setting.changed"); n != 11 {
+		t.Errorf("%d events, want 11 for 6 settings and 5 removals", n)
+	}
+	if err := directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{}); err == nil {
+		t.Error("an invalid value was set")
+	}
+}
+
+// TestSettingsStaleness holds what is promised to other nodes: a second, and no more.
+func TestSettingsStaleness(t *testing.T) {
+	t.Parallel()
+	p := storetest.Placement{Driver: memory.New()}
+	here := newWorld(t, p)
+	there := newWorld(t, p)
+	ctx := t.Context()
+	text := func() string {
+		g, err := directory.Resolve(ctx, here.Settings, greetingKey, "", "")
+		is(t, "resolve", err, nil)
+		return g.Text
+	}
+	text()
+	is(t, "set elsewhere", directory.Set(ctx, there.Settings, greetingKey, "", "", greeting{Text: "new"}), nil)
+	here.faults.Forget()
+	here.advance(999 * time.Millisecond)
+	if text(); len(here.faults.Calls()) != 0 {
+		t.Error("a value that was read within the second was read again")
+	}
+	here.advance(time.Millisecond)
+	if got := text(); got != "new" {
+		t.Errorf("after a second it is still %q", got)
+	}
+	here.advance(-time.Hour)
+	is(t, "set elsewhere", directory.Set(ctx, there.Settings, greetingKey, "", "", greeting{Text: "newer"}), nil)
+	if got := text(); got != "newer" {
+		t.Errorf("after the clock was put back it is still %q", got)
+	}
+}
+
+func TestSettingsNeverCacheErrors(t *testing.T) {
+	t.Parallel()
+	w, ctx := together(t), t.Context()
+	is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "set"}), nil)
+	w.faults.FailNext(storetest.MethodGet, nil)
+	_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+	is(t, "with a failing store", err, storetest.ErrInjected)
+	g, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+	if err != nil || g.Text != "set" {
+		t.Errorf("after the store healed: %v, %v", g, err)
+	}
+}
+
+func TestSettingsInParallel(t *testing.T) {
+	t.Parallel()
+	w, ctx := together(t), t.Context()
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 20 {
+				is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "x"}), nil)
+				_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+				is(t, "resolve", err, nil)
+				is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, "", ""), nil)
+				w.advance(time.Second)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	w, ctx := together(t), t.Context()
+	if err := directory.Set(ctx, w.Settings, w.Settings.Session, "", "", directory.SessionPolicy{Idle: time.Hour}); !hasField(err, "remember") {
+		t.Errorf("a policy with zero fields was set: %v", err)
+	}
+	throttle := directory.ThrottlePolicy{Password: []directory.Limit{{Count: 0, Per: time.Minute}}}
+	if err := directory.Set(ctx, w.Settings, w.Settings.Throttle, "", "", throttle); !hasField(err, "password") {
+		t.Errorf("a limit of nothing was set: %v", err)
+	}
+	is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Password, "", "", directory.PasswordPolicy{MinLength: 20}), nil)
+	if err := w.CheckPassword(ctx, &directory.User{Username: "ann"}, "only-19-characters-"); !hasField(err, "password") {
+		t.Errorf("a short password was accepted: %v", err)
+	}
+}
+
+func TestBranding(t *testing.T) {
+	t.Parallel()
+	good := directory.Branding{
+		Name: "Example", Logo: "https://cdn.example/logo.svg", Favicon: "/favicon.ico", SupportEmail: "help@example.com",
+		PrivacyURL: "https://example.com/privacy?a=b", TermsURL: "/terms",
+		Light: map[string]string{"accent": "#0b5fff", "radius": "0.5rem", "font": "system-ui, sans-serif", "shade": "rgb(0 0 0 / 50%)"},
+	}
+	is(t, "a good one", good.Validate(), nil)
+	is(t, "an image in place", directory.Branding{Logo: "data:image/png;base64,AAAA"}.Validate(), nil)
+	for _, u := range []string{
+		"javascript:alert(1)", "JAVASCRIPT:alert(1)", "http://cdn.example/x.png", "//evil.example/x.png", `/\evil.example`, "/\t/evil.example",
+		"https://user@evil.example", "https://", "data:text/html;base64,AAAA", "data:image/png;base64,AA'A", "/a\"b", "/a b", "/a;\nb",
+		"data:image/png;base64," + strings.Repeat("A", 70<<10), "/<script>",
+	} {
+		if err := (directory.Branding{Logo: u}).Validate(); !hasField(err, "logo") {
+			t.Errorf("logo %.40q is accepted", u)
+		}
+	}
+	for _, v := range []string{
+		"url(https://evil.example)", "red;}", "expression(alert(1))", "\\75rl(x)", "var(--x)", "@import", "'x'", "#12345", "", "</style>",
+		"rgb(url(x))", strings.Repeat("a", 81),
+	} {
+		if err := (directory.Branding{Dark: map[string]string{"accent": v}}).Validate(); !hasField(err, "dark") {
+			t.Errorf("token value %q is accepted", v)
+		}
+	}
+	for _, name := range []string{"", "--accent", "a b", "Accent", "a:b"} {
+		if err := (directory.Branding{Light: map[string]string{name: "red"}}).Validate(); !hasField(err, "light") {
+			t.Errorf("token name %q is accepted", name)
+		}
+	}
+}
