@@ -122,13 +122,10 @@ func (q *logoutRequest) interaction(resume, clientName string) directory.Interac
 
 func (q *logoutRequest) bound(browser string) bool { return secret.Matches(q.Browser, browser) }
 
-// endSession ends the session and revokes the grants that live in it. The session goes first: from there on nothing can be
-// minted below it, and what is left to do may be done twice.
-func (p *Provider) endSession(ctx context.Context, ref store.Ref) error {
-	if err := p.config.Directory.Sessions.End(ctx, ref, "logout"); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	query := store.Query{Org: ref.Org, Filter: store.Equals("session", store.Text(ref.ID))}
+// revokeGrantsIn revokes the grants that live in a session that has ended. Nothing can be minted below it any more, so what
+// is left to do may be done twice.
+func (p *Provider) revokeGrantsIn(ctx context.Context, session store.Ref) error {
+	query := store.Query{Org: session.Org, Filter: store.Equals("session", store.Text(session.ID))}
 	for g, err := range p.grants.All(ctx, query) {
 		if err != nil {
 			return err

@@ -76,7 +76,10 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request, q *logoutReques
 	}
 	// A person who refuses stays signed in, and goes where they came from all the same.
 	if result.Refusal == "" && !result.Session.IsZero() {
-		if err := p.endSession(r.Context(), result.Session); err != nil {
+		if err := p.config.EndSession(w, r, result.Session, "logout"); err != nil {
+			return err
+		}
+		if err := p.revokeGrantsIn(r.Context(), result.Session); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	// Interact lets the right person act at the browser: a flow engine. Required. It returns nil when it has answered
 	// the request itself and will send the browser to Interaction.Resume; see directory.Interaction.
 	Interact func(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error)
+	// EndSession ends a session and forgets its cookie, when a person logs out. Nil ends it in the Directory alone.
+	EndSession func(w http.ResponseWriter, r *http.Request, session store.Ref, reason string) error
 	// Pages shows what is not for a client. Nil shows plain pages.
 	Pages Pages
 
@@ -197,6 +199,11 @@ func (c *Config) fillDefaults() error {
 	}
 	if c.Pages == nil {
 		c.Pages = plainPages{}
+	}
+	if c.EndSession == nil {
+		c.EndSession = func(_ http.ResponseWriter, r *http.Request, session store.Ref, reason string) error {
+			return c.Directory.Sessions.End(r.Context(), session, reason)
+		}
 	}
 	if c.Observer == nil {
 		c.Observer = func(context.Context, Observation) {}
