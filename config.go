@@ -1,0 +1,80 @@
+package signet
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Config is the wiring of a Provider. Issuer, Store and Keys are required; the zero value of all else is a good choice.
+// New copies it.
+type Config struct {
+	// Issuer is the URL under which people and clients reach the provider: https, or http on a loopback host, without a
+	// trailing slash. It may have a path. It is never taken from a request.
+	Issuer string
+	// Store is where everything is kept. The Provider owns it from New on: Close closes it if it can be closed.
+	Store store.Driver
+	// Ephemeral keeps what may be lost apart from Store. Nil keeps it there too.
+	Ephemeral store.Ephemeral
+	// Keys seals the secrets in the store. All nodes have the same; without it the sealed values are lost.
+	Keys *store.KeyRing
+
+	// Users is where people live. Nil keeps them in Store.
+	Users directory.Users
+	// SigningKeys signs tokens. Nil keeps keys in Store, sealed, and rotates them.
+	SigningKeys oidc.Keys
+	// Claims says what is true of a person. Nil is what the directory knows.
+	Claims oidc.ClaimsSource
+	// TokenHook sees every token before anything is consumed.
+	TokenHook oidc.TokenHook
+	// Observer learns of refusals and reuses, on the request's path.
+	Observer func(context.Context, oidc.Observation)
+	// Tokens are the lifetimes of clients without their own.
+	Tokens TokenLifetimes
+
+	// Session, Lock, Throttle, Password and Branding hold where Directory.Settings has nothing else.
+	Session  directory.SessionPolicy
+	Lock     directory.LockPolicy
+	Throttle directory.ThrottlePolicy
+	Password directory.PasswordPolicy
+	Branding directory.Branding
+	// PasswordCost is what hashing a password costs. Less than the default is for tests.
+	PasswordCost PasswordCost
+
+	// Login is what signing in asks for. Nil is a password, and a second factor from those who have one.
+	Login *flow.Plan
+	// Executors are steps of the host's own, by name.
+	Executors map[string]flow.Executor
+	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
+	Templates fs.FS
+	Locales   fs.FS
+	// DefaultLocale is the language of those whose languages are not there; "" is "en".
+	DefaultLocale string
+
+	// TrustedProxies may name the client's address in X-Forwarded-For. Empty believes nobody.
+	TrustedProxies []netip.Prefix
+	// Logger takes causes of failures. Nil discards them.
+	Logger *slog.Logger
+	// Now is the clock. Nil is time.Now.
+	Now func() time.Time
+}
+
+// TokenLifetimes are how long tokens live; see the fields of the same names in oidc.Config.
+type TokenLifetimes struct {
+	Code, Access, ID, Refresh time.Duration
+}
+
+// PasswordCost is the cost of an argon2id hash (RFC 9106 §3.1). Zero fields are 19 MiB, 2 passes, 1 thread.
+type PasswordCost struct {
+	// Memory is in KiB.
+	Memory  uint32
+	Passes  uint32
+	Threads uint8
+}

@@ -1,0 +1,239 @@
+package signet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/pages"
+	"github.com/signet-idp/signet/internal/keyring"
+	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/mfa"
+	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Provider is an identity provider: an http.Handler, and the services behind it for the host. It is safe for concurrent
+// use. It starts no goroutine by itself; see Run.
+type Provider struct {
+	// Directory is people, applications, sessions and settings.
+	Directory *directory.Directory
+	// Clients are the registered OAuth clients.
+	Clients *oidc.Clients
+	// OIDC is the OpenID provider.
+	OIDC *oidc.Provider
+	// DB is the store, for events and for packages of the host's own.
+	DB *store.DB
+
+	config Config
+	ring   *keyring.Ring // nil with Config.SigningKeys
+	flow   *flow.Engine
+	pages  *pages.Pages
+	mux    *http.ServeMux
+	log    *slog.Logger
+}
+
+// New checks the configuration and returns a Provider, or an error that names every problem. It does no I/O: a store that
+// is down is met by the requests, which answer 503 until it is back.
+func New(config Config) (*Provider, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &Provider{config: config, log: config.Logger, mux: http.NewServeMux()}
+	for _, part := range []struct {
+		name  string
+		build func() error
+	}{
+		{"store", p.buildStore}, {"directory", p.buildDirectory}, {"keys", p.buildKeys}, {"flow", p.buildFlow}, {"oidc", p.buildOIDC},
+	} {
+		if err := part.build(); err != nil {
+			return nil, fmt.Errorf("signet: %s: %w", part.name, err)
+		}
+	}
+	p.Mount(p.mux)
+	return p, nil
+}
+
+func (c *Config) check() error {
+	var problems []error
+	if c.Issuer == "" {
+		problems = append(problems, errors.New("signet: Config.Issuer is required, for example https://id.example.com"))
+	}
+	if c.Store == nil {
+		problems = append(problems, errors.New("signet: Config.Store is required; sqlite.Open makes one"))
+	}
+	if c.Keys == nil {
+		problems = append(problems, errors.New("signet: Config.Keys is required; store.OpenKeyFile makes one"))
+	}
+	return errors.Join(problems...)
+}
+
+func (p *Provider) buildStore() (err error) {
+	p.DB, err = store.Open(store.Config{Driver: p.config.Store, Ephemeral: p.config.Ephemeral, Keys: p.config.Keys, Now: p.config.Now})
+	return err
+}
+
+func (p *Provider) buildDirectory() error {
+	cost := p.config.PasswordCost
+	hasher, err := password.New(password.Config{
+		Params: password.Params{Memory: cost.Memory, Time: cost.Passes, Threads: cost.Threads},
+	})
+	if err != nil {
+		return err
+	}
+	p.Directory, err = directory.New(directory.Config{
+		DB: p.DB, Users: p.config.Users, Hasher: hasher, Logger: p.log,
+		Session: p.config.Session, Lock: p.config.Lock, Throttle: p.config.Throttle,
+		Password: p.config.Password, Branding: p.config.Branding,
+	})
+	return err
+}
+
+func (p *Provider) buildKeys() (err error) {
+	if p.config.SigningKeys != nil {
+		return nil
+	}
+	p.ring, err = keyring.New(keyring.Config{
+		DB: p.DB, Algorithms: oidc.Algorithms(), TokenLifetime: longestToken, Logger: p.log,
+	})
+	p.config.SigningKeys = p.ring
+	return err
+}
+
+func (p *Provider) buildFlow() (err error) {
+	p.pages, err = pages.New(pages.Config{
+		Issuer: p.config.Issuer, DefaultLocale: p.config.DefaultLocale, Locales: p.config.Locales, Templates: p.config.Templates,
+		Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.flow, err = flow.New(flow.Config{
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies,
+		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
+		TOTP: mfa.TOTP{Issuer: p.config.Branding.Name}, Restart: p.restart, Logger: p.log,
+	})
+	return err
+}
+
+func (p *Provider) buildOIDC() (err error) {
+	p.OIDC, err = oidc.New(oidc.Config{
+		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
+		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
+		Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
+		Logger: p.log, TrustedProxies: p.config.TrustedProxies,
+		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
+		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,
+	})
+	if err == nil {
+		p.Clients = p.OIDC.Clients
+	}
+	return err
+}
+
+// restart begins the request of an expired page again, by the protocol that sealed it.
+func (p *Provider) restart(_ context.Context, _ *http.Request, sealed string) (string, error) {
+	url, err := p.OIDC.Restart(sealed)
+	if errors.Is(err, store.ErrSealed) {
+		return "", nil // forged, or sealed under a key that is gone: there is nothing to begin again
+	}
+	return url, err
+}
+
+// ServeHTTP implements http.Handler for everything that Mount registers.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
+
+// Mount registers all endpoints and pages on the host's mux, below the issuer's path, and the well-known documents also
+// where their specifications have them: at the root of the host.
+func (p *Provider) Mount(mux *http.ServeMux) {
+	p.OIDC.Mount(mux)
+	for _, r := range p.flow.Routes() {
+		mux.Handle(r.Path, r.Handler)
+	}
+	mux.Handle("GET "+p.prefix()+pages.Assets, p.pages)
+}
+
+func (p *Provider) prefix() string {
+	u, err := url.Parse(p.config.Issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+// Ready reports whether the provider can serve: the store answers and every signing key is there. It is what a readiness
+// probe asks, and what makes the first keys before the first request does.
+func (p *Provider) Ready(ctx context.Context) error {
+	if p.ring != nil {
+		return p.ring.Ready(ctx)
+	}
+	for _, algorithm := range oidc.Algorithms() {
+		if _, err := p.config.SigningKeys.Public(ctx, algorithm); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// longestToken is how long a signing key is published after its last use, whatever lifetimes clients have of their own: an
+// ID token comes back as a hint long after it has expired.
+const longestToken = 30 * 24 * time.Hour
+
+// The rhythm of maintenance.
+const (
+	maintainEvery = time.Minute
+	purgeBatch    = 500
+	purgeRounds   = 20
+)
+
+// Maintain does one round of what must be done from time to time: rotates signing keys that are due and removes expired
+// records, at most a few thousand of them. Hosts without background work call it from a scheduler; any number of nodes may
+// call it at once.
+func (p *Provider) Maintain(ctx context.Context) error {
+	var problems []error
+	if p.ring != nil {
+		problems = append(problems, p.ring.Maintain(ctx))
+	}
+	for range purgeRounds {
+		n, err := p.DB.Purge(ctx, purgeBatch)
+		problems = append(problems, err)
+		if err != nil || n < purgeBatch {
+			break
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Run calls Maintain every minute until ctx is done, and returns its error. What fails is logged and tried again.
+func (p *Provider) Run(ctx context.Context) error {
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	for {
+		if err := p.Maintain(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "signet: maintenance failed", slog.String("cause", err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// Close closes the store, if it can be closed. Stop serving first.
+func (p *Provider) Close() error {
+	if c, ok := p.config.Store.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
