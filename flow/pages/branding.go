@@ -26,15 +26,10 @@ func (p *Page) brand(b directory.Branding) {
 	}
 	p.Emblem, p.Monogram = "lock", monogram(b.Name)
 	p.PrivacyURL, p.TermsURL, p.SupportEmail = link(b.PrivacyURL), link(b.TermsURL), printable(b.SupportEmail)
-	light, dark := tokens(b.Light, lightSurface), tokens(b.Dark, darkSurface)
-	if light == "" && dark == "" {
-		return
+	p.Style = style(b.Light, b.Dark)
+	if p.Style != "" {
+		p.Nonce = secret.Short().Reveal()
 	}
-	style := ":root{" + light + "}"
-	if dark != "" {
-		style += "@media (prefers-color-scheme:dark){:root{" + dark + "}}"
-	}
-	p.Style, p.Nonce = template.CSS(style), secret.Short().Reveal() // built of checked tokens alone
 }
 
 func (p *Page) show(logo template.URL, origin, name string) {
@@ -52,9 +47,12 @@ func (p *Page) admit(origin string) {
 // dataImage is a picture that comes with the page. A picture in an img element runs no script, whatever its type.
 var dataImage = regexp.MustCompile(`^data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}$`)
 
+// maxDataImage bounds what a picture adds to every page, in bytes.
+const maxDataImage = 64 << 10
+
 // image returns the URL if it is one that a page may show, and its origin unless it is the page's own.
 func image(raw string) (safe template.URL, origin string) {
-	if dataImage.MatchString(raw) {
+	if len(raw) <= maxDataImage && dataImage.MatchString(raw) {
 		return template.URL(raw), ""
 	}
 	u, ok := reference(raw)
@@ -113,6 +111,31 @@ var (
 		`|[a-z]+(?:-[a-z]+)*(?:, ?[a-z]+(?:-[a-z]+)*){0,7}` +
 		`)$`)
 )
+
+// bothSchemes are the tokens that hold in the dark as well when Branding sets them for the light alone: what makes a brand, and
+// leaves text readable.
+var bothSchemes = []string{"accent", "font", "radius"}
+
+// style writes the tokens of each scheme; "" when there are none.
+func style(light, dark map[string]string) template.CSS {
+	dark = maps.Clone(dark)
+	for _, name := range bothSchemes {
+		if value, ok := light[name]; ok && dark[name] == "" {
+			if dark == nil {
+				dark = map[string]string{}
+			}
+			dark[name] = value
+		}
+	}
+	var css string
+	if set := tokens(light, lightSurface); set != "" {
+		css += "@media not (prefers-color-scheme:dark){:root{" + set + "}}"
+	}
+	if set := tokens(dark, darkSurface); set != "" {
+		css += "@media (prefers-color-scheme:dark){:root{" + set + "}}"
+	}
+	return template.CSS(css) // made of checked tokens alone
+}
 
 // tokens writes what is well-formed as custom properties, in order of name.
 func tokens(set map[string]string, surface string) string {

@@ -68,13 +68,14 @@ type Notice struct {
 	Text              Text
 }
 
-// Field is an input. Type is the flow.FieldType, InputType the type attribute of HTML.
+// Field is an input. Type is the flow.FieldType; InputType, InputMode and Dir are attributes of HTML. Verbatim inputs take
+// what is no prose.
 type Field struct {
-	Name, Type, InputType          string
-	Label                          Text
-	Value, Autocomplete, InputMode string
-	Required, Focus, Verbatim      bool
-	Problem                        Text
+	Name, Type, InputType               string
+	Label                               Text
+	Value, Autocomplete, InputMode, Dir string
+	Required, Focus, Verbatim           bool
+	Problem                             Text
 	// DescribedBy lists the ids of the elements that say more.
 	DescribedBy string
 }
@@ -216,10 +217,10 @@ func (p *Page) fields(fields []flow.Field) {
 		case flow.PasswordField:
 			field.InputType, field.Value, field.Verbatim = "password", "", true
 		case flow.CodeField:
-			field.InputMode, field.Verbatim = "numeric", true
+			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
 		case flow.CheckboxField:
 		default:
-			field.Type = string(flow.TextField)
+			field.Type, field.Dir = string(flow.TextField), "auto"
 			field.Verbatim = strings.Contains(f.Autocomplete, "username") || strings.Contains(f.Autocomplete, "email")
 		}
 		field.DescribedBy = p.describe(field)
