@@ -60,7 +60,7 @@ func (e *Engine) claim(r *http.Request, x *execution, s *State, g Guarded, in In
 	if err != nil {
 		return nil, err
 	}
-	pass, err := e.dir.Throttle.Begin(ctx, b, org, directory.ThrottlePassword, e.site.AddressGroup(r))
+	pass, err := e.dir.Throttle.Begin(ctx, b, org, directory.ThrottlePassword, e.site.Address(r).String())
 	if err != nil {
 		return nil, err
 	}

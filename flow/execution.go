@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -60,11 +61,19 @@ type execution struct {
 
 	// again says that the flow was read anew because an earlier try to move it met a conflict.
 	again bool
+	// current is the browser's session as it was read for a flow that has not been written.
+	current *directory.Session
 }
 
 // executionID is where the flow of a request is found. The request's id cannot be read from it, as it stands in URLs.
 func executionID(in directory.Interaction) string {
 	return secret.Hash("flow\x00" + string(in.Purpose) + "\x00" + in.ID)
+}
+
+// isHash reports whether a text from outside can be what secret.Hash returned: 43 characters of base64url.
+func isHash(s string) bool {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return len(s) == 43 && strings.Trim(s, alphabet) == ""
 }
 
 // evidence is what counts for the answer: never that of two people.
@@ -133,7 +142,7 @@ func (x *execution) untouched() bool { return x.Sequence == 1 && !x.Done }
 
 // find returns the flow of an id for the browser that it is bound to: errUnknownFlow, errForeign, or a failure.
 func (e *Engine) find(ctx context.Context, id, browser string) (*execution, error) {
-	if len(id) > 64 {
+	if !isHash(id) {
 		return nil, errUnknownFlow
 	}
 	x, err := e.executions.Get(ctx, store.Ref{ID: id})
@@ -145,6 +154,9 @@ func (e *Engine) find(ctx context.Context, id, browser string) (*execution, erro
 	}
 	if !secret.Matches(x.Browser, browser) {
 		return nil, errForeign
+	}
+	if !x.Done && (e.executor(x) == nil || e.plan(x).step(x.Step) == nil) {
+		return nil, errUnknownFlow // it began under another plan
 	}
 	return x, nil
 }

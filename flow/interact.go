@@ -47,7 +47,7 @@ func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Inte
 	case err != nil:
 		return nil, err
 	case x.Done:
-		return e.answer(r.Context(), x)
+		return e.atOnce(r.Context(), x)
 	case in.Passive:
 		return &directory.Result{Refusal: passive(x, step)}, nil
 	}
@@ -113,6 +113,9 @@ func (e *Engine) base(r *http.Request, x *execution) error {
 		return nil
 	}
 	x.carry(session)
+	if x.Session == session.Ref() {
+		x.current = session
+	}
 	return nil
 }
 
@@ -179,11 +182,20 @@ func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*
 			return nil, err
 		}
 		if fresh.Done {
-			return e.answer(r.Context(), fresh)
+			return e.atOnce(r.Context(), fresh)
 		}
 	}
 	redirect(w, e.page(x))
 	return nil, nil
+}
+
+// atOnce answers from the session that the browser has, which is thereby in use.
+func (e *Engine) atOnce(ctx context.Context, x *execution) (*directory.Result, error) {
+	result, err := e.answer(ctx, x)
+	if err == nil && result.Refusal == "" && x.current != nil {
+		e.dir.Sessions.Touch(ctx, x.current)
+	}
+	return result, err
 }
 
 // answer is the Result of a flow that is done. What the protocol will put its Check on is read now, and a chain that was
@@ -193,10 +205,12 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 		return &directory.Result{Refusal: x.Refusal}, nil
 	}
 	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved}
-	var session *directory.Session
+	session := x.current
 	if !x.Session.IsZero() {
 		var err error
-		session, err = e.dir.Sessions.Get(ctx, x.Session)
+		if session == nil {
+			session, err = e.dir.Sessions.Get(ctx, x.Session)
+		}
 		switch {
 		case errors.Is(err, store.ErrNotFound), err == nil && session.Status != directory.Active:
 			return gone(x), nil

@@ -87,6 +87,7 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 		})
 	} else {
 		b.Check(e.dir.Subjects.Kind(), subject.Ref(), subject.Version)
+		in.session.Remembered = in.session.Remembered || x.Remember
 		in.cookie, err = e.dir.Sessions.StepUp(b, in.session, x.Proven...)
 	}
 	if err != nil {

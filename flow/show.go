@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -160,8 +161,12 @@ func (e *Engine) fail(w http.ResponseWriter, r *http.Request, err error, startOv
 	case errors.As(err, &p):
 	default:
 		p = unavailable(err)
-		e.log.ErrorContext(r.Context(), "flow failed", "correlation", f.Correlation, "path", r.URL.Path, "error", err)
 	}
+	level := slog.LevelInfo
+	if p.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	e.log.Log(r.Context(), level, "flow failed", "correlation", f.Correlation, "code", p.code, "path", r.URL.Path, "error", err)
 	f.Status, f.Code, f.Message, f.Detail, f.RetryAfter = p.status, p.code, Message{ID: p.message, Level: Error}, p.detail, p.retryAfter
 	if branding, err := e.branding(r.Context(), "", store.Ref{}); err == nil { // a page without branding beats none
 		f.Branding = branding

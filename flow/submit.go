@@ -206,12 +206,13 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	if err != nil {
 		return err
 	}
-	if v.Write != nil {
+	if v.Write != nil && x.Refusal == "" {
 		if err := v.Write(b); err != nil {
 			return err
 		}
 	}
-	if g != nil && v.Outcome == Proceed {
+	right := v.Outcome == Proceed && len(v.Evidence) > 0
+	if g != nil && right {
 		if err := e.dir.Locks.Succeed(r.Context(), b, g.attempt); err != nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	if err := b.Apply(r.Context()); err != nil {
 		return err
 	}
-	if g != nil && v.Outcome != Proceed {
+	if g != nil && !right {
 		if err := e.count(r.Context(), g, v); err != nil {
 			return err
 		}
@@ -237,7 +238,7 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 
 // count says what became of an attempt that was not right.
 func (e *Engine) count(ctx context.Context, g *guess, v Verdict) error {
-	if v.Blameless {
+	if v.Blameless || v.Outcome != Again {
 		return e.dir.Locks.Abort(ctx, g.attempt)
 	}
 	return e.dir.Locks.Fail(ctx, g.attempt)

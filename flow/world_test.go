@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"encoding/base32"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -375,4 +376,14 @@ func (b *browser) cookie(purpose string) string {
 
 func (b *browser) forget(purpose string) {
 	maps.DeleteFunc(b.cookies, func(name, _ string) bool { return strings.HasSuffix(name, "-"+purpose) })
+}
+
+// decode reads a seed as the page spells it.
+func decode(t *testing.T, text string) []byte {
+	t.Helper()
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seed
 }

@@ -1,0 +1,229 @@
+package flow_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signet-idp/signet/store/directory"
+)
+
+func TestAnotherBrowserGetsNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		ann, eve := w.browser(), w.browser()
+		path := w.request(directory.Interaction{ApplicationName: "Secret"})
+		p := ann.get(path)
+		eve.get(w.request(directory.Interaction{})) // has a binding of her own
+		stranger := w.browser()                     // has none
+		for _, b := range []*browser{eve, stranger} {
+			for name, got := range map[string]page{
+				"page":   b.get(p.View.Submit),
+				"post":   b.login(p, "ann", goodPassword),
+				"resume": b.get(path),
+			} {
+				if got.Status != 403 || got.Failure == nil || got.Failure.Code != "flow_foreign" {
+					t.Errorf("%s: got %v", name, got)
+				}
+			}
+			if b.cookie("session") != "" {
+				t.Error("a session for a foreign browser")
+			}
+		}
+		ann.login(p, "ann", goodPassword).answer(t)
+		if got := eve.get(path); got.Failure == nil || got.Failure.Code != "flow_foreign" {
+			t.Errorf("the answer of a finished flow: %v", got)
+		}
+	})
+}
+
+// A flow per tab: two in one browser do not disturb each other, and one that nobody has answered goes on by itself once the
+// other has signed in.
+func TestTabs(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		one, two := b.get(w.request(directory.Interaction{})), b.get(w.request(directory.Interaction{}))
+		fresh := b.get(w.request(directory.Interaction{Reauthenticate: true}))
+		if one.View.Flow == two.View.Flow {
+			t.Fatal("one flow for two requests")
+		}
+		first := b.login(one, "ann", goodPassword).answer(t)
+		second := b.get(two.View.Submit).answer(t)
+		if first.Session != second.Session {
+			t.Errorf("sessions %v and %v", first.Session, second.Session)
+		}
+		if p := b.get(fresh.View.Submit); p.step() != "password" {
+			t.Errorf("a request for a fresh proof: %v", p)
+		}
+	})
+}
+
+// Another tab cannot switch the person of a flow.
+func TestTabCannotSwitchThePerson(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	ann, bob := w.user("ann"), w.user("bob")
+	seed := w.totp(ann)
+	b := w.browser()
+	path := w.request(directory.Interaction{})
+	p := b.login(b.get(path), "ann", goodPassword)
+	if got := b.signIn("bob"); got.Subject != bob.Ref() {
+		t.Fatal("bob did not sign in")
+	}
+	if again := b.get(path); again.step() != "totp" {
+		t.Fatalf("ann's flow: %v", again)
+	}
+	if got := b.submit(p, "otp", w.code(seed)).answer(t); got.Subject != ann.Ref() {
+		t.Errorf("got %v, want ann", got.Subject)
+	}
+}
+
+func TestDuplicatePost(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		twin := b.clone()
+		b.login(p, "ann", goodPassword).answer(t)
+		if got := twin.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword)); got.Status != 303 ||
+			!strings.HasPrefix(got.Location, "/t/authorize") || twin.cookie("session") != "" {
+			t.Errorf("the duplicate of a post that has signed in: %v, session cookie %q", got, twin.cookie("session"))
+		}
+	})
+}
+
+// Of wrong posts that race, one is counted.
+func TestRacingDuplicatesCountOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		var wg sync.WaitGroup
+		for range 20 {
+			twin := b.clone()
+			wg.Go(func() {
+				if got := twin.login(p, "ann", "wrong"); got.step() != "password" {
+					t.Errorf("got %v", got)
+				}
+			})
+		}
+		wg.Wait()
+		for range 3 { // four in all: one less than leads to a lock
+			p = b.get(p.View.Submit)
+			p = b.login(p, "ann", "wrong")
+		}
+		b.login(b.get(p.View.Submit), "ann", goodPassword).answer(t)
+	})
+}
+
+func TestStalePage(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		b := w.browser()
+		first := b.get(w.request(directory.Interaction{}))
+		p := b.login(first, "ann", goodPassword)
+		// Back, and the password once more: the page as it stands.
+		if got := b.login(first, "ann", "wrong"); got.step() != "totp" || got.message() != "" {
+			t.Errorf("got %v", got)
+		}
+		wrong := b.submit(p, "otp", "000000")
+		if got := b.submit(p, "otp", "111111"); got.message() != "totp.wrong" || got.View.Sequence != wrong.View.Sequence {
+			t.Errorf("a stale post was judged: %v at %d", got, got.View.Sequence)
+		}
+		b.submit(wrong, "otp", w.code(seed)).answer(t)
+		if got := b.submit(first, "username", "ann", "password", goodPassword); got.Result == nil {
+			t.Errorf("a post after the end: %v", got)
+		}
+	})
+}
+
+func TestCrossSitePost(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	w.user("ann")
+	b := w.browser()
+	p := b.get(w.request(directory.Interaction{}))
+	form := fill(p.View, "username", "ann", "password", goodPassword)
+	for name, edit := range map[string]func(*http.Request){
+		"fetch metadata": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"same site":      func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+		"origin": func(r *http.Request) {
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", "https://evil.example")
+		},
+	} {
+		if got := b.do(http.MethodPost, p.View.Submit, form, edit); got.Status != 403 || got.Failure.Code != "cross_origin" {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+	behindProxy := func(r *http.Request) {
+		r.Host = "backend:8080"
+		r.Header.Del("Sec-Fetch-Site")
+		r.Header.Set("Origin", "https://id.example.com")
+	}
+	b.follow(b.do(http.MethodPost, p.View.Submit, form, behindProxy)).answer(t)
+}
+
+func TestMalformedPost(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	b := w.browser()
+	p := b.get(w.request(directory.Interaction{}))
+	for name, c := range map[string]struct {
+		form   url.Values
+		status int
+	}{
+		"unknown field":    {fill(p.View, "admin", "true"), 400},
+		"twice":            {fill(p.View, "username", "a", "username", "b"), 400},
+		"unknown action":   {fill(p.View, "action", "consent_allow"), 400},
+		"foreign consent":  {fill(p.View, "consent", "email"), 400},
+		"no sequence":      {url.Values{"flow": {p.View.Flow}}, 400},
+		"odd sequence":     {url.Values{"flow": {p.View.Flow}, "seq": {"1x"}}, 400},
+		"no flow":          {url.Values{"seq": {"1"}}, 404},
+		"unknown flow":     {url.Values{"flow": {strings.Repeat("A", 43)}, "seq": {"1"}}, 404},
+		"impossible flow":  {url.Values{"flow": {"\x01\u202e"}, "seq": {"1"}}, 404},
+		"oversize":         {fill(p.View, "username", strings.Repeat("x", 70_000)), 413},
+		"foreign sequence": {url.Values{"flow": {p.View.Flow}, "seq": {"-4"}}, 200},
+	} {
+		if got := b.do(http.MethodPost, p.View.Submit, c.form); got.Status != c.status {
+			t.Errorf("%s: got %v, want %d", name, got, c.status)
+		}
+	}
+	wrongType := func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }
+	if got := b.do(http.MethodPost, p.View.Submit, fill(p.View), wrongType); got.Status != 415 {
+		t.Errorf("JSON: got %v", got)
+	}
+	if got := b.do(http.MethodDelete, p.View.Submit, nil); got.Status != 405 {
+		t.Errorf("DELETE: got %v", got)
+	}
+	if got := b.get("/t/login"); got.Status != 404 || got.Failure.Code != "flow_expired" {
+		t.Errorf("no flow: got %v", got)
+	}
+}
+
+// Looking changes nothing: neither GET nor HEAD of any page writes.
+func TestLookingWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	w.user("ann")
+	b := w.browser()
+	p := b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}}))
+	look := func() {
+		t.Helper()
+		w.faults.Forget()
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} {
+			if got := b.do(method, p.View.Submit, nil); got.Status != 200 {
+				t.Errorf("%s: got %v", method, got)
+			}
+		}
+		if n := count(w.faults.Calls(), "apply"); n != 0 {
+			t.Errorf("%d writes at step %s", n, p.step())
+		}
+	}
+	look()
+	p = b.login(p, "ann", goodPassword)
+	look()
+}
