@@ -17,7 +17,6 @@
 package directorytest
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -67,7 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Target) {
 		{"list filtered", write, listFiltered},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := &proof{T: t, Target: open(t), ctx: t.Context()}
+			p := &proof{T: t, Target: open(t)}
 			if why := c.need.missing(p); why != "" {
 				t.Skip(why)
 			}
@@ -110,7 +109,6 @@ func (n need) missing(p *proof) string {
 type proof struct {
 	*testing.T
 	Target
-	ctx context.Context
 }
 
 // password is the password of those whom person makes.
@@ -122,11 +120,11 @@ func (p *proof) apply(step func(b *store.Batch) error) error {
 	if err := step(b); err != nil {
 		return err
 	}
-	return b.Apply(p.ctx)
+	return b.Apply(p.Context())
 }
 
 func (p *proof) create(u *directory.User) error {
-	return p.apply(func(b *store.Batch) error { return p.Users.Create(p.ctx, b, u) })
+	return p.apply(func(b *store.Batch) error { return p.Users.Create(p.Context(), b, u) })
 }
 
 // made creates a user or ends the case.
@@ -147,7 +145,7 @@ func (p *proof) person() (*directory.User, string) {
 	}
 	u := p.made("ann")
 	if p.Users.Capabilities().SetPassword {
-		err := p.apply(func(b *store.Batch) error { return p.Users.SetPassword(p.ctx, b, u, password) })
+		err := p.apply(func(b *store.Batch) error { return p.Users.SetPassword(p.Context(), b, u, password) })
 		if err != nil {
 			p.Fatalf("SetPassword: %v", err)
 		}
@@ -156,7 +154,7 @@ func (p *proof) person() (*directory.User, string) {
 }
 
 func (p *proof) find(name directory.IdentifierName, value string) (*directory.User, error) {
-	return p.Users.Find(p.ctx, "", directory.Identifier{Name: name, Value: value})
+	return p.Users.Find(p.Context(), "", directory.Identifier{Name: name, Value: value})
 }
 
 // present finds a user or ends the case.
@@ -178,7 +176,7 @@ func (p *proof) wantAbsent(name directory.IdentifierName, value string) {
 
 func (p *proof) verifies(u *directory.User, pass string) bool {
 	p.Helper()
-	ok, err := p.Users.VerifyPassword(p.ctx, u, pass)
+	ok, err := p.Users.VerifyPassword(p.Context(), u, pass)
 	if err != nil {
 		p.Errorf("VerifyPassword: %v", err)
 	}

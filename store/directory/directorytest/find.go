@@ -63,7 +63,7 @@ func copies(p *proof) {
 func disabled(p *proof) {
 	u := p.made("ann")
 	u.Disabled = true
-	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, u) }); err != nil {
+	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, u) }); err != nil {
 		p.Fatalf("Replace: %v", err)
 	}
 	if !p.present(directory.ByUsername, "ann").Disabled {
@@ -74,7 +74,7 @@ func disabled(p *proof) {
 // cancelled holds that a call that was given up does not claim that somebody is absent.
 func cancelled(p *proof) {
 	u, _ := p.person()
-	ctx, cancel := context.WithCancel(p.ctx)
+	ctx, cancel := context.WithCancel(p.Context())
 	cancel()
 	if _, err := p.Users.Find(ctx, "", directory.Identifier{Name: directory.ByID, Value: u.ID}); errors.Is(err, store.ErrNotFound) {
 		p.Error("Find says store.ErrNotFound of somebody who exists")

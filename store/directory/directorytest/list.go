@@ -17,7 +17,7 @@ func list(p *proof) {
 	var got []string
 	q := store.Query{Limit: 3}
 	for range 10 {
-		page, err := p.Users.List(p.ctx, q)
+		page, err := p.Users.List(p.Context(), q)
 		if err != nil {
 			p.Fatalf("List: %v", err)
 		}
@@ -43,7 +43,7 @@ func listFiltered(p *proof) {
 	p.made("ann")
 	bob := p.made("bob")
 	for field, value := range map[string]string{"id": bob.ID, "username": "BOB", "email": "bob@EXAMPLE.com"} {
-		page, err := p.Users.List(p.ctx, store.Query{Filter: store.Equals(field, store.Text(value))})
+		page, err := p.Users.List(p.Context(), store.Query{Filter: store.Equals(field, store.Text(value))})
 		if errors.Is(err, store.ErrUnindexed) {
 			continue
 		}

@@ -20,7 +20,7 @@ func verifyPassword(p *proof) {
 			p.Errorf("%q is accepted", wrong)
 		}
 	}
-	if ok, _ := p.Users.VerifyPassword(p.ctx, u, strings.Repeat("x", 100_000)); ok {
+	if ok, _ := p.Users.VerifyPassword(p.Context(), u, strings.Repeat("x", 100_000)); ok {
 		p.Error("100,000 letters are accepted")
 	}
 }
@@ -61,7 +61,7 @@ func setPassword(p *proof) {
 	u, old := p.person()
 	fresh := "another fine password"
 	err := p.apply(func(b *store.Batch) error {
-		return p.Users.SetPassword(p.ctx, b, p.present(directory.ByID, u.ID), fresh)
+		return p.Users.SetPassword(p.Context(), b, p.present(directory.ByID, u.ID), fresh)
 	})
 	if err != nil {
 		p.Fatalf("SetPassword: %v", err)

@@ -16,12 +16,12 @@ func refuses(p *proof) {
 	}
 	writes := map[string]func(b *store.Batch) error{}
 	if !c.Write {
-		writes["Create"] = func(b *store.Batch) error { return p.Users.Create(p.ctx, b, &directory.User{Username: "new"}) }
-		writes["Replace"] = func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, u) }
-		writes["Delete"] = func(b *store.Batch) error { return p.Users.Delete(p.ctx, b, u) }
+		writes["Create"] = func(b *store.Batch) error { return p.Users.Create(p.Context(), b, &directory.User{Username: "new"}) }
+		writes["Replace"] = func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, u) }
+		writes["Delete"] = func(b *store.Batch) error { return p.Users.Delete(p.Context(), b, u) }
 	}
 	if !c.SetPassword {
-		writes["SetPassword"] = func(b *store.Batch) error { return p.Users.SetPassword(p.ctx, b, u, password) }
+		writes["SetPassword"] = func(b *store.Batch) error { return p.Users.SetPassword(p.Context(), b, u, password) }
 	}
 	for name, do := range writes {
 		b := p.DB.Batch()
@@ -76,7 +76,7 @@ func createRace(p *proof) {
 func replace(p *proof) {
 	u := p.made("ann")
 	u.Username, u.Email = "anna", "anna@example.com"
-	write := func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, u) }
+	write := func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, u) }
 	if err := p.apply(write); err != nil {
 		p.Fatalf("Replace: %v", err)
 	}
@@ -97,10 +97,10 @@ func replaceStale(p *proof) {
 	u := p.made("ann")
 	first, second := p.present(directory.ByID, u.ID), p.present(directory.ByID, u.ID)
 	first.Email, second.Email = "first@example.com", "second@example.com"
-	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, first) }); err != nil {
+	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, first) }); err != nil {
 		p.Fatalf("Replace: %v", err)
 	}
-	err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, second) })
+	err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, second) })
 	if _, ok := errors.AsType[*store.Conflict](err); !ok {
 		p.Errorf("Replace of a stale version: %v; want a *store.Conflict", err)
 	}
@@ -113,7 +113,7 @@ func replaceTaken(p *proof) {
 	p.made("ann")
 	bob := p.made("bob")
 	bob.Username = "Ann"
-	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.ctx, b, bob) }); !isTaken(err) {
+	if err := p.apply(func(b *store.Batch) error { return p.Users.Replace(p.Context(), b, bob) }); !isTaken(err) {
 		p.Errorf("Replace under another's name: %v; want a *directory.TakenError", err)
 	}
 }
@@ -121,13 +121,13 @@ func replaceTaken(p *proof) {
 func remove(p *proof) {
 	u, pass := p.person()
 	fresh := p.present(directory.ByID, u.ID)
-	if err := p.apply(func(b *store.Batch) error { return p.Users.Delete(p.ctx, b, fresh) }); err != nil {
+	if err := p.apply(func(b *store.Batch) error { return p.Users.Delete(p.Context(), b, fresh) }); err != nil {
 		p.Fatalf("Delete: %v", err)
 	}
 	p.wantAbsent(directory.ByID, u.ID)
 	p.wantAbsent(directory.ByUsername, u.Username)
 	p.wantAbsent(directory.ByEmail, u.Email)
-	if ok, _ := p.Users.VerifyPassword(p.ctx, u, pass); ok {
+	if ok, _ := p.Users.VerifyPassword(p.Context(), u, pass); ok {
 		p.Error("the password of a deleted user is right")
 	}
 	again := p.made("ann")
@@ -143,8 +143,8 @@ func discarded(p *proof) {
 	changed := p.present(directory.ByID, u.ID)
 	changed.Email = "changed@example.com"
 	for name, err := range map[string]error{
-		"Create":  p.Users.Create(p.ctx, b, &directory.User{Username: "bob"}),
-		"Replace": p.Users.Replace(p.ctx, b, changed),
+		"Create":  p.Users.Create(p.Context(), b, &directory.User{Username: "bob"}),
+		"Replace": p.Users.Replace(p.Context(), b, changed),
 	} {
 		if err != nil {
 			p.Errorf("%s: %v", name, err)
