@@ -90,15 +90,9 @@ func (e *Engine) plot(r *http.Request, in directory.Interaction) (*execution, *S
 // base gives x what is known before anything is asked.
 func (e *Engine) base(r *http.Request, x *execution) error {
 	ctx, in := r.Context(), x.Request
-	switch in.Purpose {
-	case directory.ApproveConsent:
+	if in.Purpose == directory.ApproveConsent {
 		x.Subject, x.Session = in.Subject, in.Session
 		return e.inherit(ctx, x)
-	case directory.SignOut:
-		x.Session = in.Session
-		if !x.Session.IsZero() {
-			return nil
-		}
 	}
 	session, err := e.CurrentSession(r)
 	if errors.Is(err, directory.ErrNoSession) {
@@ -110,6 +104,7 @@ func (e *Engine) base(r *http.Request, x *execution) error {
 	}
 	if in.Purpose == directory.SignOut {
 		x.Session = session.Ref()
+		x.Done = x.Session == in.Session // the client has proven that it means this very session
 		return nil
 	}
 	x.carry(session)
@@ -223,6 +218,7 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 		result.Subject = session.Subject
 	}
 	if x.Request.Purpose == directory.SignOut {
+		result.Approved = nil
 		return result, nil
 	}
 	subject, err := e.dir.Subjects.Get(ctx, result.Subject)

@@ -24,7 +24,8 @@ type Interaction struct {
 	// Subject is the person so far; zero at first. It never changes afterwards: the flow ends rather than answer for
 	// somebody else.
 	Subject store.Ref
-	// Session is the session of the Result that Consent follows on; zero at first.
+	// Session is the session of the Result that Consent follows on; zero at first. For a SignOut it is the session that
+	// the client has proven to mean: nobody is asked when it is the browser's own.
 	Session store.Ref
 
 	// Passive forbids asking anything (prompt=none, IsPassive).
