@@ -21,10 +21,10 @@ func (p *Page) brand(b directory.Branding) {
 		p.show(logo, origin, b.Name)
 	}
 	if icon, origin := image(b.Favicon); icon != "" {
-		p.Icon = icon
+		p.Favicon = icon
 		p.admit(origin)
 	}
-	p.Emblem, p.Monogram = "lock", monogram(b.Name)
+	p.Emblem, p.Monogram = p.Icon("lock"), monogram(b.Name)
 	p.PrivacyURL, p.TermsURL, p.SupportEmail = link(b.PrivacyURL), link(b.TermsURL), printable(b.SupportEmail)
 	p.Style = style(b.Light, b.Dark)
 	if p.Style != "" {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
+	"html/template"
 	"io/fs"
 	"maps"
 	"slices"
@@ -18,24 +20,37 @@ var localeFiles embed.FS
 // fallbackLocale is the language of the texts that a catalogue lacks. Its own catalogue lacks none.
 const fallbackLocale = "en"
 
-// A Text is a message in a person's language. Print it through the template "text", which isolates the direction of what
-// is foreign to the language; printed as it is, it is plain text.
-type Text []Run
+// A Text is a message in a person's language. Printed as it is, it is plain text; where markup may stand, print its HTML.
+type Text []run
 
-// Run is a part of a Text.
-type Run struct {
-	Value string
-	// Foreign is set for what was put in place of a placeholder: a name, whose letters may run the other way.
-	Foreign bool
+// run is a part of a Text.
+type run struct {
+	value string
+	// foreign is set for what stands in place of a placeholder: a name, whose letters may run the other way.
+	foreign bool
 }
 
 // String returns the text without marks.
 func (t Text) String() string {
 	var b strings.Builder
 	for _, run := range t {
-		b.WriteString(run.Value)
+		b.WriteString(run.value)
 	}
 	return b.String()
+}
+
+// HTML returns the text escaped, with what is foreign to the language isolated, so that it cannot turn the direction of
+// the words around it.
+func (t Text) HTML() template.HTML {
+	var b strings.Builder
+	for _, run := range t {
+		value := html.EscapeString(run.value)
+		if run.foreign {
+			value = "<bdi>" + value + "</bdi>"
+		}
+		b.WriteString(value)
+	}
+	return template.HTML(b.String())
 }
 
 // catalogs are the texts of every language, complete in each.
@@ -44,7 +59,7 @@ type catalogs struct {
 	standard catalog
 }
 
-// catalog holds the texts of one language. In a compiled text, a foreign Run holds the name of its placeholder.
+// catalog holds the texts of one language. In a compiled text, a foreign run holds the name of its placeholder.
 type catalog struct {
 	tag   string
 	texts map[string]Text
@@ -135,12 +150,12 @@ func parseText(s string) (t Text) {
 		start := strings.IndexByte(s, '{')
 		length := strings.IndexByte(s[max(start, 0):], '}')
 		if start < 0 || length < 0 {
-			return append(t, Run{Value: s})
+			return append(t, run{value: s})
 		}
 		if start > 0 {
-			t = append(t, Run{Value: s[:start]})
+			t = append(t, run{value: s[:start]})
 		}
-		t = append(t, Run{Value: s[start+1 : start+length], Foreign: true})
+		t = append(t, run{value: s[start+1 : start+length], foreign: true})
 		s = s[start+length+1:]
 	}
 	return t
@@ -158,12 +173,12 @@ func (c catalog) text(id string, params ...map[string]string) Text {
 		if spare == "" {
 			spare = key
 		}
-		return Text{{Value: printable(spare)}}
+		return Text{{value: printable(spare)}}
 	}
 	filled := make(Text, len(pattern))
 	for i, run := range pattern {
-		if run.Foreign {
-			run.Value = printable(param(run.Value, params))
+		if run.foreign {
+			run.value = printable(param(run.value, params))
 		}
 		filled[i] = run
 	}

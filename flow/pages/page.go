@@ -23,11 +23,11 @@ type Page struct {
 	WindowTitle  string
 	Title, Intro Text
 	// Logo is an image with the alternative text LogoName. Without a Logo there is a Monogram, which is a letter, or an
-	// Emblem, which is the name of an icon.
+	// Emblem, which is an icon.
 	Logo     template.URL
 	LogoName string
 	Monogram string
-	Emblem   string
+	Emblem   template.HTML
 	// Person is who is signing in, where the page does not ask.
 	Person string
 	// Wrong says that something was refused, and Notices what.
@@ -50,22 +50,24 @@ type Page struct {
 
 	// SupportEmail, PrivacyURL and TermsURL are for the foot of the page; each may be "".
 	SupportEmail, PrivacyURL, TermsURL string
-	// Icon and Stylesheet are what the head refers to, and Style the tokens of the Branding, admitted by Nonce.
-	Icon       template.URL
+	// Favicon and Stylesheet are what the head refers to, and Style the tokens of the Branding, admitted by Nonce.
+	Favicon    template.URL
 	Stylesheet string
 	Style      template.CSS
 	Nonce      string
 
 	kind    string
+	icons   map[string]template.HTML
 	catalog catalog
 	ambient map[string]string
 	images  []string
 }
 
-// Notice is a message above the form. Role is its ARIA role, Icon the name of its icon.
+// Notice is a message above the form. Role is its ARIA role.
 type Notice struct {
-	Level, Role, Icon string
-	Text              Text
+	Level, Role string
+	Icon        template.HTML
+	Text        Text
 }
 
 // Field is an input. Type is the flow.FieldType; InputType, InputMode and Dir are attributes of HTML. Verbatim inputs take
@@ -89,7 +91,8 @@ type Action struct {
 
 // Consent is something that the person may allow; what is Mandatory cannot be left out.
 type Consent struct {
-	ID, Icon      string
+	ID            string
+	Icon          template.HTML
 	Title, Detail Text
 	Mandatory     bool
 }
@@ -102,12 +105,15 @@ type Failure struct {
 // T returns a message of the catalogue; a template calls it with an id of the host's own.
 func (p *Page) T(id string) Text { return p.catalog.text(id, p.ambient) }
 
+// Icon returns an icon by its name in icons.html; nothing when there is none.
+func (p *Page) Icon(name string) template.HTML { return p.icons[name] }
+
 func (p *Page) message(m flow.Message) Text { return p.catalog.text(m.ID, m.Params, p.ambient) }
 
 // begin makes what all pages have in common.
 func (p *Pages) begin(r *http.Request, kind string, locales []string, b directory.Branding) *Page {
 	c := p.catalogs.choose(locales, strings.Join(r.Header.Values("Accept-Language"), ","))
-	page := &Page{kind: kind, Step: kind, catalog: c, Lang: c.tag, Dir: "ltr", Icon: template.URL(p.assets.icon), Stylesheet: p.assets.style}
+	page := &Page{kind: kind, Step: kind, catalog: c, Lang: c.tag, Dir: "ltr", icons: p.templates.icons, Favicon: template.URL(p.assets.icon), Stylesheet: p.assets.style}
 	if c.text("locale.direction").String() == "rtl" {
 		page.Dir = "rtl"
 	}
@@ -139,7 +145,7 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 	page := p.begin(r, signedOutPage, v.Locales, v.Branding)
 	page.concern(v, p.imageOrigins)
 	page.Title = page.T("signed-out.title")
-	page.Emblem, page.Monogram = "check", ""
+	page.Emblem, page.Monogram = page.Icon("check"), ""
 	page.notices(v.Prompt.Messages)
 	page.entitle()
 	return page
@@ -148,7 +154,7 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 func (p *Pages) failure(r *http.Request, f flow.Failure) *Page {
 	page := p.begin(r, failurePage, f.Locales, f.Branding)
 	page.Title = page.T("failure.title")
-	page.Emblem, page.Monogram = "alert", ""
+	page.Emblem, page.Monogram = page.Icon("alert"), ""
 	page.notices([]flow.Message{{ID: cmp.Or(f.Message.ID, "failure.unknown"), Params: f.Message.Params, Level: flow.Error}})
 	page.Failure = &Failure{
 		Code: printable(f.Code), Correlation: printable(f.Correlation), Detail: printable(f.Detail), StartOver: link(f.StartOver),
@@ -191,14 +197,14 @@ func (p *Page) notices(messages []flow.Message) {
 		if m.ID == "" {
 			continue
 		}
-		n := Notice{Level: string(m.Level), Role: "status", Icon: "info", Text: p.message(m)}
+		n := Notice{Level: string(m.Level), Role: "status", Icon: p.Icon("info"), Text: p.message(m)}
 		switch m.Level {
 		case flow.Error:
-			p.Wrong, n.Role, n.Icon = true, "alert", "alert"
+			p.Wrong, n.Role, n.Icon = true, "alert", p.Icon("alert")
 		case flow.Warning:
-			n.Icon = "warning"
+			n.Icon = p.Icon("warning")
 		case flow.Success:
-			n.Icon = "check"
+			n.Icon = p.Icon("check")
 		case flow.Info:
 		default:
 			n.Level = string(flow.Info)
@@ -259,7 +265,7 @@ var consentIcons = map[string]string{
 func (p *Page) consent(items []directory.ConsentItem) {
 	for _, item := range items {
 		p.Consent = append(p.Consent, Consent{
-			ID: item.ID, Icon: cmp.Or(consentIcons[item.ID], "key"), Mandatory: item.Mandatory,
+			ID: item.ID, Icon: p.Icon(cmp.Or(consentIcons[item.ID], "key")), Mandatory: item.Mandatory,
 			Title: p.catalog.text(item.Title, p.ambient), Detail: p.catalog.text(item.Detail, p.ambient),
 		})
 	}

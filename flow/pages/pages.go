@@ -27,7 +27,7 @@ type Config struct {
 	// at its root, each an object of texts by message id. nil adds none.
 	Locales fs.FS
 	// Templates holds html/template files to lay over the built-in ones, block by block: "layout.html", "parts.html",
-	// "prompt.html", "failure.html", "signed-out.html" at its root, or "<step>.html" for one step's prompts alone.
+	// "icons.html", "prompt.html", "failure.html", "signed-out.html" at its root, or "<step>.html" for one step's prompts alone.
 	// nil changes none.
 	Templates fs.FS
 	// CSS is added at the end of the style sheet. "" adds nothing.

@@ -409,11 +409,15 @@ func TestAssets(t *testing.T) {
 
 func BenchmarkShow(b *testing.B) {
 	p := newPages(b, nil)
-	v := passwordView()
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, issuer+"/login", nil)
 	r.Header.Set("Accept-Language", "de-CH,de;q=0.9,en;q=0.8")
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Show(httptest.NewRecorder(), r, v)
+	for _, v := range []flow.View{passwordView(), codeView(), consentView()} {
+		v.Branding = directory.Branding{Name: "Acme", Light: map[string]string{"accent": "#123456"}, PrivacyURL: "/privacy"}
+		b.Run(v.Prompt.Step, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Show(httptest.NewRecorder(), r, v)
+			}
+		})
 	}
 }

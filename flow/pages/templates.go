@@ -23,12 +23,15 @@ const (
 	signedOutPage = "signed-out"
 )
 
-// frame are the files that every page is made of, besides its own.
+// frame are the files that every page is made of, besides its own; icons is the file of what they are adorned with.
 var frame = []string{"layout.html", "parts.html"}
 
-// templates are the pages by kind, and those of single steps by step.
+const icons = "icons.html"
+
+// templates are the pages by kind, those of single steps by step, and the icons by name, drawn.
 type templates struct {
 	kinds, steps map[string]*template.Template
+	icons        map[string]template.HTML
 }
 
 // newTemplates reads the host's files after ours of the same name, so that a block that they define replaces ours. A file
@@ -47,13 +50,34 @@ func newTemplates(host fs.FS) (templates, error) {
 	}
 	for _, file := range fileNames(layers) {
 		step := strings.TrimSuffix(file, ".html")
-		if slices.Contains(frame, file) || t.kinds[step] != nil {
+		if file == icons || slices.Contains(frame, file) || t.kinds[step] != nil {
 			continue
 		}
 		page, err := parse(layers, append(slices.Clone(frame), promptPage+".html", file)...)
 		t.steps[step], problems = page, append(problems, err)
 	}
-	return t, errors.Join(problems...)
+	var err error
+	t.icons, err = drawIcons(layers)
+	return t, errors.Join(append(problems, err)...)
+}
+
+// drawIcons renders every block of icons, because choosing among them is dear while a page is written.
+func drawIcons(layers []fs.FS) (map[string]template.HTML, error) {
+	blocks, err := parse(layers, icons)
+	if err != nil {
+		return nil, err
+	}
+	drawn := map[string]template.HTML{}
+	for _, block := range blocks.Templates() {
+		var lines strings.Builder
+		if name := block.Name(); name != icons && name != blocks.Name() {
+			if err := blocks.ExecuteTemplate(&lines, name, nil); err != nil {
+				return nil, fmt.Errorf("Templates: %w", err)
+			}
+			drawn[name] = template.HTML(`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">` + lines.String() + `</svg>`)
+		}
+	}
+	return drawn, nil
 }
 
 func fileNames(layers []fs.FS) []string {
