@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // unknownMembers returns the top-level members of a JSON object whose names are not known, nil when there are none.
@@ -24,8 +25,22 @@ func splitMembers(body []byte, known map[string]bool) (map[string]json.RawMessag
 	if err := json.Unmarshal(body, &all); err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return known[name] })
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return taken(known, name) })
 	return all, nil
+}
+
+// taken reports whether encoding/json took the member for a known one, which it also does when only the case differs.
+// Such a member must not come back beside the known one: read after it, it would undo what was written.
+func taken(known map[string]bool, name string) bool {
+	if known[name] {
+		return true
+	}
+	for k := range known {
+		if strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // memberNames yields the raw names of the top-level members. A name with an escape is yielded as it stands, which makes
