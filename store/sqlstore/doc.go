@@ -1,0 +1,33 @@
+// Package sqlstore is the part of a SQL backend that all databases share: a store.Driver over database/sql with
+// hand-written statements. A host uses it through the package of its database, sqlite for one:
+//
+//	driver, err := sqlite.Open(ctx, "signet.db", sqlite.Config{})
+//	if err != nil {
+//		return err
+//	}
+//	defer driver.Close()
+//	db, err := store.Open(store.Config{Driver: driver, Keys: ring})
+//
+// # Tables
+//
+// A record is one row of signet_records. Its unique keys are rows of signet_keys and its index entries rows of
+// signet_entries; a digest of both stands in the record, so that a Replace that changes neither touches one row only.
+// signet_versions holds the last version that was given out; it moves in the transaction that uses it, which is why no
+// version ever comes back.
+//
+// # Writing
+//
+// Writers share commits. The caller who finds nobody writing leads: it opens a transaction, takes those who have queued
+// up meanwhile along, each inside a savepoint, commits once and hands every one of them its own result. A caller who
+// finds no queue pays for nothing but its own transaction, and no goroutine runs when nobody calls.
+//
+// # Reading
+//
+// Get and Lookup are one prepared statement each. They do not watch the context while the statement runs, which takes
+// microseconds; waiting for a connection does, and so does List.
+//
+// # Not implemented
+//
+// Filters that Query does not promise an index for are refused with store.ErrUnindexed, except as a further condition
+// beside an indexed one.
+package sqlstore

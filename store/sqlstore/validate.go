@@ -1,0 +1,157 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// validate refuses what breaks the contract before any of it reaches the database.
+func validate(ops []store.Op) error {
+	if len(ops) == 0 {
+		return fmt.Errorf("%w: no operation", store.ErrInvalid)
+	}
+	for i := range ops {
+		if err := validateOp(&ops[i]); err != nil {
+			return fmt.Errorf("%w: operation %d: %v", store.ErrInvalid, i, err)
+		}
+	}
+	return distinct(ops)
+}
+
+// distinct refuses two operations on one record.
+func distinct(ops []store.Op) error {
+	same := func(a, b *store.Record) bool { return a.ID == b.ID && a.Org == b.Org && a.Kind.Name == b.Kind.Name }
+	if len(ops) <= 8 {
+		for i := range ops {
+			for j := range i {
+				if same(&ops[i].Record, &ops[j].Record) {
+					return fmt.Errorf("%w: operations %d and %d concern one record", store.ErrInvalid, j, i)
+				}
+			}
+		}
+		return nil
+	}
+	type place struct{ kind, org, id string }
+	seen := make(map[place]int, len(ops))
+	for i := range ops {
+		r := &ops[i].Record
+		p := place{r.Kind.Name, r.Org, r.ID}
+		if j, ok := seen[p]; ok {
+			return fmt.Errorf("%w: operations %d and %d concern one record", store.ErrInvalid, j, i)
+		}
+		seen[p] = i
+	}
+	return nil
+}
+
+func validateOp(op *store.Op) error {
+	r := &op.Record
+	if op.Verb < store.VerbInsert || op.Verb > store.VerbAdd {
+		return errors.New("no verb")
+	}
+	if !validKind(r.Kind.Name) {
+		return fmt.Errorf("kind %q is not 1 to 64 lower-case letters, digits, dots and dashes", r.Kind.Name)
+	}
+	if !validID(r.ID) {
+		return fmt.Errorf("id %q of %s is not 1 to 256 bytes of UTF-8 without control characters", r.ID, r.Kind)
+	}
+	if r.Org != "" {
+		for id := range strings.SplitSeq(r.Org, "/") {
+			if !validID(id) {
+				return fmt.Errorf("organization %q of %s is not a path of ids", r.Org, r.Kind)
+			}
+		}
+	}
+	if r.Kind.Ephemeral && (len(r.Keys) != 0 || len(r.Index) != 0) {
+		return fmt.Errorf("%s is ephemeral and has no unique keys and no index", r.Kind)
+	}
+	for _, k := range r.Keys {
+		if !validKey(k) {
+			return fmt.Errorf("a key of %s has no name or no scope", r.Kind)
+		}
+	}
+	for _, e := range r.Index {
+		if e.Field == "" || e.Value.Type > store.TimeValue {
+			return fmt.Errorf("an index entry of %s has no field or no type", r.Kind)
+		}
+	}
+	return nil
+}
+
+func validKind(name string) bool {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+	return len(name) >= 1 && len(name) <= 64 && strings.Trim(name, alphabet) == ""
+}
+
+func validID(id string) bool {
+	return len(id) >= 1 && len(id) <= 256 && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+func validKey(k store.Key) bool { return k.Name != "" && k.Scope <= store.GlobalScope }
+
+func validateGet(kind store.Kind) error {
+	if !validKind(kind.Name) {
+		return fmt.Errorf("%w: kind %q", store.ErrInvalid, kind.Name)
+	}
+	return nil
+}
+
+func validateLookup(kind store.Kind, key store.Key) error {
+	if kind.Ephemeral || !validKey(key) {
+		return fmt.Errorf("%w: lookup of key %q of %s, which cannot be", store.ErrInvalid, key.Name, kind)
+	}
+	return validateGet(kind)
+}
+
+// validateQuery returns how many records a page holds.
+func validateQuery(q store.Query) (limit int, err error) {
+	switch {
+	case !validKind(q.Kind.Name) || q.Kind.Ephemeral:
+		return 0, fmt.Errorf("%w: query of kind %q, which is ephemeral or none", store.ErrInvalid, q.Kind.Name)
+	case q.Within > store.Everywhere:
+		return 0, fmt.Errorf("%w: Query.Within is %d", store.ErrInvalid, q.Within)
+	case q.Limit < 0 || q.Limit > 1000:
+		return 0, fmt.Errorf("%w: Query.Limit is %d, want 0 to 1000", store.ErrInvalid, q.Limit)
+	case q.Count < 0:
+		return 0, fmt.Errorf("%w: Query.Count is %d", store.ErrInvalid, q.Count)
+	case q.Filter != nil:
+		if err := validateFilter(q.Filter); err != nil {
+			return 0, fmt.Errorf("%w: Query.Filter: %v", store.ErrInvalid, err)
+		}
+	}
+	if q.Limit == 0 {
+		return 100, nil
+	}
+	return q.Limit, nil
+}
+
+// validateFilter refuses what is not one of the expressions of package store, nil among them.
+func validateFilter(f store.Filter) error {
+	parts := []store.Filter(nil)
+	switch f := f.(type) {
+	case store.And:
+		parts = f
+	case store.Or:
+		parts = f
+	case store.Not:
+		parts = []store.Filter{f.Filter}
+	case store.Present:
+	case store.Compare:
+		if f.Operator < store.Eq || f.Operator > store.Le || f.Value.Type > store.TimeValue {
+			return fmt.Errorf("operator %d with a value of type %d", f.Operator, f.Value.Type)
+		}
+	default:
+		return fmt.Errorf("%T is no filter", f)
+	}
+	for _, part := range parts {
+		if err := validateFilter(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
