@@ -38,11 +38,13 @@ func (p *Provider) exchangeCode(ctx context.Context, r tokenRequest) (*tokenResp
 	if refusal := p.judgeCode(q, r, presented); refusal != nil {
 		return nil, refusal
 	}
-	response, err := p.redeem(ctx, q, r)
-	if p.parentMoved(err) { // a parent moved between reading and writing: it may still be good
-		response, err = p.redeem(ctx, q, r)
+	for attempt := 0; ; attempt++ {
+		response, err := p.redeem(ctx, q, r)
+		if attempt < maxAttempts && p.parentMoved(err) { // between reading and writing: it may still be good
+			continue
+		}
+		return response, err
 	}
-	return response, err
 }
 
 // judgeCode checks everything about the code that does not need its chain.
@@ -99,13 +101,17 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 	}
 	b := p.db.Batch()
 	g.Created = b.Now()
-	g.Expires = time.Unix(t.access.Expires, 0)
+	// The Grant outlives all that hangs on it, and the code too: where it stands no more, its id can be inserted again.
+	g.Expires = latest(time.Unix(t.access.Expires, 0), q.Answer.Expires).Add(gateMargin)
+	var first *family
 	if r.client.allows(RefreshToken) {
-		family := p.newFamily(t, r.method, b.Now())
-		g.Expires = family.Expires.Add(grantMargin)
-		p.families.Insert(b, family)
+		first = p.newFamily(t, r.method, b.Now())
+		g.Expires = latest(g.Expires, first.Expires).Add(grantMargin)
 	}
-	p.grants.Insert(b, g)
+	p.grants.Insert(b, g) // before everything else, so that a second use is known by its conflict
+	if first != nil {
+		p.families.Insert(b, first)
+	}
 	p.check(b, chain)
 	if err := p.join(ctx, b, chain); err != nil {
 		return nil, err
@@ -114,13 +120,26 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 		return nil, err
 	}
 	err = b.Apply(ctx)
-	if c := store.ConflictOn(err, grantKind); c != nil && c.Reason == store.Exists {
+	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
 		return nil, p.reusedCode(ctx, g.Ref(), r.client)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return p.sign(ctx, t)
+}
+
+// gateMargin is how much longer than a code its gate stands, for nodes whose clocks differ.
+const gateMargin = 10 * time.Minute
+
+// maxAttempts bounds how often a step begins again because something it rests on moved meanwhile.
+const maxAttempts = 20
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // join makes the application a participant of the session, whom a logout must tell.
