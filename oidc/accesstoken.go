@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,9 +103,7 @@ func (p *Provider) openJWT(ctx context.Context, text string) (*presentedToken, e
 	if t.claims.Issuer != p.site.Issuer() || t.claims.ClientID == "" || t.claims.JTI == "" || t.claims.Grant == "" && t.claims.Epoch == nil {
 		return nil, errBroken
 	}
-	for _, name := range protocolClaims {
-		delete(t.extra, name)
-	}
+	maps.DeleteFunc(t.extra, func(name string, _ json.RawMessage) bool { return isProtocolClaim(name) })
 	return t, nil
 }
 

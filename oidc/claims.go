@@ -6,8 +6,10 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -70,7 +72,8 @@ func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequ
 func userInfoSection(q *claimsRequest) map[string]claimRequest { return q.UserInfo }
 func idTokenSection(q *claimsRequest) map[string]claimRequest  { return q.IDToken }
 
-// ClaimsSource says what is true of a person. The zero Config uses DirectoryClaims.
+// ClaimsSource says what is true of a person. An error that wraps store.ErrNotFound says that the person is no more, and
+// whatever was issued to them is refused. The zero Config uses DirectoryClaims.
 type ClaimsSource func(ctx context.Context, d *directory.Directory, subject *directory.Subject) (map[string]any, error)
 
 // DirectoryClaims returns the standard claims (OpenID Connect Core §5.1) that the directory knows of a person, and the
@@ -119,18 +122,33 @@ func addressClaim(a *directory.Address) map[string]string {
 	return claim
 }
 
-// personal returns those of the person's claims that are wanted. It asks the source only when something is.
+// personal returns those of the person's claims that are wanted. It asks the source only when something is. errBroken says
+// that the person is no more.
 func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string) (map[string]any, error) {
-	wanted = slices.DeleteFunc(wanted, func(name string) bool { return slices.Contains(protocolClaims, name) })
+	wanted = slices.DeleteFunc(wanted, isProtocolClaim)
 	if len(wanted) == 0 {
 		return map[string]any{}, nil
 	}
 	all, err := p.config.Claims(ctx, p.config.Directory, subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errBroken
+	}
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	maps.DeleteFunc(all, func(name string, _ any) bool { return !slices.Contains(wanted, name) })
-	return all, nil
+	released := map[string]any{} // all may be the source's own
+	for _, name := range wanted {
+		if value, ok := all[name]; ok {
+			released[name] = value
+		}
+	}
+	return released, nil
+}
+
+// isProtocolClaim reports whether the protocol gives the claim a meaning. Case does not save a name from it: readers of JSON
+// that ignore case, encoding/json among them, would take the one for the other.
+func isProtocolClaim(name string) bool {
+	return slices.ContainsFunc(protocolClaims, func(own string) bool { return strings.EqualFold(own, name) })
 }
 
 // protocolClaims are the claims that the protocol gives a meaning; no source and no hook may set them (OpenID Connect

@@ -167,12 +167,17 @@ func (s *Clients) Find(ctx context.Context, clientID string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := *shared
+	return shared.clone(), nil
+}
+
+// clone copies the client so that nothing of it is shared.
+func (c *Client) clone() *Client {
+	own := *c
 	for _, list := range []*[]string{&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Audience, &own.Resources} {
 		*list = slices.Clone(*list)
 	}
 	own.GrantTypes = slices.Clone(own.GrantTypes)
-	return &own, nil
+	return &own
 }
 
 // find is Find without the copy: the value is shared and must not be changed.
@@ -315,11 +320,23 @@ func (c *Client) check() error {
 	if !slices.Contains(signingAlgorithms, jose.Algorithm(c.IDTokenAlg)) {
 		bad("id_token_signed_response_alg", "%q is not supported", c.IDTokenAlg)
 	}
-	if c.AccessTokenLifetime < 0 || c.IDTokenLifetime < 0 || c.RefreshTokenLifetime < 0 {
-		bad("access_token_lifetime", "and the other lifetimes must not be negative")
+	for _, l := range []struct {
+		field   string
+		seconds int64
+	}{
+		{"access_token_lifetime", c.AccessTokenLifetime},
+		{"id_token_lifetime", c.IDTokenLifetime},
+		{"refresh_token_lifetime", c.RefreshTokenLifetime},
+	} {
+		if l.seconds < 0 || l.seconds > maxLifetimeSeconds {
+			bad(l.field, "must be between 0 and %d seconds", maxLifetimeSeconds)
+		}
 	}
 	return errors.Join(problems...)
 }
+
+// maxLifetimeSeconds is ten years: what is longer is a mistake, and could overflow a time.Duration.
+const maxLifetimeSeconds = 10 * 365 * 24 * 60 * 60
 
 func validClientID(id string) bool { return len(id) >= 1 && len(id) <= 128 && isUnreserved(id) }
 

@@ -29,9 +29,7 @@ func (p *Provider) exchangeClientCredentials(ctx context.Context, r tokenRequest
 		return nil, err
 	}
 	b := p.db.Batch()
-	if err := p.write(b, t); err != nil {
-		return nil, err
-	}
+	p.write(b, t)
 	if b.Len() > 0 { // an opaque token is written, and only under a living application
 		p.config.Directory.Applications.Check(b, app)
 	}

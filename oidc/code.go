@@ -116,9 +116,7 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 	if err := p.join(ctx, b, chain); err != nil {
 		return nil, err
 	}
-	if err := p.write(b, t); err != nil {
-		return nil, err
-	}
+	p.write(b, t)
 	err = b.Apply(ctx)
 	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
 		return nil, p.reusedCode(ctx, g.Ref(), r.client)

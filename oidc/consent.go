@@ -50,7 +50,7 @@ func (q *authorizationRequest) consentItems() []directory.ConsentItem {
 		released = append(released, scopeClaims(s)...)
 	}
 	for _, name := range q.Claims.names() {
-		if !slices.Contains(released, name) && !slices.Contains(protocolClaims, name) {
+		if !slices.Contains(released, name) && !isProtocolClaim(name) {
 			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: "claim." + name + "|" + name})
 		}
 	}

@@ -143,9 +143,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	p.families.Replace(b, f)
 	p.checkGrant(b, c, f.Expires)
 	p.check(b, c)
-	if err := p.write(b, t); err != nil {
-		return nil, err
-	}
+	p.write(b, t)
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
 	}

@@ -84,12 +84,12 @@ type issue struct {
 	scopes []string
 	nonce  string
 
-	access      accessClaims
-	accessExtra map[string]any
-	opaque      secret.Text
-	id          *idClaims
-	idExtra     map[string]any
-	refresh     string
+	access  accessClaims
+	opaque  secret.Text
+	id      *idClaims
+	refresh string
+	// accessExtra and idExtra are further claims: a JSON object, or nothing.
+	accessExtra, idExtra json.RawMessage
 }
 
 // accessClaims is the payload of a JWT access token (RFC 9068 §2.2) and the stored form of an opaque one.
@@ -189,6 +189,9 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 		AuthTime: g.AuthTime.Unix(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
 	}
 	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, nil))
+	if errors.Is(err, errBroken) {
+		return invalidGrant("the account is gone")
+	}
 	if err != nil {
 		return err
 	}
@@ -196,12 +199,12 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	return err
 }
 
-// runHook returns the claims to add to a token.
-func (p *Provider) runHook(ctx context.Context, t *issue, typ TokenType, claims map[string]any) (map[string]any, error) {
+// runHook returns the claims to add to a token, encoded: what cannot be encoded must fail before anything is consumed.
+func (p *Provider) runHook(ctx context.Context, t *issue, typ TokenType, claims map[string]any) (json.RawMessage, error) {
 	if p.config.TokenHook == nil {
-		return claims, nil
+		return encodeClaims(claims)
 	}
-	draft := &TokenDraft{Type: typ, Client: *t.client, Scopes: slices.Clone(t.scopes), Claims: claims}
+	draft := &TokenDraft{Type: typ, Client: *t.client.clone(), Scopes: slices.Clone(t.scopes), Claims: claims}
 	if t.chain != nil {
 		subject := *t.chain.subject
 		draft.Subject = &subject
@@ -213,27 +216,33 @@ func (p *Provider) runHook(ctx context.Context, t *issue, typ TokenType, claims 
 		return nil, unavailable(err)
 	}
 	for name := range draft.Claims {
-		if slices.Contains(protocolClaims, name) {
+		if isProtocolClaim(name) {
 			return nil, unavailable(errors.New("oidc: the token hook set the protocol's own claim " + name))
 		}
 	}
-	return draft.Claims, nil
+	return encodeClaims(draft.Claims)
+}
+
+func encodeClaims(claims map[string]any) (json.RawMessage, error) {
+	if len(claims) == 0 {
+		return nil, nil
+	}
+	encoded, err := json.Marshal(claims)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return encoded, nil
 }
 
 // write adds to the batch what must be remembered of the tokens.
-func (p *Provider) write(b *store.Batch, t *issue) error {
+func (p *Provider) write(b *store.Batch, t *issue) {
 	if t.opaque == "" {
-		return nil
-	}
-	extra, err := json.Marshal(t.accessExtra)
-	if err != nil {
-		return unavailable(err)
+		return
 	}
 	p.tokens.Insert(b, &accessToken{
 		Meta:   store.Meta{Org: t.client.Org, ID: t.opaque.Hash(), Expires: time.Unix(t.access.Expires, 0)},
-		Claims: t.access, Extra: extra,
+		Claims: t.access, Extra: t.accessExtra,
 	})
-	return nil
 }
 
 // sign makes the answer. It comes after the batch: nothing that was signed can fail to be remembered.
@@ -260,17 +269,13 @@ func (p *Provider) sign(ctx context.Context, t *issue) (*tokenResponse, error) {
 	return r, nil
 }
 
-func (p *Provider) signClaims(ctx context.Context, algorithm, typ string, claims any, extra map[string]any) (string, error) {
+func (p *Provider) signClaims(ctx context.Context, algorithm, typ string, claims any, extra json.RawMessage) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
 	if len(extra) > 0 {
-		more, err := json.Marshal(extra)
-		if err != nil {
-			return "", err
-		}
-		payload = append(append(payload[:len(payload)-1], ','), more[1:]...)
+		payload = append(append(payload[:len(payload)-1], ','), extra[1:]...)
 	}
 	return p.keys.sign(ctx, jose.Algorithm(algorithm), typ, payload)
 }

@@ -31,6 +31,9 @@ func (p *Provider) userInfo(ctx context.Context, token string) ([]byte, error) {
 	}
 	g := t.chain.grant
 	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes()))
+	if errors.Is(err, errBroken) {
+		return nil, errToken
+	}
 	if err != nil {
 		return nil, err
 	}
