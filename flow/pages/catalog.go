@@ -185,6 +185,12 @@ func (c catalog) text(id string, params ...map[string]string) Text {
 	return filled
 }
 
+// has reports whether there is a text for the id.
+func (c catalog) has(id string) bool {
+	_, ok := c.texts[id]
+	return ok
+}
+
 func param(name string, params []map[string]string) string {
 	for _, p := range params {
 		if value, ok := p[name]; ok {

@@ -155,7 +155,11 @@ func (p *Pages) failure(r *http.Request, f flow.Failure) *Page {
 	page := p.begin(r, failurePage, f.Locales, f.Branding)
 	page.Title = page.T("failure.title")
 	page.Emblem, page.Monogram = page.Icon("alert"), ""
-	page.notices([]flow.Message{{ID: cmp.Or(f.Message.ID, "failure.unknown"), Params: f.Message.Params, Level: flow.Error}})
+	spare := "failure.unknown"
+	if f.Status < http.StatusInternalServerError {
+		spare = "failure.request"
+	}
+	page.notices([]flow.Message{{ID: cmp.Or(f.Message.ID, spare), Params: f.Message.Params, Level: flow.Error}})
 	page.Failure = &Failure{
 		Code: printable(f.Code), Correlation: printable(f.Correlation), Detail: printable(f.Detail), StartOver: link(f.StartOver),
 	}
@@ -256,17 +260,26 @@ func (p *Page) actions(actions []flow.Action) {
 	}
 }
 
-// consentIcons are the icons of the scopes and claims of OpenID Connect Core §5.
+// consentIcons are the icons of the scopes and claims of OpenID Connect Core §5, by the last part of their title's id.
 var consentIcons = map[string]string{
 	"openid": "person", "profile": "badge", "email": "mail", "phone": "phone", "address": "place",
 	"offline_access": "clock", "groups": "group", "roles": "group",
+	"name": "badge", "given_name": "badge", "family_name": "badge", "middle_name": "badge", "nickname": "badge",
+	"preferred_username": "person", "picture": "person", "email_verified": "mail", "phone_number": "phone",
+	"phone_number_verified": "phone", "gender": "person", "birthdate": "clock", "zoneinfo": "clock", "updated_at": "clock",
 }
 
 func (p *Page) consent(items []directory.ConsentItem) {
 	for _, item := range items {
+		id, _, _ := strings.Cut(item.Title, "|")
+		detail := item.Detail
+		if detail == "" && p.catalog.has(id+".detail") {
+			detail = id + ".detail"
+		}
+		_, name, _ := strings.Cut(id, ".")
 		p.Consent = append(p.Consent, Consent{
-			ID: item.ID, Icon: p.Icon(cmp.Or(consentIcons[item.ID], "key")), Mandatory: item.Mandatory,
-			Title: p.catalog.text(item.Title, p.ambient), Detail: p.catalog.text(item.Detail, p.ambient),
+			ID: item.ID, Icon: p.Icon(cmp.Or(consentIcons[name], "key")), Mandatory: item.Mandatory,
+			Title: p.catalog.text(item.Title, p.ambient), Detail: p.catalog.text(detail, p.ambient),
 		})
 	}
 }

@@ -117,7 +117,8 @@ func consentView() flow.View {
 		Step: "consent", Title: flow.Message{ID: "consent.title"}, Intro: flow.Message{ID: "consent.intro"},
 		Consent: []directory.ConsentItem{
 			{ID: "openid", Title: "scope.openid", Detail: "scope.openid.detail", Mandatory: true},
-			{ID: "email", Title: "scope.email|unused", Detail: "scope.email.detail"},
+			{ID: "email", Title: "scope.email|unused"},
+			{ID: "claim:birthdate", Title: "claim.birthdate|birthdate"},
 			{ID: "photos", Title: "scope.photos|Your photo albums"},
 		},
 		Actions: []flow.Action{
@@ -198,7 +199,8 @@ func TestConsentPage(t *testing.T) {
 		`<h1>Allow <bdi>Demo App</bdi> access?</h1>`,
 		`<input type="hidden" name="consent" value="openid">`,
 		`<input type="checkbox" name="consent" value="email" checked>`,
-		`<strong>Your email address</strong>`,
+		`<strong>Your email address</strong><small>The address, and whether it is confirmed</small>`,
+		`<strong>Your date of birth</strong></span>`,
 		`<strong>Your photo albums</strong>`,
 		`id="consent_allow"`, `id="consent_deny"`,
 	)
@@ -240,6 +242,8 @@ func TestFailureWithoutParticulars(t *testing.T) {
 		t.Errorf("status %d, Retry-After %q", res.StatusCode, res.Header.Get("Retry-After"))
 	}
 	contain(t, page, `id="error"`, "Something went wrong on our side.")
+	_, request := fail(t, newPages(t, nil), flow.Failure{Status: http.StatusBadRequest, Code: "invalid_request"})
+	contain(t, request, "The application sent a request")
 	if strings.Contains(page, "start_over") {
 		t.Error("a start over leads to a script")
 	}
