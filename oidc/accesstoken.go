@@ -37,6 +37,7 @@ type presentedToken struct {
 	claims accessClaims
 	extra  map[string]json.RawMessage
 	chain  *chain // nil for a client acting for itself
+	org    string // of that client
 	stored *accessToken
 }
 
@@ -130,6 +131,7 @@ func (p *Provider) judgeOwnToken(ctx context.Context, t *presentedToken) error {
 	if t.claims.Epoch == nil {
 		return errBroken
 	}
+	t.org = c.Org
 	if _, err := p.config.Directory.CheckApplication(ctx, c.Application, *t.claims.Epoch); err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (p *Provider) deny(ctx context.Context, t *presentedToken) error {
 	case t.chain != nil:
 		return p.revokeGrant(ctx, t.chain.grant.Ref(), "token revoked")
 	default:
-		p.denials.Insert(b, &denial{store.Meta{ID: t.claims.JTI, Expires: time.Unix(t.claims.Expires, 0)}})
+		p.denials.Insert(b, &denial{store.Meta{Org: t.org, ID: t.claims.JTI, Expires: time.Unix(t.claims.Expires, 0)}})
 	}
 	err := b.Apply(ctx)
 	if store.ConflictOn(err, tokenKind) != nil || store.ConflictOn(err, denialKind) != nil {

@@ -39,7 +39,8 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	}
 	q := &authorizationRequest{
 		Meta:     store.Meta{Org: c.Org, ID: store.NewID(), Expires: p.db.Now().Add(requestLifetime)},
-		ClientID: c.ClientID, RedirectURI: redirectURI, State: form.Value("state"), Parameters: form.Encode(),
+		ClientID: c.ClientID, RedirectURI: redirectURI, State: form.Value("state"),
+		Restart: p.db.Keys().Seal([]byte(form.Encode()), restartPlace...),
 	}
 	// From here on the client can be told.
 	if refusal := q.parseResponseMode(form); refusal != nil {
@@ -113,7 +114,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *d
 		Application: app.Ref(), ApplicationEpoch: app.Epoch,
 		Evidence: result.Evidence, Scopes: scopes, Claims: claims,
 	}
-	q.Parameters = "" // a code was made of it: there is no fresh start
+	q.Restart = "" // a code was made of it: there is no fresh start
 	q.Expires = q.Answer.Expires
 	b := p.db.Batch()
 	p.requests.Replace(b, q)

@@ -110,7 +110,7 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 		return nil, err
 	}
 	in := q.interaction(app, p.resumePath(q))
-	in.Restart = string(p.db.Keys().Seal([]byte(q.Parameters), restartPlace...))
+	in.Restart = string(q.Restart)
 	result, err := p.config.Interact(w, r, in)
 	if err != nil || result == nil {
 		return nil, err

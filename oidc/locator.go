@@ -24,10 +24,18 @@ func grantLocator(ref store.Ref) string {
 	return ref.ID + "~" + ref.Org
 }
 
+// parseLocator reads what grantLocator writes, and nothing else: a value has one spelling. It returns the zero Ref, which
+// names nothing, for everything that cannot be one.
 func parseLocator(text string) store.Ref {
 	id, org, _ := strings.Cut(text, "~")
-	return store.Ref{Org: org, ID: id}
+	ref := store.Ref{Org: org, ID: id}
+	if len(text) > maxPresented || strings.ContainsFunc(text, notPrintable) || grantLocator(ref) != text {
+		return store.Ref{}
+	}
+	return ref
 }
+
+func notPrintable(r rune) bool { return r <= ' ' || r > '~' }
 
 // maxPresented is how long a value may be that somebody presents as one of ours.
 const maxPresented = 1024

@@ -11,7 +11,7 @@ import (
 // fragment, user information, wildcard or dot segments, and https, http on a loopback host, or a private-use scheme in
 // reverse domain form (RFC 6749 §3.1.2, RFC 8252 §7, RFC 9700 §4.1).
 func checkRedirectURI(uri string) error {
-	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' || r == '*' }) {
+	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("\\*\"<>^`{|}", r) }) {
 		return errors.New("has a character that is not allowed")
 	}
 	u, err := url.Parse(uri)

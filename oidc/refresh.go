@@ -80,8 +80,16 @@ type presentedRefresh struct {
 func parseRefreshToken(text string) (presentedRefresh, bool) {
 	ref, rest, ok := cutLocated(refreshPrefix, text)
 	familySecret, member, both := strings.Cut(rest, ".")
-	return presentedRefresh{ref, familySecret, member}, ok && both && member != ""
+	// What is cut short or has something added is nobody's old token: it must not pass for a reuse.
+	ok = ok && both && len(familySecret) == shortLength && len(member) == newLength && isUnreserved(member)
+	return presentedRefresh{ref, familySecret, member}, ok
 }
+
+// How long the texts of secret.Short and secret.New are.
+const (
+	shortLength = 22
+	newLength   = 43
+)
 
 // exchangeRefreshToken rotates a refresh token (RFC 6749 §6, RFC 9700 §4.14.2).
 func (p *Provider) exchangeRefreshToken(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
@@ -96,7 +104,7 @@ func (p *Provider) exchangeRefreshToken(ctx context.Context, r tokenRequest) (*t
 	// reading then finds the token used, and within the grace answers with the same successor.
 	for attempt := 0; ; attempt++ {
 		response, err := p.refresh(ctx, r, presented)
-		if attempt < graceReplays && (p.parentMoved(err) || store.ConflictOn(err, familyKind) != nil || store.ConflictOn(err, grantKind) != nil) {
+		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, familyKind) != nil || store.ConflictOn(err, grantKind) != nil) {
 			continue
 		}
 		return response, err
@@ -141,7 +149,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	}
 	b := p.db.Batch()
 	p.families.Replace(b, f)
-	p.checkGrant(b, c, f.Expires)
+	p.checkGrant(b, c, latest(f.Expires, time.Unix(t.access.Expires, 0)))
 	p.check(b, c)
 	p.write(b, t)
 	if err := b.Apply(ctx); err != nil {
@@ -179,7 +187,16 @@ func narrow(held []string, r tokenRequest) ([]string, *Error) {
 		}
 		scopes = asked
 	}
-	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return !r.client.mayAsk(s) }), nil
+	var left []string
+	for _, s := range scopes {
+		if r.client.mayAsk(s) && !slices.Contains(left, s) {
+			left = append(left, s)
+		}
+	}
+	if len(left) == 0 {
+		return nil, invalidScope("the client may no longer have any of the scopes")
+	}
+	return left, nil
 }
 
 // rotate makes the next member, and leaves its secret where only the old token can find it.

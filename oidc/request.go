@@ -43,8 +43,9 @@ type authorizationRequest struct {
 	// Browser is the digest of the binding cookie's secret; "" until the first same-origin request that follows a
 	// cross-site POST.
 	Browser string `json:"browser,omitempty"`
-	// Parameters is the request as it came, for a fresh start from an expired page.
-	Parameters string `json:"parameters"`
+	// Restart is the request as it came, for a fresh start from an expired page. It is sealed because an id_token_hint
+	// may be in it.
+	Restart store.Sealed `json:"restart,omitempty"`
 
 	// Answer is set when the sign-in is complete and a code was handed out.
 	Answer *codeAnswer `json:"answer,omitempty"`
@@ -99,16 +100,19 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 	case !c.allows(AuthorizationCode):
 		return &Error{Code: "unauthorized_client", Description: "the client is not registered for the authorization code grant"}
 	}
+	if err := q.parseScope(form, c); err != nil {
+		return err
+	}
 	q.Nonce, q.Challenge = form.Value("nonce"), form.Value("code_challenge")
 	q.LoginHint = form.Value("login_hint")
 	q.ACR = strings.Fields(form.Value("acr_values"))
 	q.UILocales = strings.Fields(form.Value("ui_locales"))
-	optionalPKCE := c.InsecureOptionalPKCE && q.Nonce != ""
+	optionalPKCE := c.InsecureOptionalPKCE && q.Nonce != "" && q.openID() // without an ID token no nonce comes back
 	if err := checkChallenge(q.Challenge, form.Value("code_challenge_method"), optionalPKCE); err != nil {
 		return err
 	}
-	for _, parse := range []func(web.Form, *Client) *Error{q.parseScope, q.parsePrompt, q.parseMaxAge, q.parseClaims} {
-		if err := parse(form, c); err != nil {
+	for _, parse := range []func(web.Form) *Error{q.parsePrompt, q.parseMaxAge, q.parseClaims} {
+		if err := parse(form); err != nil {
 			return err
 		}
 	}
@@ -152,7 +156,7 @@ func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
 	return nil
 }
 
-func (q *authorizationRequest) parsePrompt(form web.Form, _ *Client) *Error {
+func (q *authorizationRequest) parsePrompt(form web.Form) *Error {
 	q.Prompt = strings.Fields(form.Value("prompt"))
 	for _, p := range q.Prompt {
 		if !slices.Contains([]string{promptNone, promptLogin, promptConsent, promptSelectAccount}, p) {
@@ -165,7 +169,7 @@ func (q *authorizationRequest) parsePrompt(form web.Form, _ *Client) *Error {
 	return nil
 }
 
-func (q *authorizationRequest) parseMaxAge(form web.Form, _ *Client) *Error {
+func (q *authorizationRequest) parseMaxAge(form web.Form) *Error {
 	text := form.Value("max_age")
 	if text == "" {
 		return nil
@@ -185,7 +189,7 @@ func (q *authorizationRequest) parseMaxAge(form web.Form, _ *Client) *Error {
 func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // parseClaims reads the claims parameter and what in it is a condition on the sign-in (OpenID Connect Core §5.5).
-func (q *authorizationRequest) parseClaims(form web.Form, _ *Client) *Error {
+func (q *authorizationRequest) parseClaims(form web.Form) *Error {
 	text := form.Value("claims")
 	if text == "" {
 		return nil
