@@ -19,8 +19,8 @@
 // # What a host changes
 //
 // Colours, names and logos are settings (directory.Branding), read for each page. Texts are JSON files by language
-// (Config.Locales), and the HTML is made of blocks that can be replaced one by one (Config.Templates); the data of every
-// block is a [Page].
+// (Config.Locales), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
+// gets a [Page], or the part of it that the comment above the block names.
 //
 // Not here: passkeys and push, which need a script of their own; a switch of language on the page.
 package pages
