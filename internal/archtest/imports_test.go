@@ -16,6 +16,7 @@ type edge struct {
 var edges = []edge{
 	{"examples/...", ". oidc/... saml/... scim/... mfa flow/... store/...", "an example is what an importer can write: public packages only"},
 	{"idptest", ". oidc/... saml/... scim/... mfa flow/... store store/directory store/memory internal/...", "an identity provider for tests is the facade over memory"},
+	{"idptest", "store/storetest", "a test takes the store of its identity provider down"},
 	{"internal/bench", "...", "it measures everything"},
 	{"internal/testenv internal/archtest", "", "test tools know no package of ours"},
 
@@ -171,8 +172,8 @@ var libraries = []library{
 	{"github.com/crewjam/saml", "saml saml/sp", "saml/... idptest", "schema types at the edge, and a peer in tests"},
 	{"github.com/russellhaering/goxmldsig", "internal/xmlsig", "internal/xmlsig saml/...", "canonical XML, cross-checked"},
 	{"github.com/beevik/etree", "internal/xmldoc internal/xmlsig", "internal/... saml/...", "the XML tree that goxmldsig wants"},
-	{"golang.org/x/oauth2", "oidc/rp flow/federated examples/...", "...", "upstream login; the client that most importers know, so a peer in tests"},
-	{"github.com/coreos/go-oidc/v3", "oidc/rp flow/federated examples/...", "...", "upstream login; the client that most importers know, so a peer in tests"},
+	{"golang.org/x/oauth2", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
+	{"github.com/coreos/go-oidc/v3", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
 	{"golang.org/x/crypto", "internal/password", "internal/password", "one place hashes passwords"},
 	{"golang.org/x/text/unicode/norm", "internal/password store/directory", "...", "passwords are compared in NFC (docs/decisions/002)"},
 	{"github.com/dop251/goja", "flow/script", "flow/script", "policies in JavaScript cost only who uses them"},
