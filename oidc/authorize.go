@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
@@ -105,6 +106,9 @@ func itemIDs(items []directory.ConsentItem) []string {
 // complete turns the request into a code, in one step with the consent that was given on the way.
 func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *directory.Application, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
 	scopes, claims := consent.apply(q, q.consentItems())
+	if len(scopes) == 0 {
+		return nil, refused(directory.Denied)
+	}
 	code, hash := newCode(q)
 	now := p.db.Now()
 	q.Answer = &codeAnswer{
@@ -125,6 +129,40 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *d
 		return nil, err
 	}
 	return url.Values{"code": {code}}, nil
+}
+
+// judge decides whether the flow's answer will do. The flow has seen to all of it; that it did is not left to it alone where
+// another person, or a weaker proof, would get in.
+func (q *authorizationRequest) judge(r *directory.Result) error {
+	if r.Refusal != "" {
+		return refused(r.Refusal)
+	}
+	ofAnother := func(e directory.Evidence) bool { return e.Subject != r.Subject.ID }
+	if r.Subject.ID == "" || len(r.Evidence) == 0 || slices.ContainsFunc(r.Evidence, ofAnother) {
+		return errors.New("oidc: Interact returned an answer without a subject, or without evidence of that subject")
+	}
+	if q.HintSubject != "" && q.HintSubject != r.Subject.ID {
+		return refused(directory.LoginRequired)
+	}
+	// OpenID Connect Core §5.5.1.1: what is not reached is a failed sign-in.
+	if q.EssentialACR && q.acr(directory.Assess(r.Evidence)) == "" {
+		return refused(directory.Unmet)
+	}
+	return nil
+}
+
+// acr is what to report of an assurance: where the class is essential, one of those that were asked for, "" when none is
+// reached.
+func (q *authorizationRequest) acr(reached directory.Assurance) string {
+	if !q.EssentialACR || slices.Contains(q.ACR, reached.ACR) {
+		return reached.ACR
+	}
+	for _, asked := range q.ACR {
+		if reached.Satisfies(asked) {
+			return asked
+		}
+	}
+	return ""
 }
 
 // refused is the error response for a refusal of the flow (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
@@ -185,9 +223,17 @@ func (q *authorizationRequest) bound(browser string) bool { return secret.Matche
 // formError says what is wrong with a form.
 func formError(err error) *Error {
 	if e, ok := errors.AsType[*web.FormError](err); ok {
-		refusal := invalidRequest(e.Problem)
+		refusal := invalidRequest(strings.Map(descriptive, e.Problem))
 		refusal.Status = e.Status
 		return refusal.because(err)
 	}
 	return invalidRequest("the request could not be read").because(err)
+}
+
+// descriptive leaves out what must not stand in an error_description (RFC 6749 §5.2).
+func descriptive(r rune) rune {
+	if r < ' ' || r > '~' || r == '"' || r == '\\' {
+		return -1
+	}
+	return r
 }

@@ -29,7 +29,12 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, r, refusal)
 		return
 	}
-	if refusal != nil {
+	switch {
+	case refusal == nil:
+	case refusal.status() >= http.StatusInternalServerError: // ours, and not the client's to hear about
+		p.showError(w, r, refusal)
+		return
+	default:
 		p.observeRefusal(r, q.ClientID, refusal)
 		p.answer(w, q, errorValues(refusal))
 		return
@@ -75,11 +80,13 @@ func (p *Provider) serveResume(w http.ResponseWriter, r *http.Request) {
 	case !q.bound(p.site.Cookie(r, cookieRequest)) && !q.bound(p.boundNow(w)):
 		p.showError(w, r, &Error{Code: "request_foreign", Description: "this sign-in was begun in another browser", Status: 403})
 	case q.Answer != nil:
-		p.showError(w, r, &Error{Code: "request_finished", Description: "this sign-in is finished, go back to the application", Status: 400})
+		p.showError(w, r, errFinished)
 	default:
 		p.advance(w, r, q)
 	}
 }
+
+var errFinished = &Error{Code: "request_finished", Description: "this sign-in is finished, go back to the application", Status: 400}
 
 // advance takes the request as far as it goes without the person, and answers the client when there is an answer.
 func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizationRequest) {
@@ -99,6 +106,9 @@ func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizat
 func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizationRequest) (url.Values, error) {
 	ctx := r.Context()
 	c, err := p.Clients.find(ctx, q.ClientID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !matchRedirectURI(c.RedirectURIs, q.RedirectURI) {
+		return nil, &Error{Code: "invalid_client", Description: "the client was changed meanwhile, go back to the application", Status: 400}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +125,24 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	if err != nil || result == nil {
 		return nil, err
 	}
-	if result.Refusal != "" {
-		return nil, refused(result.Refusal)
+	if err := q.judge(result); err != nil {
+		return nil, err
 	}
+	for attempt := 0; ; attempt++ {
+		values, err := p.conclude(w, r, q, app, in, result)
+		if attempt < maxAttempts && store.ConflictOn(err, consentKind) != nil { // decided in another tab meanwhile
+			continue
+		}
+		if store.ConflictOn(err, requestKind) != nil {
+			return nil, errFinished
+		}
+		return values, err
+	}
+}
+
+// conclude asks the person for the consent that is due, and makes the code.
+func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authorizationRequest, app *directory.Application, in directory.Interaction, result *directory.Result) (url.Values, error) {
+	ctx := r.Context()
 	consent, due, err := p.dueConsent(ctx, q, app, result.Subject)
 	if err != nil {
 		return nil, err
@@ -130,6 +155,9 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 		}
 		if answer.Refusal != "" {
 			return nil, refused(answer.Refusal)
+		}
+		if answer.Subject != result.Subject { // another tab has switched the person: consent is theirs alone to give
+			return nil, refused(directory.LoginRequired)
 		}
 		consent.decide(due, answer.Approved, p.db.Now())
 	}

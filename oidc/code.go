@@ -159,7 +159,7 @@ func (q *authorizationRequest) grant() *Grant {
 		ClientID: q.ClientID, Application: a.Application, ApplicationEpoch: a.ApplicationEpoch,
 		Subject: a.Subject, SubjectEpoch: a.SubjectEpoch, Session: a.Session, SessionEpoch: a.SessionEpoch,
 		Status: directory.Active, Scopes: a.Scopes, Claims: a.Claims, SID: a.Session.ID,
-		AuthTime: assurance.AuthTime, ACR: assurance.ACR, AMR: assurance.AMR, CodeHash: a.CodeHash,
+		AuthTime: assurance.AuthTime, ACR: q.acr(assurance), AMR: assurance.AMR, CodeHash: a.CodeHash,
 	}
 	if g.offline() {
 		g.Session, g.SessionEpoch = store.Ref{}, 0

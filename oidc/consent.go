@@ -166,7 +166,8 @@ func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientI
 	if err := b.Apply(ctx); err != nil {
 		return err
 	}
-	q := store.Query{Org: subject.Org, Filter: store.Equals("holder", store.Text(grantHolder(subject, clientID)))}
+	// A grant lies in its client's organization, wherever its subject is at home.
+	q := store.Query{Within: store.Subtree, Filter: store.Equals("holder", store.Text(grantHolder(subject, clientID)))}
 	for g, err := range p.grants.All(ctx, q) {
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	token, err := bearerToken(w, r)
 	if err != nil {
-		p.refuse(w, r, err)
+		p.refuse(w, r, challenged(err))
 		return
 	}
 	claims, err := p.userInfo(r.Context(), token)
@@ -20,6 +20,15 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.WriteJSON(w, http.StatusOK, claims)
+}
+
+// challenged adds the challenge that RFC 6750 §3 demands beside every refusal.
+func challenged(err error) error {
+	e := *asError(err)
+	if e.status() < http.StatusInternalServerError {
+		e.challenge = "Bearer"
+	}
+	return &e
 }
 
 // bearerToken finds the one access token of the request: in the header, or in the body of a POST (RFC 6750 §2.1, §2.2).
