@@ -51,7 +51,7 @@ func (q *authorizationRequest) consentItems() []directory.ConsentItem {
 	}
 	for _, name := range q.Claims.names() {
 		if !slices.Contains(released, name) && !isProtocolClaim(name) {
-			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: "claim." + name + "|" + name})
+			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: itemTitle("claim", name)})
 		}
 	}
 	return items

@@ -1,6 +1,9 @@
 package oidc
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The scopes with a meaning of their own (OpenID Connect Core §5.4, §11).
 const (
@@ -52,7 +55,16 @@ func scopeTitle(scope string) string {
 	if scope == scopeOffline {
 		return "scope.offline_access|Stay connected while you are away"
 	}
-	return "scope." + scope + "|" + scope
+	return itemTitle("scope", scope)
+}
+
+// itemTitle is how something without a title of its own is put to a person. A name with a "|" in it could borrow the title
+// of another, so it gets no message id.
+func itemTitle(kind, name string) string {
+	if strings.Contains(name, "|") {
+		return kind + ".other|" + name
+	}
+	return kind + "." + name + "|" + name
 }
 
 // mayAsk reports whether the client may be granted the scope by a person.
