@@ -443,6 +443,7 @@ func (p *persona) Interact(w http.ResponseWriter, r *http.Request, in directory.
 			p.shown = map[string]bool{}
 		}
 		p.shown[key] = true
+		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, in.Resume, http.StatusSeeOther)
 		return nil, nil
 	}

@@ -2,12 +2,12 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -68,14 +68,23 @@ func ParseForm(text string, repeatable ...string) (Form, error) {
 		return Form{}, &FormError{http.StatusBadRequest, "there are too many parameters"}
 	}
 	for name, all := range values {
-		if !utf8.ValidString(name) || slices.ContainsFunc(all, notText) {
+		if notText(name) || slices.ContainsFunc(all, notText) {
 			return Form{}, &FormError{http.StatusBadRequest, "a parameter is not UTF-8 text"}
 		}
 		if len(all) > 1 && !slices.Contains(repeatable, name) {
-			return Form{}, &FormError{http.StatusBadRequest, fmt.Sprintf("the parameter %.40q stands more than once", name)}
+			return Form{}, &FormError{http.StatusBadRequest, calling(name) + " stands more than once"}
 		}
 	}
 	return Form{values}, nil
+}
+
+// calling names a parameter where its name cannot hurt: neither a quote nor a backslash may stand in an error_description
+// (RFC 6749 §5.2), and nothing that a stranger made up should.
+func calling(name string) string {
+	if len(name) > 40 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "a parameter"
+	}
+	return "the parameter " + name
 }
 
 func notText(s string) bool {
