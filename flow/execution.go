@@ -35,7 +35,7 @@ type execution struct {
 	// Subject is write-once, and its epoch what it was when that was written.
 	Subject      store.Ref `json:"subject,omitzero"`
 	SubjectEpoch int64     `json:"subjectEpoch,omitempty"`
-	// Person is the identifier that was typed.
+	// Person is how the pages call the person.
 	Person string `json:"person,omitempty"`
 	// Proven is what was proven in this flow, append-only; Carried is what the session Base had proven before and this
 	// request accepts. Carried counts for Base's subject alone.
@@ -43,7 +43,7 @@ type execution struct {
 	Base        store.Ref            `json:"base,omitzero"`
 	BaseSubject store.Ref            `json:"baseSubject,omitzero"`
 	Carried     []directory.Evidence `json:"carried,omitempty"`
-	Approved    []string             `json:"approved,omitempty"`
+	Approved    []string             `json:"approved"`
 	Asked       bool                 `json:"asked,omitempty"`
 	Remember    bool                 `json:"remember,omitempty"`
 

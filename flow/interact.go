@@ -51,6 +51,9 @@ func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Inte
 	case in.Passive:
 		return &directory.Result{Refusal: passive(x, step)}, nil
 	}
+	if err := e.name(r.Context(), x); err != nil {
+		return nil, err
+	}
 	if err := e.enter(r.Context(), x, step); err != nil {
 		return nil, err
 	}
@@ -65,13 +68,33 @@ func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Inte
 	return nil, nil
 }
 
+// name tells a person who is known from the start as whom they are about to go on.
+func (e *Engine) name(ctx context.Context, x *execution) error {
+	if x.Subject.IsZero() {
+		return nil
+	}
+	s, err := e.state(x)
+	if err != nil {
+		return err
+	}
+	user, err := s.User(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	x.Person = user.Username
+	return nil
+}
+
 // plot lays out the flow for a request as if it began now: with what the browser's session brings along, done when
 // nothing is missing, else with the first step.
 func (e *Engine) plot(r *http.Request, in directory.Interaction) (*execution, *Step, error) {
 	now := e.db.Now()
 	x := &execution{
 		Meta:    store.Meta{ID: executionID(in), Expires: now.Add(e.lifetime)},
-		Request: in, Began: now, Sequence: 1, NewSession: store.NewID(), Person: in.Hint,
+		Request: in, Began: now, Sequence: 1, NewSession: store.NewID(),
 	}
 	if err := e.base(r, x); err != nil || x.Done {
 		return x, nil, err
@@ -120,26 +143,26 @@ func (e *Engine) inherit(ctx context.Context, x *execution) error {
 		return nil
 	}
 	session, err := e.dir.Sessions.Get(ctx, x.Session)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && session.Status != directory.Active:
 		x.refuse(directory.LoginRequired)
-		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	default:
+		x.BaseSubject, x.Carried = session.Subject, session.Evidence
 	}
-	x.BaseSubject, x.Carried = session.Subject, session.Evidence
 	return nil
 }
 
-// carry takes over from a session what the request accepts of it. When that includes the proof of who it is, the flow is
-// about that person from the start, and only what is missing is asked.
+// carry takes over from a session what the request accepts of it. When that is everything, the flow is about that person
+// from the start, and only what is missing is asked.
 func (x *execution) carry(session *directory.Session) {
 	if who := wanted(x.Request); who != "" && who != session.Subject.ID {
 		return
 	}
 	x.Base, x.BaseSubject = session.Ref(), session.Subject
 	x.Carried = accepted(x.Request, session.Evidence, x.Began)
-	if slices.ContainsFunc(x.Carried, isPrimary) {
+	if len(x.Carried) > 0 && len(x.Carried) == len(session.Evidence) {
 		x.Subject, x.SubjectEpoch, x.Session = session.Subject, session.SubjectEpoch, session.Ref()
 	}
 }
@@ -150,9 +173,13 @@ func accepted(in directory.Interaction, evidence []directory.Evidence, now time.
 	if in.Reauthenticate || in.SelectAccount || in.MaxAge != nil && *in.MaxAge <= 0 {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(evidence), func(e directory.Evidence) bool {
-		return in.MaxAge != nil && isPrimary(e) && now.Sub(e.Time) > *in.MaxAge
-	})
+	if in.MaxAge == nil || now.Sub(directory.Assess(evidence).AuthTime) <= *in.MaxAge {
+		return evidence
+	}
+	if !slices.ContainsFunc(evidence, isPrimary) {
+		return nil // factors of the host's own: which of them is the first, only its plan knows
+	}
+	return slices.DeleteFunc(slices.Clone(evidence), isPrimary)
 }
 
 // passive is the answer to a request that forbids asking for what the step asks.

@@ -3,11 +3,14 @@ package flow_test
 import (
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -199,6 +202,71 @@ func setCookie(p page, purpose string) *http.Cookie {
 	}
 	return nil
 }
+
+// What a request claims about where it comes from is believed only of a trusted proxy.
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for want, proxies := range map[string][]netip.Prefix{
+		"192.0.2.1": nil, "203.0.113.5": {netip.MustParsePrefix("192.0.2.0/24")},
+	} {
+		w := together(t, func(c *flow.Config, _ *directory.Config) { c.TrustedProxies = proxies })
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		p = b.follow(b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword), func(r *http.Request) {
+			r.Header.Set("X-Forwarded-For", "203.0.113.5")
+			r.Header.Set("X-Forwarded-Host", "evil.example")
+			r.Host = "evil.example"
+		}))
+		session, err := w.Sessions.Get(t.Context(), p.answer(t).Session)
+		w.must(err)
+		if session.Address != want {
+			t.Errorf("address %q, want %q", session.Address, want)
+		}
+	}
+}
+
+// The page may post to where the browser will finally be sent, and says in which languages.
+func TestViewCarriesTheRequest(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	app := w.app("")
+	app.Logo = "/logo.svg"
+	w.must(w.Applications.Replace(t.Context(), app))
+	w.must(directory.Set(t.Context(), w.Settings, w.Settings.Branding, "", app.ID, directory.Branding{Name: "Branded"}))
+	seen := make(chan flow.View, 1)
+	w.engine = w.rebuild(func(c *flow.Config) { c.Transport = spy{jsonTransport{}, seen} })
+	b := w.browser()
+	rec := httptest.NewRecorder()
+	in := directory.Interaction{
+		ID: "x", Purpose: directory.SignIn, Resume: "/x", Application: app.Ref(), Restart: "sealed",
+		RedirectOrigins: []string{"https://app.example"}, Locales: []string{"de"},
+	}
+	if result, err := w.engine.Interact(rec, httptest.NewRequest(http.MethodGet, "/x", nil), in); result != nil || err != nil {
+		t.Fatal(result, err)
+	}
+	for _, c := range rec.Result().Cookies() {
+		b.cookies[c.Name] = c.Value
+	}
+	r := httptest.NewRequest(http.MethodGet, rec.Header().Get("Location"), nil)
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w.engine.ServeHTTP(httptest.NewRecorder(), r)
+	v := <-seen
+	if v.RedirectOrigins[0] != "https://app.example" || v.Locales[0] != "de" || v.Branding.Name != "Branded" ||
+		v.ApplicationLogo != "/logo.svg" || v.Restart != "sealed" || v.Expires.IsZero() {
+		t.Errorf("view: %+v", v)
+	}
+}
+
+// spy shows a test what the Transport was given.
+type spy struct {
+	flow.Transport
+	seen chan<- flow.View
+}
+
+func (s spy) Show(_ http.ResponseWriter, _ *http.Request, v flow.View) { s.seen <- v }
 
 func TestCancel(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {

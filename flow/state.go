@@ -18,7 +18,7 @@ type State struct {
 	Request directory.Interaction
 	// Subject is who it is about; zero until somebody has proven to be it.
 	Subject store.Ref
-	// Person is the identifier that was typed, or that a hint named; not proven.
+	// Person is the identifier that was typed, or the username of a person who was signed in before; "" until known.
 	Person string
 	// Evidence is what was proven and counts for this request, with what the session brought along.
 	Evidence []directory.Evidence

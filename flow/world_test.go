@@ -33,6 +33,7 @@ const (
 type world struct {
 	*testing.T
 	*directory.Directory
+	config flow.Config
 	engine *flow.Engine
 	db     *store.DB
 	faults *storetest.Faulty
@@ -80,13 +81,23 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	w.Directory, err = directory.New(people)
 	w.must(err)
 	config.Directory = w.Directory
-	w.engine, err = flow.New(config)
-	w.must(err)
+	w.config = config
+	w.engine = w.rebuild(func(*flow.Config) {})
 	for _, route := range w.engine.Routes() {
 		w.mux.Handle(route.Path, route.Handler)
 	}
 	w.mux.HandleFunc("/t/authorize", w.authorize)
 	return w
+}
+
+// rebuild is another Engine over the same stores.
+func (w *world) rebuild(edit func(*flow.Config)) *flow.Engine {
+	w.Helper()
+	config := w.config
+	edit(&config)
+	engine, err := flow.New(config)
+	w.must(err)
+	return engine
 }
 
 // together is a world with everything in one Driver.
@@ -196,6 +207,8 @@ type page struct {
 	Failure   *flow.Failure
 	Result    *directory.Result
 	SignedOut bool
+
+	from string // the path of the request that it answers
 }
 
 type jsonTransport struct{}
@@ -269,6 +282,7 @@ func (b *browser) do(method, target string, form url.Values, edit ...func(*http.
 			b.Fatalf("%s %s: %d %q", method, target, rec.Code, rec.Body)
 		}
 	}
+	p.from = target
 	p.Status, p.Location, p.Header = rec.Code, rec.Header().Get("Location"), rec.Header()
 	return p
 }
@@ -386,4 +400,20 @@ func decode(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return seed
+}
+
+// endSession has the protocol end a session in answer to the browser.
+func (b *browser) endSession(ref store.Ref) {
+	b.Helper()
+	r := httptest.NewRequest(http.MethodGet, "https://id.example.com/t/logout", nil)
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	rec := httptest.NewRecorder()
+	b.must(b.engine.EndSession(rec, r, ref, "logout"))
+	for _, c := range rec.Result().Cookies() {
+		if c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		}
+	}
 }
