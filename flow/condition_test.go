@@ -1,7 +1,9 @@
 package flow_test
 
 import (
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -312,6 +314,10 @@ func TestLogout(t *testing.T) {
 		w.must(err)
 		if session.Status != directory.Ended {
 			t.Errorf("the session is %s", session.Status)
+		}
+		rec := httptest.NewRecorder()
+		if w.engine.SignedOut(rec, httptest.NewRequest("GET", "/t/logout", nil), in); !strings.Contains(rec.Body.String(), `"SignedOut":true`) {
+			t.Errorf("the last page: %s", rec.Body)
 		}
 		if got := b.get(w.request(in)).answer(t); !got.Session.IsZero() {
 			t.Errorf("nobody to sign out: got %+v", got)
