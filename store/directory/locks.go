@@ -145,11 +145,13 @@ func (l *Locks) Fail(ctx context.Context, a *Attempt) error {
 
 // Succeed adds to the batch that the attempt was right: the budget is whole again, and the next lock is the first.
 func (l *Locks) Succeed(ctx context.Context, b *store.Batch, a *Attempt) error {
-	if a.lock.Streak == 0 {
-		b.Add(attemptKind, a.counter(), -*a.count, b.Now().Add(lockMemory))
+	if a.lock.Streak == 0 && *a.count <= 1 {
+		b.Add(attemptKind, a.counter(), -1, b.Now().Add(lockMemory))
 		return nil
 	}
-	return l.clear(ctx, a.lock) // by itself: others at the same account must not make the caller's batch fail
+	// A new generation, rather than taking away what others have counted and may yet take back themselves. It is written
+	// by itself: others at the same account must not make the caller's batch fail.
+	return l.clear(ctx, a.lock)
 }
 
 // Abort takes back an attempt that could not be judged, as when the hasher was busy.
