@@ -11,3 +11,13 @@ import (
 func OpenBetween(ctx context.Context, path string, config Config, between func(driver.Conn) driver.Conn) (*sqlstore.Driver, error) {
 	return open(ctx, path, config, between)
 }
+
+// SetPragma sets one setting of a connection as every new connection is set.
+func SetPragma(ctx context.Context, conn driver.Conn, name, value, want string) error {
+	return pragma{name, value, want}.set(ctx, conn)
+}
+
+// QueryPragma asks a connection for a setting.
+func QueryPragma(ctx context.Context, conn driver.Conn, name string) (string, error) {
+	return query(ctx, conn, "PRAGMA "+name)
+}
