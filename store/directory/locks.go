@@ -110,6 +110,7 @@ func (l *Locks) Begin(ctx context.Context, b *store.Batch, key AttemptKey) (*Att
 	}
 	a := &Attempt{policy: policy, lock: lock, locked: b.Now().Before(lock.Until)}
 	a.count = b.Add(attemptKind, a.counter(), 1, b.Now().Add(lockMemory))
+	*a.count = math.MaxInt64 // not admitted until the batch says otherwise
 	return a, nil
 }
 
@@ -123,9 +124,10 @@ func (a *Attempt) counter() store.Ref {
 	return store.Ref{Org: a.lock.Org, ID: id}
 }
 
-// Admitted reports whether the attempt may be judged. It is false until the batch of Begin was applied.
+// Admitted reports whether the attempt may be judged. It is false until the batch of Begin was applied. The count may be below
+// one: each of several successes at once takes back all that it saw, and those who come next must not pay for it.
 func (a *Attempt) Admitted() bool {
-	return !a.locked && *a.count >= 1 && *a.count <= a.policy.Failures
+	return !a.locked && *a.count <= a.policy.Failures
 }
 
 // Fail notes that the attempt was wrong or was not admitted, and writes the lock when it was the last that the policy

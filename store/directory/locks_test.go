@@ -180,6 +180,32 @@ func TestLockAbort(t *testing.T) {
 	}
 }
 
+// People who sign in on several devices at once are all let in, and so are those who come next.
+func TestLockSuccessesAtOnce(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	key := directory.AttemptKey{Account: "ann", Factor: "password"}
+	var attempts []*directory.Attempt
+	for range 4 {
+		b := w.db.Batch()
+		a, err := w.Locks.Begin(t.Context(), b, key)
+		is(t, "begin", err, nil)
+		w.apply(t, b)
+		attempts = append(attempts, a)
+	}
+	for _, a := range attempts {
+		if !a.Admitted() {
+			t.Fatal("one of four at once is not judged")
+		}
+		b := w.db.Batch()
+		is(t, "succeed", w.Locks.Succeed(t.Context(), b, a), nil)
+		w.apply(t, b)
+	}
+	if !w.guess(t, key, true) {
+		t.Error("the next is not judged")
+	}
+}
+
 func TestUnlock(t *testing.T) {
 	t.Parallel()
 	w := together(t)
