@@ -16,7 +16,11 @@ func (d *Driver) List(ctx context.Context, now time.Time, q store.Query) (store.
 	if err := ctx.Err(); err != nil {
 		return store.Page{}, err
 	}
-	after, err := checkQuery(&q)
+	var err error
+	if q.Limit, err = store.ValidateQuery(q); err != nil {
+		return store.Page{}, err
+	}
+	after, err := parseCursor(q.After)
 	if err != nil {
 		return store.Page{}, err
 	}

@@ -35,7 +35,7 @@ func (d *Driver) Get(ctx context.Context, now time.Time, kind store.Kind, org, i
 	if err := ctx.Err(); err != nil {
 		return store.Record{}, err
 	}
-	if err := checkKind(kind); err != nil {
+	if err := store.ValidateKind(kind); err != nil {
 		return store.Record{}, err
 	}
 	return d.read(now, kind, func(t *table) *row { return t.rows[store.Ref{Org: org, ID: id}] })
@@ -46,7 +46,7 @@ func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org
 	if err := ctx.Err(); err != nil {
 		return store.Record{}, err
 	}
-	if err := checkLookup(kind, key); err != nil {
+	if err := store.ValidateLookup(kind, key); err != nil {
 		return store.Record{}, err
 	}
 	return d.read(now, kind, func(t *table) *row { return t.keys[claimOf(org, key)] })
@@ -70,7 +70,7 @@ func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]s
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := checkOps(ops); err != nil {
+	if err := store.ValidateOps(ops); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()

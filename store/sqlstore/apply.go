@@ -12,7 +12,7 @@ import (
 
 // Apply implements store.Driver.
 func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
-	if err := validate(ops); err != nil {
+	if err := store.ValidateOps(ops); err != nil {
 		return nil, err
 	}
 	plans := make([]plan, len(ops))

@@ -21,6 +21,12 @@
 // up meanwhile along, each inside a savepoint, commits once and hands every one of them its own result. A caller who
 // finds no queue pays for nothing but its own transaction, and no goroutine runs when nobody calls.
 //
+// # Listing
+//
+// List goes through the entries of the condition that the fewest meet, or, where many meet all of them, through the
+// entries of the field to sort by, in their order. signet_shapes remembers which fields have ever stood together in the
+// records of a kind: that is how List knows without looking that no record lacks the field.
+//
 // # Reading
 //
 // Get and Lookup are one prepared statement each. They do not watch the context while the statement runs, which takes
@@ -28,6 +34,6 @@
 //
 // # Not implemented
 //
-// Filters that Query does not promise an index for are refused with store.ErrUnindexed, except as a further condition
-// beside an indexed one.
+// Filters that Query does not promise an index for are refused with store.ErrUnindexed: Or and Not, except as a further
+// condition beside an indexed one; EndsWith and Contains; more than 50 conditions. PostgreSQL and MySQL.
 package sqlstore

@@ -10,7 +10,7 @@ import (
 
 // List implements store.Driver.
 func (d *Driver) List(ctx context.Context, now time.Time, q store.Query) (store.Page, error) {
-	limit, err := validateQuery(q)
+	limit, err := store.ValidateQuery(q)
 	if err != nil {
 		return store.Page{}, err
 	}

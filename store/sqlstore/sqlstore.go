@@ -50,6 +50,9 @@ var _ store.Driver = (*Driver)(nil)
 
 // New brings the schema up and returns a Driver. When it fails it has closed both pools.
 func New(ctx context.Context, config Config) (*Driver, error) {
+	if config.Dialect == nil || config.Writer == nil || config.Reader == nil || config.Migrations == nil {
+		return nil, errors.New("sqlstore: Config.Dialect, Writer, Reader and Migrations are required")
+	}
 	if config.Readers == 0 {
 		config.Readers = 4
 	}
@@ -82,7 +85,7 @@ func (d *Driver) Close() error {
 
 // Get implements store.Driver.
 func (d *Driver) Get(ctx context.Context, now time.Time, kind store.Kind, org, id string) (store.Record, error) {
-	if err := validateGet(kind); err != nil {
+	if err := store.ValidateKind(kind); err != nil {
 		return store.Record{}, err
 	}
 	r := store.Record{Kind: kind, Org: org, ID: id}
@@ -100,7 +103,7 @@ func (d *Driver) Get(ctx context.Context, now time.Time, kind store.Kind, org, i
 
 // Lookup implements store.Driver.
 func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org string, key store.Key) (store.Record, error) {
-	if err := validateLookup(kind, key); err != nil {
+	if err := store.ValidateLookup(kind, key); err != nil {
 		return store.Record{}, err
 	}
 	r := store.Record{Kind: kind}

@@ -1,16 +1,3 @@
-// Package sqlite keeps records in one SQLite file: nothing to install, nothing to run, safe against crashes.
-//
-//	driver, err := sqlite.Open(ctx, "/var/lib/idp/signet.db", sqlite.Config{})
-//	if err != nil {
-//		return err
-//	}
-//	defer driver.Close()
-//	db, err := store.Open(store.Config{Driver: driver, Keys: ring})
-//
-// What Apply has answered survives the loss of power: the file is in WAL mode with synchronous=FULL, which every
-// connection is asked for and must confirm. Several processes on one machine may share the file; it must not lie on a
-// network file system. Beside it SQLite keeps two more, -wal and -shm: move or copy all three, with no process using
-// them, or make a backup of the running store with VACUUM INTO.
 package sqlite
 
 import (

@@ -1,4 +1,4 @@
-package sqlstore
+package store
 
 import (
 	"errors"
@@ -6,31 +6,30 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/signet-idp/signet/store"
 )
 
-// validate refuses what breaks the contract before any of it reaches the database.
-func validate(ops []store.Op) error {
+// ValidateOps says what in the operations of one Apply breaks the contract, with an error that wraps ErrInvalid. Drivers
+// begin with it, so that all of them refuse the same.
+func ValidateOps(ops []Op) error {
 	if len(ops) == 0 {
-		return fmt.Errorf("%w: no operation", store.ErrInvalid)
+		return fmt.Errorf("%w: no operation", ErrInvalid)
 	}
 	for i := range ops {
 		if err := validateOp(&ops[i]); err != nil {
-			return fmt.Errorf("%w: operation %d: %v", store.ErrInvalid, i, err)
+			return fmt.Errorf("%w: operation %d: %v", ErrInvalid, i, err)
 		}
 	}
 	return distinct(ops)
 }
 
 // distinct refuses two operations on one record.
-func distinct(ops []store.Op) error {
-	same := func(a, b *store.Record) bool { return a.ID == b.ID && a.Org == b.Org && a.Kind.Name == b.Kind.Name }
+func distinct(ops []Op) error {
+	same := func(a, b *Record) bool { return a.ID == b.ID && a.Org == b.Org && a.Kind.Name == b.Kind.Name }
 	if len(ops) <= 8 {
 		for i := range ops {
 			for j := range i {
 				if same(&ops[i].Record, &ops[j].Record) {
-					return fmt.Errorf("%w: operations %d and %d concern one record", store.ErrInvalid, j, i)
+					return fmt.Errorf("%w: operations %d and %d concern one record", ErrInvalid, j, i)
 				}
 			}
 		}
@@ -42,16 +41,16 @@ func distinct(ops []store.Op) error {
 		r := &ops[i].Record
 		p := place{r.Kind.Name, r.Org, r.ID}
 		if j, ok := seen[p]; ok {
-			return fmt.Errorf("%w: operations %d and %d concern one record", store.ErrInvalid, j, i)
+			return fmt.Errorf("%w: operations %d and %d concern one record", ErrInvalid, j, i)
 		}
 		seen[p] = i
 	}
 	return nil
 }
 
-func validateOp(op *store.Op) error {
+func validateOp(op *Op) error {
 	r := &op.Record
-	if op.Verb < store.VerbInsert || op.Verb > store.VerbAdd {
+	if op.Verb < VerbInsert || op.Verb > VerbAdd {
 		return errors.New("no verb")
 	}
 	if !validKind(r.Kind.Name) {
@@ -76,7 +75,7 @@ func validateOp(op *store.Op) error {
 		}
 	}
 	for _, e := range r.Index {
-		if e.Field == "" || e.Value.Type > store.TimeValue {
+		if e.Field == "" || e.Value.Type > TimeValue {
 			return fmt.Errorf("an index entry of %s has no field or no type", r.Kind)
 		}
 	}
@@ -92,36 +91,39 @@ func validID(id string) bool {
 	return len(id) >= 1 && len(id) <= 256 && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
-func validKey(k store.Key) bool { return k.Name != "" && k.Scope <= store.GlobalScope }
+func validKey(k Key) bool { return k.Name != "" && k.Scope <= GlobalScope }
 
-func validateGet(kind store.Kind) error {
+// ValidateKind says what is wrong with a Kind, with an error that wraps ErrInvalid.
+func ValidateKind(kind Kind) error {
 	if !validKind(kind.Name) {
-		return fmt.Errorf("%w: kind %q", store.ErrInvalid, kind.Name)
+		return fmt.Errorf("%w: kind %q", ErrInvalid, kind.Name)
 	}
 	return nil
 }
 
-func validateLookup(kind store.Kind, key store.Key) error {
+// ValidateLookup says what is wrong with a Lookup, with an error that wraps ErrInvalid.
+func ValidateLookup(kind Kind, key Key) error {
 	if kind.Ephemeral || !validKey(key) {
-		return fmt.Errorf("%w: lookup of key %q of %s, which cannot be", store.ErrInvalid, key.Name, kind)
+		return fmt.Errorf("%w: lookup of key %q of %s, which cannot be", ErrInvalid, key.Name, kind)
 	}
-	return validateGet(kind)
+	return ValidateKind(kind)
 }
 
-// validateQuery returns how many records a page holds.
-func validateQuery(q store.Query) (limit int, err error) {
+// ValidateQuery returns how many records a page of the query holds, or an error that wraps ErrInvalid. Cursors are the
+// driver's own business.
+func ValidateQuery(q Query) (limit int, err error) {
 	switch {
 	case !validKind(q.Kind.Name) || q.Kind.Ephemeral:
-		return 0, fmt.Errorf("%w: query of kind %q, which is ephemeral or none", store.ErrInvalid, q.Kind.Name)
-	case q.Within > store.Everywhere:
-		return 0, fmt.Errorf("%w: Query.Within is %d", store.ErrInvalid, q.Within)
+		return 0, fmt.Errorf("%w: query of kind %q, which is ephemeral or none", ErrInvalid, q.Kind.Name)
+	case q.Within > Everywhere:
+		return 0, fmt.Errorf("%w: Query.Within is %d", ErrInvalid, q.Within)
 	case q.Limit < 0 || q.Limit > 1000:
-		return 0, fmt.Errorf("%w: Query.Limit is %d, want 0 to 1000", store.ErrInvalid, q.Limit)
+		return 0, fmt.Errorf("%w: Query.Limit is %d, want 0 to 1000", ErrInvalid, q.Limit)
 	case q.Count < 0:
-		return 0, fmt.Errorf("%w: Query.Count is %d", store.ErrInvalid, q.Count)
+		return 0, fmt.Errorf("%w: Query.Count is %d", ErrInvalid, q.Count)
 	case q.Filter != nil:
 		if err := validateFilter(q.Filter); err != nil {
-			return 0, fmt.Errorf("%w: Query.Filter: %v", store.ErrInvalid, err)
+			return 0, fmt.Errorf("%w: Query.Filter: %v", ErrInvalid, err)
 		}
 	}
 	if q.Limit == 0 {
@@ -130,19 +132,19 @@ func validateQuery(q store.Query) (limit int, err error) {
 	return q.Limit, nil
 }
 
-// validateFilter refuses what is not one of the expressions of package store, nil among them.
-func validateFilter(f store.Filter) error {
-	parts := []store.Filter(nil)
+// validateFilter refuses what is not one of the expressions of this package, nil among them.
+func validateFilter(f Filter) error {
+	parts := []Filter(nil)
 	switch f := f.(type) {
-	case store.And:
+	case And:
 		parts = f
-	case store.Or:
+	case Or:
 		parts = f
-	case store.Not:
-		parts = []store.Filter{f.Filter}
-	case store.Present:
-	case store.Compare:
-		if f.Operator < store.Eq || f.Operator > store.Le || f.Value.Type > store.TimeValue {
+	case Not:
+		parts = []Filter{f.Filter}
+	case Present:
+	case Compare:
+		if f.Operator < Eq || f.Operator > Le || f.Value.Type > TimeValue {
 			return fmt.Errorf("operator %d with a value of type %d", f.Operator, f.Value.Type)
 		}
 	default:
