@@ -150,22 +150,33 @@ func (db *DB) Claim(ctx context.Context, consumer string, lease time.Duration, l
 // claim moves one Delivery behind the lease; nil when another node was faster.
 func (db *DB) claim(ctx context.Context, d *Delivery, until time.Time) (*Claimed, error) {
 	event, err := db.events.Get(ctx, d.Event)
-	if errors.Is(err, ErrNotFound) { // outlived: nothing left to tell
-		return nil, db.finish(ctx, d, DeliveryDead, "the event has expired")
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound): // outlived: nothing left to tell
+		return nil, unlessFaster(db.finish(ctx, d, DeliveryDead, "the event has expired"))
+	case err != nil:
 		return nil, err
+	case d.Attempts >= MaxAttempts: // nobody lived to tell what became of the last
+		return nil, unlessFaster(db.finish(ctx, d, DeliveryDead, "the last attempt never ended"))
 	}
 	d.Attempts++
 	d.Due = until
 	b := db.Batch()
 	db.outbox.Replace(b, d)
-	if err := b.Apply(ctx); ConflictOn(err, deliveryKind) != nil {
+	switch err := b.Apply(ctx); {
+	case ConflictOn(err, deliveryKind) != nil:
 		return nil, nil
-	} else if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	return &Claimed{Event: *event, delivery: d}, nil
+}
+
+// unlessFaster forgives that another node has dealt with a Delivery.
+func unlessFaster(err error) error {
+	if ConflictOn(err, deliveryKind) != nil {
+		return nil
+	}
+	return err
 }
 
 // Done says that the consumer has carried out the delivery.
