@@ -240,7 +240,7 @@ func (r *KeyRing) Open(s Sealed, place ...string) ([]byte, error) {
 		return nil, fmt.Errorf("%w: the ring has no key %q", ErrSealed, parts[1])
 	}
 	box, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil {
+	if err != nil || strings.ContainsAny(parts[2], "\r\n") { // which the decoder skips
 		return nil, fmt.Errorf("%w: not base64url", ErrSealed)
 	}
 	plaintext, err := k.seal.Open(nil, nil, box, joinWords(place))
