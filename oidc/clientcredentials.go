@@ -36,7 +36,7 @@ func (p *Provider) exchangeClientCredentials(ctx context.Context, r tokenRequest
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
 	}
-	return p.sign(ctx, t)
+	return t.sign()
 }
 
 // ownScopes are the scopes that a client may have for itself: those it is registered for, without the ones that are about a

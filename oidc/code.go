@@ -124,7 +124,7 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 	if err != nil {
 		return nil, err
 	}
-	return p.sign(ctx, t)
+	return t.sign()
 }
 
 // gateMargin is how much longer than a code its gate stands, for nodes whose clocks differ.

@@ -1,12 +1,17 @@
 package oidc_test
 
 import (
+	"context"
+	"crypto"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -435,5 +440,86 @@ func TestFailingStoreIsLogged(t *testing.T) {
 	correlation, _, _ := strings.Cut(rest, "<")
 	if log := h.logs.String(); len(correlation) != 12 || !strings.Contains(log, cause) || !strings.Contains(log, correlation) {
 		t.Errorf("correlation %q and cause do not stand in the log: %s", correlation, log)
+	}
+}
+
+// faultyKeys are keys behind a service that can be away.
+type faultyKeys struct {
+	staticKeys
+	away atomic.Bool
+}
+
+func (k *faultyKeys) Signer(ctx context.Context, algorithm string) (string, crypto.Signer, error) {
+	if k.away.Load() {
+		return "", nil, errors.New("the key service is away")
+	}
+	return k.staticKeys.Signer(ctx, algorithm)
+}
+
+func (k *faultyKeys) Public(ctx context.Context, algorithm string) (map[string]crypto.PublicKey, error) {
+	if k.away.Load() {
+		return nil, errors.New("the key service is away")
+	}
+	return k.staticKeys.Public(ctx, algorithm)
+}
+
+// TestFailingKeys holds that a key service that is away costs nobody a code or a token: nothing is consumed, and no token
+// counts as forged.
+func TestFailingKeys(t *testing.T) {
+	t.Parallel()
+	for _, d := range []struct {
+		name string
+		open func(h *harness) attempt
+		done func(*answer) bool
+	}{
+		{"code", func(h *harness) attempt {
+			code := h.code(web)
+			return attempt{send: func() *answer { return h.redeem(web, code) }}
+		}, gotTokens},
+		{"code for an opaque token", func(h *harness) attempt {
+			code := h.code(vault)
+			return attempt{send: func() *answer { return h.redeem(vault, code) }}
+		}, gotTokens},
+		{"refresh", func(h *harness) attempt {
+			token := h.tokens(web).RefreshToken
+			return attempt{send: func() *answer { return h.refresh(web, token) }}
+		}, gotTokens},
+		{"client credentials", func(h *harness) attempt {
+			return attempt{send: func() *answer { return h.token(robot, "grant_type", "client_credentials") }}
+		}, gotTokens},
+		{"userinfo", func(h *harness) attempt {
+			token := h.tokens(web).AccessToken
+			return attempt{send: func() *answer { return h.userInfo(token) }}
+		}, gotOK},
+		{"introspection", func(h *harness) attempt {
+			token := h.tokens(web).AccessToken
+			return attempt{send: func() *answer { return h.introspect(web, token) }}
+		}, gotActive},
+		{"revocation", func(h *harness) attempt {
+			token := h.tokens(web).AccessToken
+			return attempt{send: func() *answer { return h.revoke(web, token) }}
+		}, gotOK},
+		{"logout", func(h *harness) attempt {
+			query := values("id_token_hint", h.tokens(web).IDToken)
+			b := h.newBrowser()
+			return attempt{send: func() *answer { return b.get(pathLogout + "?" + query.Encode()) }}
+		}, goesTo(pathLogout)},
+		{"keys", func(h *harness) attempt {
+			return attempt{send: func() *answer { return h.send(h.request(http.MethodGet, pathJWKS, nil)) }}
+		}, gotOK},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			keys := &faultyKeys{}
+			h := together(t, func(c *oidc.Config) { c.Keys = keys })
+			try := d.open(h)
+			h.clock.advance(10 * time.Second) // longer than a node works with what it has read
+			keys.away.Store(true)
+			refusesForNow(t, try.send())
+			keys.away.Store(false)
+			if a := try.send(); !d.done(a) {
+				t.Errorf("the keys are back, and then: %s", a)
+			}
+		})
 	}
 }

@@ -63,13 +63,26 @@ func (s *keySet) current(ctx context.Context) ([]jose.PublicKey, []byte, error) 
 	return public, document, nil
 }
 
-// sign makes a token of one type.
-func (s *keySet) sign(ctx context.Context, algorithm jose.Algorithm, typ string, claims []byte) (string, error) {
-	id, key, err := s.keys.Signer(ctx, string(algorithm))
+// signingKey is a key in hand. It is fetched before anything is consumed, so that a key service which is away costs nobody
+// a code.
+type signingKey struct {
+	algorithm jose.Algorithm
+	id        string
+	key       crypto.Signer
+}
+
+// signer returns the key that signs with the algorithm now.
+func (s *keySet) signer(ctx context.Context, algorithm string) (signingKey, error) {
+	id, key, err := s.keys.Signer(ctx, algorithm)
 	if err != nil {
-		return "", fmt.Errorf("oidc: the %s key: %w", algorithm, err)
+		return signingKey{}, fmt.Errorf("oidc: the %s key: %w", algorithm, err)
 	}
-	return jose.Sign(claims, jose.Header{Alg: algorithm, Kid: id, Typ: typ}, key)
+	return signingKey{jose.Algorithm(algorithm), id, key}, nil
+}
+
+// sign makes a token of one type.
+func (k signingKey) sign(typ string, claims []byte) (string, error) {
+	return jose.Sign(claims, jose.Header{Alg: k.algorithm, Kid: k.id, Typ: typ}, k.key)
 }
 
 // verify opens a token of ours. Errors of jose mean that it is none; others that the keys could not be read.

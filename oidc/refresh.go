@@ -155,7 +155,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
 	}
-	return p.sign(ctx, t)
+	return t.sign()
 }
 
 func (f *family) isCurrent(presented presentedRefresh) bool {

@@ -90,6 +90,7 @@ type issue struct {
 	refresh string
 	// accessExtra and idExtra are further claims: a JSON object, or nothing.
 	accessExtra, idExtra json.RawMessage
+	accessKey, idKey     signingKey
 }
 
 // accessClaims is the payload of a JWT access token (RFC 9068 §2.2) and the stored form of an opaque one.
@@ -168,10 +169,12 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 		t.access.Subject, t.access.Grant = g.Subject.ID, grantLocator(g.Ref())
 		t.access.AuthTime, t.access.ACR, t.access.AMR = g.AuthTime.Unix(), g.ACR, g.AMR
 	}
+	var err error
 	if t.client.AccessTokenFormat == Opaque {
 		t.opaque = secret.New()
+	} else if t.accessKey, err = p.keys.signer(ctx, t.client.AccessTokenAlg); err != nil {
+		return err
 	}
-	var err error
 	if t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{}); err != nil {
 		return err
 	}
@@ -193,6 +196,9 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 		return invalidGrant("the account is gone")
 	}
 	if err != nil {
+		return err
+	}
+	if t.idKey, err = p.keys.signer(ctx, t.client.IDTokenAlg); err != nil {
 		return err
 	}
 	t.idExtra, err = p.runHook(ctx, t, IDTokenType, claims)
@@ -246,7 +252,7 @@ func (p *Provider) write(b *store.Batch, t *issue) {
 }
 
 // sign makes the answer. It comes after the batch: nothing that was signed can fail to be remembered.
-func (p *Provider) sign(ctx context.Context, t *issue) (*tokenResponse, error) {
+func (t *issue) sign() (*tokenResponse, error) {
 	r := &tokenResponse{
 		TokenType: "Bearer", ExpiresIn: t.access.Expires - t.access.Issued,
 		RefreshToken: t.refresh, Scope: strings.Join(t.scopes, " "),
@@ -254,22 +260,22 @@ func (p *Provider) sign(ctx context.Context, t *issue) (*tokenResponse, error) {
 	var err error
 	if t.opaque != "" {
 		r.AccessToken = locate(accessPrefix, store.Ref{Org: t.client.Org, ID: t.opaque.Reveal()})
-	} else if r.AccessToken, err = p.signClaims(ctx, t.client.AccessTokenAlg, "at+jwt", t.access, t.accessExtra); err != nil {
+	} else if r.AccessToken, err = signClaims(t.accessKey, "at+jwt", t.access, t.accessExtra); err != nil {
 		return nil, unavailable(err)
 	}
 	if t.id == nil {
 		return r, nil
 	}
-	if t.id.AccessTokenHash, err = jose.HalfHash(jose.Algorithm(t.client.IDTokenAlg), r.AccessToken); err != nil {
+	if t.id.AccessTokenHash, err = jose.HalfHash(t.idKey.algorithm, r.AccessToken); err != nil {
 		return nil, unavailable(err)
 	}
-	if r.IDToken, err = p.signClaims(ctx, t.client.IDTokenAlg, "JWT", t.id, t.idExtra); err != nil {
+	if r.IDToken, err = signClaims(t.idKey, "JWT", t.id, t.idExtra); err != nil {
 		return nil, unavailable(err)
 	}
 	return r, nil
 }
 
-func (p *Provider) signClaims(ctx context.Context, algorithm, typ string, claims any, extra json.RawMessage) (string, error) {
+func signClaims(key signingKey, typ string, claims any, extra json.RawMessage) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
@@ -277,7 +283,7 @@ func (p *Provider) signClaims(ctx context.Context, algorithm, typ string, claims
 	if len(extra) > 0 {
 		payload = append(append(payload[:len(payload)-1], ','), extra[1:]...)
 	}
-	return p.keys.sign(ctx, jose.Algorithm(algorithm), typ, payload)
+	return key.sign(typ, payload)
 }
 
 // audience is whom an access token is for: the client's APIs, and ourselves where the token opens the userinfo endpoint.
