@@ -28,7 +28,17 @@
 // Users is the interface behind which people live: the default store in the DB, or the host's own table. Subject is what
 // everything else refers to, wherever the person is kept; directorytest proves an implementation of Users.
 //
+// # Events
+//
+// Each is written in the step that makes it true (store.Batch.Event): user.created, user.updated, user.deleted,
+// password.changed, subject.disabled, subject.enabled, subject.revoked, session.started, session.ended, credential.added,
+// credential.removed, account.locked, account.unlocked, application.created, application.updated, application.disabled,
+// application.enabled, application.revoked, application.deleted, group.created, group.updated, group.deleted,
+// group.member_added, group.member_removed, role.created, role.updated, role.deleted, role.assigned, role.unassigned,
+// setting.changed. Revoking or disabling a Subject or an Application ends what hangs on it without an event for each
+// Session; a consumer that must tell others reads Sessions and Participants.
+//
 // # Not implemented
 //
-// Organizations below the root, several user stores side by side, API resources.
+// Organizations below the root, several user stores side by side, API resources, import of password hashes.
 package directory

@@ -124,8 +124,8 @@ func (a *Attempt) counter() store.Ref {
 	return store.Ref{Org: a.lock.Org, ID: id}
 }
 
-// Admitted reports whether the attempt may be judged. It is false until the batch of Begin was applied. The count may be below
-// one: each of several successes at once takes back all that it saw, and those who come next must not pay for it.
+// Admitted reports whether the attempt may be judged. It is false until the batch of Begin was applied. A count below one,
+// which only a caller who takes an attempt back twice brings about, keeps nobody out.
 func (a *Attempt) Admitted() bool {
 	return !a.locked && *a.count <= a.policy.Failures
 }

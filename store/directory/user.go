@@ -78,8 +78,8 @@ const (
 type Users interface {
 	// Find returns the user, or store.ErrNotFound. A disabled user is found.
 	Find(ctx context.Context, org string, by Identifier) (*User, error)
-	// List returns a page of users. Fields: id, username, email, name, created, updated. A filter that the store
-	// cannot answer is store.ErrUnindexed.
+	// List returns a page of users. Fields: id, username, email, name, disabled, created, updated; names are compared
+	// without regard to case. A filter or order that the store cannot answer is store.ErrUnindexed.
 	List(ctx context.Context, q store.Query) (store.Listing[User], error)
 	// Create adds a user; User.ID is set when the store chooses it. A name that is taken is a *TakenError.
 	Create(ctx context.Context, b *store.Batch, u *User) error
