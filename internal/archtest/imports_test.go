@@ -52,12 +52,14 @@ var edges = []edge{
 	{"internal/*", "internal/jose internal/secret internal/strictjson internal/fetch internal/xmldoc", "mechanism stands on mechanism, never on vocabulary"},
 	{"internal/keyring", "store", "signing keys are a sealed kind"},
 	{"internal/admin internal/webhook internal/action", "store store/directory internal/*", "parts of the facade, cut off for their size"},
+	{"internal/bench", ". oidc oidc/* flow flow/* store/...", "a whole provider is measured beside its floors"},
 }
 
 // testEdges is what tests may import besides what their package may and besides the packages of the same top-level folder.
 var testEdges = []edge{
 	{"...", "idptest store store/directory store/memory store/storetest store/directory/directorytest store/sqlstore/...", "tests run over a real provider and real drivers"},
 	{"...", "internal/...", "tests may use any mechanism, and need internal/testenv"},
+	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages", "whole providers, in several processes, in a browser, under load"},
 }
 
 // never are the edges that nothing may add; they exist for their reasons and win over the tables above. Tests are not meant,
