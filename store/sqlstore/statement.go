@@ -1,0 +1,240 @@
+package sqlstore
+
+import (
+	"strings"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// lacks is what records without an entry of the sorted field are sorted by: behind every stored value.
+var lacks = []byte{0xff}
+
+// statement is a statement that is being written.
+type statement struct {
+	strings.Builder
+	placeholder func(int) string
+	args        []any
+}
+
+func (l *listing) newStatement() *statement { return &statement{placeholder: l.dialect.Placeholder} }
+
+// add writes text and takes one argument for each question mark in it.
+func (s *statement) add(text string, args ...any) {
+	for _, arg := range args {
+		before, after, _ := strings.Cut(text, "?")
+		s.args = append(s.args, arg)
+		s.WriteString(before)
+		if s.placeholder == nil {
+			s.WriteByte('?')
+		} else {
+			s.WriteString(s.placeholder(len(s.args)))
+		}
+		text = after
+	}
+	s.WriteString(text)
+}
+
+// pageText is the statement that reads up to limit records of a stage behind after.
+func (l *listing) pageText(st stage, after *cursor, limit int) *statement {
+	s := l.newStatement()
+	s.add("SELECT r.org, r.id, r.version, r.expires, r.schema, r.count, r.body, p.k FROM (")
+	l.candidates(s, st)
+	if after != nil {
+		l.behind(s, st, after)
+	}
+	s.add(" ORDER BY "+l.order(st, "")+" LIMIT ?", int64(limit))
+	s.add(") AS p CROSS JOIN signet_records AS r WHERE r.kind = ? AND r.org = p.org AND r.id = p.id", l.query.Kind.Name)
+	s.add(" ORDER BY " + l.order(st, "p."))
+	return s
+}
+
+// behind writes that a candidate comes after the last one of the page before. A cursor is a place in the order that
+// was asked for, whatever the stages were that found it.
+func (l *listing) behind(s *statement, st stage, after *cursor) {
+	relation := " > "
+	if l.query.Descending {
+		relation = " < "
+	}
+	place := st.alias() + ".org, " + st.alias() + ".id)"
+	if l.query.Sort == "" || st.lacking != "" {
+		s.add(" AND ("+place+relation+"(?, ?)", after.org, after.id)
+		return
+	}
+	s.add(" AND (")
+	l.key(s, st)
+	s.add(", "+place+relation+"(?, ?, ?)", after.key, after.org, after.id)
+}
+
+// countText is the statement that counts matches up to bound.
+func (l *listing) countText(bound int) *statement {
+	s := l.newStatement()
+	s.add("SELECT COUNT(*) FROM (SELECT 1 FROM (")
+	l.candidates(s, l.counted)
+	s.add(") AS c LIMIT ?) AS b", int64(bound))
+	return s
+}
+
+// order is the ORDER BY of a stage. Descending is the exact reverse.
+func (l *listing) order(st stage, alias string) string {
+	way := ""
+	if l.query.Descending {
+		way = " DESC"
+	}
+	place := alias + "org" + way + ", " + alias + "id" + way
+	if l.query.Sort == "" || st.lacking != "" {
+		return place
+	}
+	return alias + "k" + way + ", " + place
+}
+
+// index is the hint for going through entries: by value within one organization, or across many.
+func (l *listing) index() string {
+	switch {
+	case l.dialect.Using == nil:
+		return ""
+	case l.query.Within == store.Here:
+		return l.dialect.Using("signet_entries_here")
+	}
+	return l.dialect.Using("signet_entries_below")
+}
+
+// candidates writes the selection of org, id and k of all matches of a stage.
+func (l *listing) candidates(s *statement, st stage) {
+	kind := l.query.Kind.Name
+	if st.field == "" {
+		s.add("SELECT r.org AS org, r.id AS id, ")
+		l.key(s, st)
+		s.add(" AS k FROM signet_records AS r WHERE r.kind = ?", kind)
+		l.within(s, "r.org")
+	} else {
+		s.add("SELECT f.org AS org, f.id AS id, ")
+		l.key(s, st)
+		s.add(" AS k FROM signet_entries AS f"+l.index()+" CROSS JOIN signet_records AS r"+
+			" WHERE r.kind = ? AND r.org = f.org AND r.id = f.id AND f.kind = ? AND f.field = ?", kind, kind, st.field)
+		st.bounds.add(s, "f.value")
+		l.within(s, "f.org")
+		if st.repeated { // of several entries of one record, the first stands for it
+			s.add(" AND NOT EXISTS (SELECT 1 FROM signet_entries AS e"+
+				" WHERE e.kind = ? AND e.org = f.org AND e.id = f.id AND e.field = ? AND e.value < f.value", kind, st.field)
+			st.bounds.addLow(s, "e.value")
+			s.add(")")
+		}
+	}
+	s.add(" AND r.expires > ?", l.now)
+	if st.lacking != "" {
+		s.add(" AND NOT ")
+		l.probe(s, st.lacking, bounds{})
+	}
+	l.condition(s, st, l.filter)
+}
+
+// key writes the expression of the value that a match is sorted by.
+func (l *listing) key(s *statement, st stage) {
+	switch {
+	case l.query.Sort == "":
+		s.add("NULL")
+	case st.sorted:
+		s.add("f.value")
+	case st.lacking != "":
+		s.add("?", lacks)
+	default:
+		s.add("COALESCE((SELECT MIN(e.value) FROM signet_entries AS e WHERE e.kind = ? AND e.org = "+st.alias()+".org"+
+			" AND e.id = "+st.alias()+".id AND e.field = ?), x'ff')", l.query.Kind.Name, l.query.Sort)
+	}
+}
+
+// within writes where the query looks.
+func (l *listing) within(s *statement, column string) {
+	org := l.query.Org
+	switch {
+	case l.query.Within == store.Here:
+		s.add(" AND "+column+" = ?", org)
+	case l.query.Within == store.Subtree && org != "":
+		// One range that an index can walk, less the few neighbours in it: "/" and "0" are successive bytes.
+		s.add(" AND "+column+" >= ? AND "+column+" < ? AND ("+column+" = ? OR "+column+" >= ?)", org, org+"0", org, org+"/")
+	}
+}
+
+// condition writes the whole filter, except the term that the stage goes through anyway.
+func (l *listing) condition(s *statement, st stage, f store.Filter) {
+	if and, ok := f.(store.And); ok {
+		for _, part := range and {
+			l.condition(s, st, part)
+		}
+		return
+	}
+	switch f.(type) {
+	case store.Compare, store.Present: // the others are not comparable
+		if f == st.term {
+			return
+		}
+	}
+	s.add(" AND ")
+	l.expression(s, f)
+}
+
+// expression writes a filter as a condition on the record r.
+func (l *listing) expression(s *statement, f store.Filter) {
+	switch f := f.(type) {
+	case store.And:
+		l.join(s, f, " AND ", "1 = 1")
+	case store.Or:
+		l.join(s, f, " OR ", "1 = 0")
+	case store.Not:
+		s.add("NOT (")
+		l.expression(s, f.Filter)
+		s.add(")")
+	case store.Present:
+		l.probe(s, f.Field, bounds{})
+	case store.Compare:
+		b, _ := boundsOf(f)
+		l.probe(s, f.Field, b)
+	}
+}
+
+func (l *listing) join(s *statement, parts []store.Filter, operator, empty string) {
+	s.add("(")
+	for i, part := range parts {
+		if i > 0 {
+			s.add(operator)
+		}
+		l.expression(s, part)
+	}
+	if len(parts) == 0 {
+		s.add(empty)
+	}
+	s.add(")")
+}
+
+// probe writes whether the record r has an entry of the field within the bounds.
+func (l *listing) probe(s *statement, field string, b bounds) {
+	s.add("EXISTS (SELECT 1 FROM signet_entries AS e WHERE e.kind = ? AND e.org = r.org AND e.id = r.id AND e.field = ?",
+		l.query.Kind.Name, field)
+	b.add(s, "e.value")
+	s.add(")")
+}
+
+func (b bounds) add(s *statement, column string) {
+	if b.exact {
+		s.add(" AND "+column+" = ?", b.low)
+		return
+	}
+	b.addLow(s, column)
+	switch {
+	case b.high == nil:
+	case b.closed:
+		s.add(" AND "+column+" <= ?", b.high)
+	default:
+		s.add(" AND "+column+" < ?", b.high)
+	}
+}
+
+func (b bounds) addLow(s *statement, column string) {
+	switch {
+	case b.low == nil:
+	case b.open:
+		s.add(" AND "+column+" > ?", b.low)
+	default:
+		s.add(" AND "+column+" >= ?", b.low)
+	}
+}
