@@ -100,7 +100,7 @@ func (m *model) step() {
 	case 3:
 		if len(m.asked) > 0 {
 			a := pick(&m.dice, m.asked)
-			m.look(pick(&m.dice, m.browsers), pick(&m.dice, m.browsers), a)
+			m.look(pick(&m.dice, m.browsers), a)
 		}
 	default:
 		if len(m.seen) > 0 {
@@ -126,16 +126,14 @@ func (m *model) open() {
 	}
 	a := asked{m.request(in), in, b, m.Now()}
 	m.asked = append(m.asked, a)
-	m.look(b, b, a)
+	m.look(b, a)
 }
 
 // look opens a request, mostly in its own browser.
-func (m *model) look(b, other *browser, a asked) {
+func (m *model) look(b *browser, a asked) {
 	m.Helper()
 	if m.dice.roll(4) > 0 {
 		b = a.browser
-	} else {
-		b = other
 	}
 	m.judge(b, b.get(a.path))
 }

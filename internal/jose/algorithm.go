@@ -86,8 +86,7 @@ func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
 		fits = s.family == rsaPKCS1 || s.family == rsaPSS
 		strong = strongRSA(key)
 	case *ecdsa.PublicKey:
-		// The deprecated coordinates are read only to keep a half-filled key from panicking below.
-		fits = s.family == ecdsaFixed && key != nil && key.Curve == s.curve && key.X != nil && key.Y != nil
+		fits = s.family == ecdsaFixed && key != nil && key.Curve == s.curve && isPoint(key)
 		strong = true
 	case ed25519.PublicKey:
 		fits = s.family == ed25519Pure
@@ -103,6 +102,12 @@ func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
 		return scheme{}, fmt.Errorf("%w: size or exponent out of bounds for %s", ErrKey, a)
 	}
 	return s, nil
+}
+
+// isPoint reports whether both coordinates are there; a half-filled key would panic when it is used.
+func isPoint(key *ecdsa.PublicKey) bool {
+	//lint:ignore SA1019 the coordinates are only compared with nil, and asking for their bytes would panic
+	return key.X != nil && key.Y != nil
 }
 
 // admitPublic is admit without symmetric keys.

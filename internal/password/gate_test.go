@@ -199,7 +199,7 @@ func TestCancelledInQueue(t *testing.T) {
 		h := newHasher(t, password.Config{MaxMemory: 4 * mib, MaxWait: time.Hour})
 		h.Widen(4)
 		finish := make(chan struct{})
-		go h.Run(t.Context(), 3*mib, 1, func() { <-finish })
+		go func() { _ = h.Run(t.Context(), 3*mib, 1, func() { <-finish }) }()
 		synctest.Wait()
 
 		ctx, cancel := context.WithCancel(t.Context())

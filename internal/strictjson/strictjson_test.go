@@ -18,7 +18,7 @@ type key struct {
 	Plain int
 	inner
 	Skipped string `json:"-"`
-	hidden  string
+	hidden  string //lint:ignore U1000 a field that encoding/json does not see
 }
 
 type inner struct {
@@ -279,9 +279,11 @@ func TestCompetingFields(t *testing.T) {
 		{"embedded pointer", `{"X":"1","y":"2"}`, new(struct{ *A })},
 		{"embedded string", `{"Named":"1"}`, new(struct{ Named })},
 		{"bad tag", `{"F":"1"}`, new(struct {
+			//lint:ignore SA5008 encoding/json ignores a bad tag, and so must we
 			F string `json:"a\"b"`
 		})},
 		{"dash", `{"-":"1"}`, new(struct {
+			//lint:ignore SA5008 the one way to name a member "-"
 			F string `json:"-,"`
 		})},
 		{"two levels", `{"y":"lower","Y":"upper"}`, new(struct {
