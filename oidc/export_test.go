@@ -1,0 +1,46 @@
+package oidc
+
+import (
+	"encoding/json"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+)
+
+// What reads foreign bytes is opened to its fuzz targets.
+var (
+	CheckRedirectURI = checkRedirectURI
+	MatchRedirectURI = matchRedirectURI
+	FormAction       = formAction
+)
+
+// ReadCredentials is readCredentials, its result taken apart.
+func ReadCredentials(authorization string, form web.Form) (clientID, secret string, method AuthMethod, err error) {
+	c, refusal := readCredentials(authorization, form)
+	if refusal != nil {
+		return "", "", "", refusal
+	}
+	return c.clientID, c.secret, c.method, nil
+}
+
+// RewriteClaims reads a claims parameter and writes what was understood, with the names it asks consent for.
+func RewriteClaims(text string) (string, []string, error) {
+	q, err := parseClaimsRequest(text)
+	if err != nil {
+		return "", nil, err
+	}
+	encoded, err := json.Marshal(q)
+	return string(encoded), q.names(), err
+}
+
+// RewriteCode reads a code and writes it again.
+func RewriteCode(text string) (rewritten string, grant store.Ref, ok bool) {
+	ref, rest, ok := cutLocated(codePrefix, text)
+	return locate(codePrefix, ref) + "." + rest, ref, ok
+}
+
+// RewriteRefreshToken reads a refresh token and writes it again.
+func RewriteRefreshToken(text string) (rewritten string, grant store.Ref, ok bool) {
+	p, ok := parseRefreshToken(text)
+	return refreshTokenText(p.grant, p.family, p.member), p.grant, ok
+}
