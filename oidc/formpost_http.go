@@ -16,10 +16,10 @@ const submitScript = `document.forms[0].submit()`
 
 // formPostPage answers by a form that posts itself (OAuth 2.0 Form Post Response Mode §2).
 var formPostPage = template.Must(template.New("form_post").Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Signing in</title></head>
-<body><form method="post" action="{{.Action}}">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Signing in</title></head>
+<body><main><h1>Signing in</h1><form method="post" action="{{.Action}}">
 {{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
-{{end}}<noscript><button type="submit">Continue</button></noscript></form><script>` + submitScript + `</script></body></html>
+{{end}}<noscript><button type="submit">Continue</button></noscript></form></main><script>` + submitScript + `</script></body></html>
 `))
 
 type formField struct{ Name, Value string }
