@@ -124,7 +124,8 @@ type View struct {
 // Failure is a dead end, shown without losing the person: what happened, under which id the log has its cause, and where
 // to go from here.
 type Failure struct {
-	// Status is the HTTP status.
+	// Status is the HTTP status. With 200 nothing has failed: the Message says where the person stands, and there is
+	// nothing to do.
 	Status int
 	// Code is the machine-readable code, which stands in the element "error".
 	Code string

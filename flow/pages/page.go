@@ -153,6 +153,12 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 
 func (p *Pages) failure(r *http.Request, f flow.Failure) *Page {
 	page := p.begin(r, failurePage, f.Locales, f.Branding)
+	if f.Status == http.StatusOK { // no failure at all
+		page.Title, page.Intro = page.message(f.Message), page.T("failure.none")
+		page.Emblem, page.Monogram = page.Icon("info"), ""
+		page.entitle()
+		return page
+	}
 	page.Title = page.T("failure.title")
 	page.Emblem, page.Monogram = page.Icon("alert"), ""
 	spare := "failure.unknown"

@@ -94,7 +94,7 @@ func (p *Pages) SignedOut(w http.ResponseWriter, r *http.Request, v flow.View) {
 
 // Fail implements [flow.Transport].
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, f flow.Failure) {
-	if f.Status < 400 || f.Status > 599 {
+	if f.Status != http.StatusOK && (f.Status < 400 || f.Status > 599) {
 		f.Status = http.StatusInternalServerError
 	}
 	if f.RetryAfter > 0 {

@@ -235,6 +235,17 @@ func TestFailurePage(t *testing.T) {
 	contain(t, page, `href="https://app.example.com/"`, `role="alert"`)
 }
 
+func TestNoFailure(t *testing.T) {
+	t.Parallel()
+	f := someFailure()
+	f.Status, f.Message.ID = http.StatusOK, "logout.canceled"
+	res, page := fail(t, newPages(t, nil), f)
+	contain(t, page, `<h1>You are still signed in</h1>`)
+	if res.StatusCode != http.StatusOK || strings.Contains(page, `id="error"`) || strings.Contains(page, "did not work") {
+		t.Errorf("status %d: %s", res.StatusCode, page)
+	}
+}
+
 func TestFailureWithoutParticulars(t *testing.T) {
 	t.Parallel()
 	res, page := fail(t, newPages(t, nil), flow.Failure{StartOver: "javascript:alert(1)"})
