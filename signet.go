@@ -171,9 +171,15 @@ func (p *Provider) prefix() string {
 	return u.Path
 }
 
-// Ready reports whether the provider can serve: the store answers and every signing key is there. It is what a readiness
-// probe asks, and what makes the first keys before the first request does.
+// Ready reports whether the provider can serve: the store answers, the separate one for what is ephemeral too, and every
+// signing key is there. It is what a readiness probe asks, and what makes the first keys before the first request does.
 func (p *Provider) Ready(ctx context.Context) error {
+	for _, kind := range []store.Kind{{Name: "signet.probe"}, {Name: "signet.probe.ephemeral", Ephemeral: true}} {
+		probes := store.NewCollection(p.DB, store.Type[probe]{Kind: kind})
+		if _, err := probes.Get(ctx, store.Ref{ID: "probe"}); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("signet: the store does not answer: %w", err)
+		}
+	}
 	if p.ring != nil {
 		return p.ring.Ready(ctx)
 	}
@@ -184,6 +190,9 @@ func (p *Provider) Ready(ctx context.Context) error {
 	}
 	return nil
 }
+
+// probe is a record that nobody writes: that it is not there is all that Ready wants to hear.
+type probe struct{ store.Meta }
 
 // longestToken is how long a signing key is published after its last use, whatever lifetimes clients have of their own: an
 // ID token comes back as a hint long after it has expired.
