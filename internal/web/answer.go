@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -54,11 +55,11 @@ type Policy struct {
 func (p Policy) Set(h http.Header) {
 	NoStore(h)
 	style := "'self'"
-	if p.StyleNonce != "" {
+	if base64Value.MatchString(p.StyleNonce) {
 		style += " 'nonce-" + p.StyleNonce + "'"
 	}
 	script := "'none'"
-	if p.ScriptHash != "" {
+	if base64Value.MatchString(p.ScriptHash) {
 		script = "'" + p.ScriptHash + "'"
 	}
 	h.Set("Content-Security-Policy", strings.Join([]string{
@@ -78,10 +79,18 @@ func (p Policy) Set(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 }
 
-// sources appends those sources that cannot break out of the directive.
+var (
+	// source is an origin without wildcards, with a path or without, or a private-use scheme in reverse domain form: all
+	// that a policy may be widened by (CSP3 §2.3.1).
+	source = regexp.MustCompile(`^(https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/%\-]*)?|[a-z][a-z0-9+\-]*\.[a-z0-9+.\-]*:)$`)
+	// base64Value is a nonce-source's or hash-source's value (CSP3 §2.3.1).
+	base64Value = regexp.MustCompile(`^[A-Za-z0-9+/_\-]+=*$`)
+)
+
+// sources appends to the directive; what is no source is left out rather than let it say something else.
 func sources(directive string, more []string) string {
 	for _, s := range more {
-		if !strings.ContainsAny(s, " ;,'\"\r\n\t") {
+		if source.MatchString(s) {
 			directive += " " + s
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -35,16 +36,18 @@ func NewSite(issuer string, trustedProxies []netip.Prefix) (*Site, error) {
 	}
 	secure := base.Scheme == "https"
 	switch {
-	case base.Host == "" || base.Opaque != "":
-		return nil, fmt.Errorf("issuer %q is not an absolute URL", issuer)
+	case base.Hostname() == "" || base.Opaque != "":
+		return nil, fmt.Errorf("issuer %q is not an absolute URL with a host", issuer)
 	case !secure && (base.Scheme != "http" || !IsLoopback(base.Hostname())):
 		return nil, fmt.Errorf("issuer %q must be https, or http on a loopback host", issuer)
-	case base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
+	case base.User != nil || base.RawQuery != "" || base.ForceQuery || strings.Contains(issuer, "#"):
 		return nil, fmt.Errorf("issuer %q must not have user information, a query or a fragment", issuer)
 	case strings.HasSuffix(issuer, "/"):
 		return nil, fmt.Errorf("issuer %q must not end in a slash", issuer)
-	case base.RawPath != "" || strings.Contains(base.Path, "//"):
+	case base.Path != "" && (base.EscapedPath() != base.Path || path.Clean(base.Path) != base.Path):
 		return nil, fmt.Errorf("issuer %q must have a plain path", issuer)
+	case base.String() != issuer || strings.ToLower(base.Host) != base.Host: // compared byte by byte, by everybody
+		return nil, fmt.Errorf("issuer %q must be written in lower case up to its path", issuer)
 	}
 	sum := sha256.Sum256([]byte(issuer))
 	name := "signet-" + hex.EncodeToString(sum[:4]) + "-"
@@ -144,7 +147,7 @@ func (s *Site) AddressGroup(r *http.Request) string {
 }
 
 func (s *Site) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(addr.WithZone("")) })
 }
 
 func peerAddress(remote string) (netip.Addr, error) {
