@@ -69,7 +69,10 @@ func start(t testing.TB, scheme string, serve func(*httptest.Server), edits []fu
 	driver := config.Store
 	s.clock = startClock(config.Now)
 	s.Faults = storetest.Faults(driver)
-	config.Store, config.Ephemeral, config.Now = s.Faults, s.Faults.Ephemeral(config.Ephemeral), s.clock.Now
+	if driver != nil { // else signet.New says what is missing
+		config.Store = s.Faults
+	}
+	config.Ephemeral, config.Now = s.Faults.Ephemeral(config.Ephemeral), s.clock.Now
 	var err error
 	s.Provider, err = signet.New(config)
 	s.must("start", err)

@@ -228,6 +228,7 @@ func TestFatal(t *testing.T) {
 		do   func(idp *idptest.Server)
 	}{
 		"wrong wiring":     {"Config.Keys", func(idp *idptest.Server) { idptest.New(idp.TB(), func(c *signet.Config) { c.Keys = nil }) }},
+		"no store":         {"Config.Store", func(idp *idptest.Server) { idptest.New(idp.TB(), func(c *signet.Config) { c.Store = nil }) }},
 		"name taken":       {"username", func(idp *idptest.Server) { idp.User("ann"); idp.User("Ann") }},
 		"bad redirect URI": {"redirect_uris", func(idp *idptest.Server) { idp.App("http://shop.example.com/callback") }},
 		"wrong person": {"ann gets no further", func(idp *idptest.Server) {
