@@ -42,35 +42,49 @@ func (passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 	}, nil
 }
 
-// Account finds the person. Who is not found costs the same reads.
+// Account finds the person. Who is not found costs the same reads, and nobody costs a write: a person of a foreign store who
+// has never been here gets their Subject when the password was right.
 func (p passwordExecutor) Account(ctx context.Context, s *State, in Input) (Account, error) {
 	account := Account{Factor: "password", Person: in.Value(usernameField)}
+	ref := store.Ref{Org: s.Request.Organization, ID: store.NewID()}
 	user, err := p.dir.FindUser(ctx, s.Request.Organization, account.Person)
-	if errors.Is(err, store.ErrNotFound) {
-		_, err = p.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: store.NewID()})
-		if errors.Is(err, store.ErrNotFound) {
-			err = nil
-		}
-		return account, err
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		account.User, ref = user, p.dir.SubjectRef(user)
+	case !errors.Is(err, store.ErrNotFound):
 		return Account{}, err
 	}
-	account.User = user
-	account.Subject, err = p.dir.SubjectOf(ctx, user)
-	return account, err
+	subject, err := p.dir.Subjects.Get(ctx, ref)
+	switch {
+	case err == nil:
+		account.Subject = subject
+	case !errors.Is(err, store.ErrNotFound):
+		return Account{}, err
+	case user != nil:
+		account.Subject = &directory.Subject{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Status: directory.Active}
+	}
+	return account, nil
 }
 
-// Judge hashes before it looks at anything else.
+// Judge hashes before it looks at anything else. The password of a person who may not sign in is not even compared with theirs:
+// what a store does about a right one, as to hash it anew, would tell in time what the answer does not say.
 func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	right, err := p.dir.Users.VerifyPassword(ctx, in.Account.User, in.Value(passwordField))
+	user, subject := in.Account.User, in.Account.Subject
+	if in.Locked || subject == nil || subject.Status != directory.Active || user.Disabled {
+		user = nil
+	}
+	right, err := p.dir.Users.VerifyPassword(ctx, user, in.Value(passwordField))
 	if err != nil {
 		return Verdict{}, err
 	}
-	keep := map[string]string{usernameField: in.Account.Person, rememberField: in.Value(rememberField)}
-	subject := in.Account.Subject
-	if !right || in.Locked || subject == nil || subject.Status != directory.Active || in.Account.User.Disabled {
+	if !right || user == nil {
+		keep := map[string]string{usernameField: in.Account.Person, rememberField: in.Value(rememberField)}
 		return Verdict{Outcome: Again, Messages: []Message{{ID: "password.wrong", Level: Error}}, Keep: keep}, nil
+	}
+	if subject.Version == 0 {
+		if subject, err = p.dir.SubjectOf(ctx, user); err != nil {
+			return Verdict{}, err
+		}
 	}
 	return Verdict{
 		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "",
