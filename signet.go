@@ -14,6 +14,7 @@ import (
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
@@ -50,24 +51,44 @@ func New(config Config) (*Provider, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	p := &Provider{config: config, log: config.Logger, mux: http.NewServeMux()}
-	for _, part := range []struct {
-		name  string
-		build func() error
-	}{
-		{"store", p.buildStore}, {"directory", p.buildDirectory}, {"keys", p.buildKeys}, {"flow", p.buildFlow}, {"oidc", p.buildOIDC},
-	} {
-		if err := part.build(); err != nil {
-			return nil, fmt.Errorf("signet: %s: %w", part.name, err)
-		}
+	if err := p.build(); err != nil {
+		return nil, err
 	}
 	p.Mount(p.mux)
 	return p, nil
+}
+
+// build makes the parts, each from those it needs. A part that cannot be made does not hide what is wrong with the others.
+func (p *Provider) build() error {
+	if err := p.buildStore(); err != nil {
+		return named("store", err)
+	}
+	problems := []error{
+		named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
+	}
+	if p.Directory != nil && p.pages != nil {
+		problems = append(problems, named("flow", p.buildFlow()))
+	}
+	if p.Directory != nil && p.config.SigningKeys != nil {
+		problems = append(problems, named("oidc", p.buildOIDC()))
+	}
+	return errors.Join(problems...)
+}
+
+// named says which part an error is of.
+func named(part string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("signet: %s: %w", part, err)
 }
 
 func (c *Config) check() error {
 	var problems []error
 	if c.Issuer == "" {
 		problems = append(problems, errors.New("signet: Config.Issuer is required, for example https://id.example.com"))
+	} else if _, err := web.NewSite(c.Issuer, c.TrustedProxies); err != nil {
+		problems = append(problems, fmt.Errorf("signet: Config.Issuer: %w", err))
 	}
 	if c.Store == nil {
 		problems = append(problems, errors.New("signet: Config.Store is required; sqlite.Open makes one"))
@@ -110,14 +131,15 @@ func (p *Provider) buildKeys() (err error) {
 	return err
 }
 
-func (p *Provider) buildFlow() (err error) {
+func (p *Provider) buildPages() (err error) {
 	p.pages, err = pages.New(pages.Config{
 		Issuer: p.config.Issuer, DefaultLocale: p.config.DefaultLocale, Locales: p.config.Locales, Templates: p.config.Templates,
 		Logger: p.log,
 	})
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
