@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// floor replays a tape. For each request it
+//
+//   - reads the body of the request;
+//   - makes the recorded reads of the store, and decodes what it gets; a record that the same request has read before, and
+//     not written since, is left out, because reading it twice can be avoided;
+//   - does the work that cannot be avoided: signatures and verifications, as the row says;
+//   - makes the recorded Applies: the same operations with the same bodies. Records that the tape inserts get new ids of the
+//     same length with each journey; records that it replaces without having inserted them are copied once for each
+//     connection; versions are those that the replayed Applies returned; expiries move on with the clock;
+//   - writes the recorded status, headers and body.
+//
+// It parses nothing, encodes nothing and decides nothing. A connection asks for the requests of the tape in their order, again
+// and again.
+type floor struct {
+	driver   store.Driver
+	readings map[string]reading
+	recorded time.Time
+	steps    []floorStep
+	// fresh are the lengths of the ids that are new with each journey; the ids themselves, as they were recorded, stand in
+	// ids, followed by those of the copies.
+	fresh  []int
+	ids    []string
+	places []place
+}
+
+// place is a record whose id or version is not the recorded one.
+type place struct {
+	kind store.Kind
+	org  string
+	id   int // in ids
+	// copy is what each connection needs one of; nil for what the tape inserts.
+	copy *store.Record
+}
+
+type floorStep struct {
+	calls  []floorCall
+	work   []func() error
+	status int
+	header http.Header
+	body   []byte
+}
+
+// floorCall is a call with the places of what it is about; -1 is the record that was recorded.
+type floorCall struct {
+	call
+	place  int
+	places []int // of ops
+}
+
+// newFloor prepares a replay. Work is what each step signs and verifies.
+func newFloor(driver store.Driver, readings map[string]reading, t *tape, work [][]func() error) (*floor, error) {
+	f := &floor{driver: driver, readings: readings, recorded: t.at}
+	f.findPlaces(t)
+	for i, r := range t.steps {
+		step := floorStep{status: r.status, header: r.header, body: r.body}
+		if i < len(work) {
+			step.work = work[i]
+		}
+		for _, c := range once(r.calls) {
+			if err := f.replayable(c); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", r.method, r.target, err)
+			}
+			step.calls = append(step.calls, f.located(c))
+		}
+		f.steps = append(f.steps, step)
+	}
+	return f, nil
+}
+
+// findPlaces names the records that are inserted, and those that are replaced or deleted without that.
+func (f *floor) findPlaces(t *tape) {
+	writes := func(verbs ...store.Verb) (found []store.Record) {
+		for _, r := range t.steps {
+			for _, c := range r.calls {
+				for _, op := range c.ops {
+					if slices.Contains(verbs, op.Verb) {
+						found = append(found, op.Record)
+					}
+				}
+			}
+		}
+		return found
+	}
+	for _, r := range writes(store.VerbInsert) {
+		if !slices.Contains(f.ids, r.ID) {
+			f.ids = append(f.ids, r.ID)
+			f.fresh = append(f.fresh, len(r.ID))
+		}
+		f.places = append(f.places, place{kind: r.Kind, org: r.Org, id: slices.Index(f.ids, r.ID)})
+	}
+	for _, r := range writes(store.VerbReplace, store.VerbDelete) {
+		if f.find(r.Kind, r.Org, r.ID) >= 0 {
+			continue
+		}
+		f.ids = append(f.ids, r.ID)
+		f.places = append(f.places, place{kind: r.Kind, org: r.Org, id: len(f.ids) - 1, copy: &r})
+	}
+}
+
+func (f *floor) find(kind store.Kind, org, id string) int {
+	return slices.IndexFunc(f.places, func(p place) bool { return p.kind == kind && p.org == org && f.ids[p.id] == id })
+}
+
+func (f *floor) located(c call) floorCall {
+	located := floorCall{call: c, place: f.find(c.kind, c.org, c.id)}
+	for _, op := range c.ops {
+		located.places = append(located.places, f.find(op.Record.Kind, op.Record.Org, op.Record.ID))
+	}
+	return located
+}
+
+// replayable says what cannot be replayed, so that no floor does less than it should without anybody knowing.
+func (f *floor) replayable(c call) error {
+	if c.failed != nil && !errors.Is(c.failed, store.ErrNotFound) {
+		return c.failed
+	}
+	if _, known := f.readings[c.kind.Name]; len(c.ops) == 0 && !known {
+		return fmt.Errorf("kind %s is read, and has no reading", c.kind)
+	}
+	for _, op := range c.ops {
+		if len(op.Record.Keys) > 0 {
+			return fmt.Errorf("kind %s is written with unique keys", op.Record.Kind)
+		}
+	}
+	return nil
+}
+
+// once leaves out what was read before and not written since.
+func once(calls []call) (left []call) {
+	type record struct {
+		kind    store.Kind
+		org, id string
+	}
+	read := map[record]bool{}
+	for _, c := range calls {
+		for _, op := range c.ops {
+			if op.Verb != store.VerbCheck {
+				delete(read, record{op.Record.Kind, op.Record.Org, op.Record.ID})
+			}
+		}
+		if len(c.ops) == 0 && c.key == nil && c.query == nil {
+			r := record{c.kind, c.org, c.id}
+			if read[r] {
+				continue
+			}
+			read[r] = true
+		}
+		left = append(left, c)
+	}
+	return left
+}
+
+// replay is how far one connection is.
+type replay struct {
+	floor    *floor
+	at       int
+	ids      []string
+	versions []int64 // by place
+	begun    bool
+}
+
+// serve answers the next request of the connection.
+func (p *replay) serve(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.ReadAll(r.Body); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	step := &p.floor.steps[p.at]
+	if err := p.do(r.Context(), step); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	p.at = (p.at + 1) % len(p.floor.steps)
+	h := w.Header()
+	for name, values := range step.header {
+		h[name] = values
+	}
+	w.WriteHeader(step.status)
+	_, _ = w.Write(step.body)
+}
+
+func (p *replay) do(ctx context.Context, step *floorStep) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	for i := range step.calls {
+		c := &step.calls[i]
+		var err error
+		if len(c.ops) > 0 {
+			err = p.apply(ctx, c)
+		} else {
+			err = p.read(ctx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, work := range step.work {
+		if err := work(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin makes the copies, at first, and with each journey the new ids.
+func (p *replay) begin(ctx context.Context) error {
+	if p.at != 0 {
+		return nil
+	}
+	f := p.floor
+	if !p.begun {
+		p.ids, p.versions, p.begun = slices.Clone(f.ids), make([]int64, len(f.places)), true
+		for i, place := range f.places {
+			if place.copy == nil {
+				continue
+			}
+			p.ids[place.id] = freshIDs([]int{len(f.ids[place.id])})[0]
+			own := *place.copy
+			own.ID, own.Version, own.Expires = p.ids[place.id], 0, f.later(own.Expires)
+			results, err := f.driver.Apply(ctx, now(), store.Insert(own))
+			if err != nil {
+				return err
+			}
+			p.versions[i] = results[0].Version
+		}
+	}
+	copy(p.ids, freshIDs(f.fresh))
+	return nil
+}
+
+// freshIDs makes random texts of some lengths.
+func freshIDs(lengths []int) []string {
+	total := 0
+	for _, n := range lengths {
+		total += n
+	}
+	random := make([]byte, total*3/4+3)
+	_, _ = rand.Read(random)
+	text := base64.RawURLEncoding.EncodeToString(random)
+	ids := make([]string, len(lengths))
+	for i, n := range lengths {
+		ids[i], text = text[:n], text[n:]
+	}
+	return ids
+}
+
+// now is the time as a record can hold it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// later moves an expiry on by the time since the recording.
+func (f *floor) later(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(time.Since(f.recorded)).Truncate(time.Microsecond)
+}
+
+func (p *replay) read(ctx context.Context, c *floorCall) error {
+	f := p.floor
+	decode := f.readings[c.kind.Name].decode
+	if c.query != nil {
+		page, err := f.driver.List(ctx, now(), *c.query)
+		for _, r := range page.Records {
+			err = errors.Join(err, decode(r))
+		}
+		return err
+	}
+	var r store.Record
+	var err error
+	switch {
+	case c.key != nil:
+		r, err = f.driver.Lookup(ctx, now(), c.kind, c.org, *c.key)
+	case c.place >= 0:
+		r, err = f.driver.Get(ctx, now(), c.kind, c.org, p.ids[f.places[c.place].id])
+	default:
+		r, err = f.driver.Get(ctx, now(), c.kind, c.org, c.id)
+	}
+	if c.failed != nil && errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return decode(r)
+}
+
+func (p *replay) apply(ctx context.Context, c *floorCall) error {
+	f := p.floor
+	ops := slices.Clone(c.ops)
+	for i := range ops {
+		r := &ops[i].Record
+		r.Expires = f.later(r.Expires)
+		if at := c.places[i]; at >= 0 {
+			r.ID, r.Version = p.ids[f.places[at].id], p.versions[at]
+		}
+		if len(r.Index) > 0 {
+			r.Index = p.entries(r.Index)
+		}
+	}
+	results, err := f.driver.Apply(ctx, now(), ops...)
+	if err != nil {
+		return err
+	}
+	for i, at := range c.places {
+		if at >= 0 {
+			p.versions[at] = results[i].Version
+		}
+	}
+	return nil
+}
+
+// entries puts the new ids into an index, so that its pages are filled as the endpoint fills them.
+func (p *replay) entries(recorded []store.Entry) []store.Entry {
+	entries := slices.Clone(recorded)
+	for i := range entries {
+		for at, id := range p.floor.ids {
+			if text := entries[i].Value.Text; strings.Contains(text, id) {
+				entries[i].Value.Text = strings.ReplaceAll(text, id, p.ids[at])
+			}
+		}
+	}
+	return entries
+}

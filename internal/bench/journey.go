@@ -1,0 +1,251 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+)
+
+// journey is what one connection does again and again.
+type journey interface {
+	// once does it once.
+	once(c *connection) error
+}
+
+// work describes the journeys of all connections, so that one process can ask another to go on them.
+type work struct {
+	// Request is sent as it is, Repeat times for each journey, when there is no Login, Codes or Refresh.
+	Request []byte
+	Repeat  int
+	// Basic is the Authorization header of the client, for all that follows.
+	Basic string
+	// Refresh holds a refresh token for each connection: each journey trades the last for the next.
+	Refresh []string
+	// Codes are authorization codes: each journey redeems one, and when there is none left the slice ends.
+	Codes []string
+	// Login has a person for each connection: each journey signs them in, in a browser that knows them from before.
+	Login []person
+	// ClientID and RedirectURI are those of the authorization request.
+	ClientID, RedirectURI string
+}
+
+// person is somebody who signs in.
+type person struct {
+	Username, Password string
+	// Device is the cookie of the browser that knows the person; "" before the first login.
+	Device string
+}
+
+// errNoMore ends a slice early: what it consumes is used up.
+var errNoMore = errors.New("used up")
+
+// journeys returns one for each connection.
+func (w *work) journeys(connections int) []journey {
+	codes := make(chan string, len(w.Codes))
+	for _, code := range w.Codes {
+		codes <- code
+	}
+	close(codes)
+	all := make([]journey, connections)
+	for i := range all {
+		switch {
+		case len(w.Login) > 0:
+			all[i] = &login{work: w, person: w.Login[i]}
+		case len(w.Refresh) > 0:
+			all[i] = &refresh{work: w, token: w.Refresh[i]}
+		case len(w.Codes) > 0:
+			all[i] = &redemption{work: w, codes: codes}
+		default:
+			all[i] = fixed{w}
+		}
+	}
+	return all
+}
+
+// fixed sends the same bytes.
+type fixed struct{ *work }
+
+func (f fixed) once(c *connection) error {
+	for range max(1, f.Repeat) {
+		a, err := c.exchange(f.Request)
+		if err != nil {
+			return err
+		}
+		if a.status != 200 {
+			return fmt.Errorf("%v", a)
+		}
+	}
+	return nil
+}
+
+const (
+	tokenPath = "/oauth2/token"
+	// verifier is the PKCE verifier of all authorization requests (RFC 7636 §4.1).
+	verifier = "the-verifier-of-everybody-who-is-measured-here"
+)
+
+func challenge() string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// token sends a token request.
+func (w *work) token(c *connection, form string) (answer, error) {
+	a, err := c.exchange(c.request("POST", tokenPath, []string{w.Basic}, form))
+	if err == nil && a.status != 200 {
+		err = fmt.Errorf("%v", a)
+	}
+	return a, err
+}
+
+// refresh trades refresh tokens.
+type refresh struct {
+	*work
+	token string
+}
+
+func refreshForm(token string) string { return "grant_type=refresh_token&refresh_token=" + token }
+
+func (r *refresh) once(c *connection) error {
+	a, err := r.work.token(c, refreshForm(r.token))
+	r.token = between(string(a.body), `"refresh_token":"`, `"`)
+	return err
+}
+
+// redemption redeems codes.
+type redemption struct {
+	*work
+	codes <-chan string
+}
+
+func (w *work) codeForm(code string) string {
+	return "grant_type=authorization_code&code=" + code + "&redirect_uri=" + url.QueryEscape(w.RedirectURI) + "&code_verifier=" + verifier
+}
+
+func (r *redemption) once(c *connection) error {
+	code, ok := <-r.codes
+	if !ok {
+		return errNoMore
+	}
+	_, err := r.work.token(c, r.codeForm(code))
+	return err
+}
+
+// login is a whole sign-in, from the authorization request to the tokens.
+type login struct {
+	*work
+	person  person
+	cookies map[string]string
+	pages   []string // those that the last one showed, by what they are about
+	tokens  string
+	// code is what an authenticator app shows, for those who have one.
+	code func() string
+}
+
+// authorize is the authorization request.
+func (l *login) authorize() string {
+	return "/oauth2/authorize?" + url.Values{
+		"client_id": {l.ClientID}, "redirect_uri": {l.RedirectURI}, "response_type": {"code"}, "scope": {scopes},
+		"state": {"the-state-of-the-client"}, "nonce": {"the-nonce-of-the-client"},
+		"code_challenge": {challenge()}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+// scopes are what people are asked for.
+const scopes = "openid profile email"
+
+func (l *login) once(c *connection) error {
+	l.cookies, l.pages = map[string]string{}, nil
+	l.keep(l.person.Device)
+	a, err := l.get(c, l.authorize())
+	for err == nil {
+		switch {
+		case a.status == 200:
+			l.pages = append(l.pages, between(string(a.body), `data-step="`, `"`))
+			a, err = l.submit(c, string(a.body))
+		case a.status != 303:
+			return fmt.Errorf("%v", a)
+		case strings.HasPrefix(a.location, l.RedirectURI):
+			a, err = l.token(c, l.codeForm(between(a.location+"&", "code=", "&")))
+			l.tokens = string(a.body)
+			return err
+		default:
+			a, err = l.get(c, a.location)
+		}
+	}
+	return err
+}
+
+func (l *login) get(c *connection, target string) (answer, error) {
+	return l.visit(c, c.request("GET", target, []string{l.cookie(), "Sec-Fetch-Site: none"}, ""))
+}
+
+// submit fills in the form of a page: name and password, and every box of a consent.
+func (l *login) submit(c *connection, page string) (answer, error) {
+	form, target := url.Values{}, html.UnescapeString(between(page, `action="`, `"`))
+	for rest := page; ; {
+		_, after, ok := strings.Cut(rest, "<input ")
+		if !ok {
+			break
+		}
+		input, _, _ := strings.Cut(after, ">")
+		name, value := between(input, ` name="`, `"`), html.UnescapeString(between(input, ` value="`, `"`))
+		switch name {
+		case "username":
+			value = l.person.Username
+		case "password":
+			value = l.person.Password
+		case "otp":
+			value = l.code()
+		}
+		if name != "remember" {
+			form.Add(name, value)
+		}
+		rest = after
+	}
+	for _, action := range []string{"login", "consent_allow"} {
+		if strings.Contains(page, `id="`+action+`"`) {
+			form.Set("action", action)
+		}
+	}
+	headers := []string{l.cookie(), "Origin: http://" + c.host, "Sec-Fetch-Site: same-origin"}
+	return l.visit(c, c.request("POST", target, headers, form.Encode()))
+}
+
+func (l *login) visit(c *connection, request []byte) (answer, error) {
+	a, err := c.exchange(request)
+	for _, cookie := range a.cookies {
+		l.keep(cookie)
+	}
+	return a, err
+}
+
+// keep takes a cookie into the browser.
+func (l *login) keep(cookie string) {
+	if name, value, ok := strings.Cut(cookie, "="); ok {
+		l.cookies[name] = value
+	}
+}
+
+// cookie is the Cookie header.
+func (l *login) cookie() string {
+	var all []string
+	for name, value := range l.cookies {
+		all = append(all, name+"="+value)
+	}
+	return "Cookie: " + strings.Join(all, "; ")
+}
+
+// device is the cookie by which the browser is known from now on.
+func (l *login) device() string {
+	for name, value := range l.cookies {
+		if strings.HasSuffix(name, "-device") {
+			return name + "=" + value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,119 @@
+// Command bench measures what Signet costs beyond what cannot be avoided.
+//
+//	go run ./internal/bench                  # a table, in some minutes
+//	go run ./internal/bench -short           # the same in shorter slices
+//	go run ./internal/bench -check           # exits 1 and names what misses its target
+//	go run ./internal/bench -only 'refresh'  # a regular expression over the names
+//
+// Each row compares an endpoint with its floor: a handler that reads the same request bytes, does exactly the unavoidable
+// signatures, verifications, reads that may not be cached (same records, same driver, decoded into the same Go type) and
+// durable writes (same statements and bytes over the same pool), and writes the same headers and an answer of the same
+// size. What a floor reads and writes is not written down anywhere: it is recorded from the endpoint itself, which is asked
+// once while nobody else is (tape.go), and replayed (floor.go). What it signs and verifies stands beside each row (rows.go).
+//
+// Three processes take part, all of this program: a server with endpoint, floor and an empty handler, each on a loopback
+// port of its own; a load generator that holds connections to them; and the one that was started, which lets endpoint,
+// floor and empty handler take turns, five rounds of them, and takes the median of the rounds' ratios. Server and load
+// generator have half of the CPUs each, so that what is measured is the server.
+//
+// Beside that it measures the start of a process with existing keys, up to the first 200 of the discovery document and of
+// the key set; its resident memory when it is idle, after a garbage collection and before the first hash; and that of the
+// server after all load.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	check, short, asJSON bool
+	only                 string
+	store                string
+	connections          int
+	rounds               int
+	slice                time.Duration
+	profile              string
+
+	role, folder string
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.check, "check", false, "exit 1 and name what misses its target")
+	flag.BoolVar(&o.short, "short", false, "shorter slices: quicker, noisier")
+	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")
+	flag.StringVar(&o.only, "only", "", "measure only the rows whose name matches this regular `expression`; \"process\" is memory and start")
+	flag.StringVar(&o.store, "store", "all", "memory, sqlite or all")
+	flag.IntVar(&o.connections, "connections", 8, "how many connections are busy at once")
+	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds the median is taken of")
+	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each turn of a round takes")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of each endpoint into this `folder`")
+	flag.StringVar(&o.role, "role", "", "what this process is: for the program itself")
+	flag.StringVar(&o.folder, "folder", "", "where the database is: for the program itself")
+	flag.Parse()
+	if o.short {
+		o.slice = min(o.slice, 150*time.Millisecond)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := o.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run does what this process is there for.
+func (o options) run(ctx context.Context) error {
+	switch o.role {
+	case "server":
+		runtime.GOMAXPROCS(halfOfCPUs())
+		return serveRows(ctx, o, os.Stdin, os.Stdout)
+	case "load":
+		runtime.GOMAXPROCS(halfOfCPUs())
+		return serveJobs(os.Stdin, os.Stdout)
+	case "provider":
+		return serveProvider(ctx, o, os.Stdin)
+	}
+	only, err := regexp.Compile(o.only)
+	if err != nil {
+		return err
+	}
+	r, err := measure(ctx, o, only)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		err = json.NewEncoder(os.Stdout).Encode(r)
+	} else {
+		r.print(os.Stdout)
+	}
+	if err != nil || !o.check {
+		return err
+	}
+	return r.check()
+}
+
+func halfOfCPUs() int { return max(1, runtime.NumCPU()/2) }
+
+// waitForEnd returns when the process that started this one is gone, or the context ends.
+func waitForEnd(ctx context.Context, parent io.Reader) {
+	ended := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, parent)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// report is everything that was measured.
+type report struct {
+	Lines   []line
+	Process *processCost `json:",omitempty"`
+	Loaded  []loaded     `json:",omitempty"`
+}
+
+// line is one row over one store. All values are medians of the rounds.
+type line struct {
+	Name, Store string
+	// Requests is how many a journey has.
+	Requests int
+	Target   float64
+	// Ratio is the endpoint's throughput to the floor's; ToEmpty to that of a handler that does nothing.
+	Ratio, ToEmpty float64
+	// CPURatio is the floor's CPU time to the endpoint's: what the ratio would be if the CPU were all that counts.
+	CPURatio               float64
+	Endpoint, Floor, Empty side
+}
+
+// side is one of those that took turns, for each journey.
+type side struct {
+	PerSecond          float64
+	P50, P99           time.Duration
+	Allocations, Bytes float64
+	CPU                time.Duration
+}
+
+// loaded is the resident memory of a server after all load.
+type loaded struct {
+	Store    string
+	Resident int64
+}
+
+// The targets of a process.
+const (
+	maxColdStart = 150 * time.Millisecond
+	maxIdle      = 30 << 20
+)
+
+// print writes the table.
+func (r *report) print(out io.Writer) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if len(r.Lines) > 0 {
+		_, _ = fmt.Fprintln(w, "store\tendpoint\tper s\tfloor\tratio\ttarget\tcpu ratio\tto empty\tp50\tp99\tfloor p50\tp99\tallocs\tfloor\tcpu\tfloor\t")
+	}
+	for _, l := range r.Lines {
+		mark := ""
+		if l.misses() {
+			mark = " MISSES"
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\n",
+			l.Store, l.Name, l.Endpoint.PerSecond, l.Floor.PerSecond, l.Ratio, l.Target, l.CPURatio, l.ToEmpty,
+			brief(l.Endpoint.P50), brief(l.Endpoint.P99), brief(l.Floor.P50), brief(l.Floor.P99),
+			l.Endpoint.Allocations, l.Floor.Allocations, brief(l.Endpoint.CPU), brief(l.Floor.CPU), mark)
+	}
+	_ = w.Flush()
+	if r.Process != nil {
+		_, _ = fmt.Fprintf(out, "cold start %s (target %s), idle memory %.1f MiB (target %d MiB)\n",
+			brief(r.Process.ColdStart), maxColdStart, mebibytes(r.Process.Idle), maxIdle>>20)
+	}
+	for _, l := range r.Loaded {
+		_, _ = fmt.Fprintf(out, "memory after all load, %s: %.1f MiB\n", l.Store, mebibytes(l.Resident))
+	}
+}
+
+func brief(d time.Duration) string {
+	if d < time.Millisecond {
+		return d.Round(time.Microsecond).String()
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+func (l line) misses() bool { return l.Ratio < l.Target }
+
+// check names everything that misses its target.
+func (r *report) check() error {
+	var problems []error
+	for _, l := range r.Lines {
+		if l.misses() {
+			problems = append(problems, fmt.Errorf("%s over %s: %.2f of the floor, want %.2f", l.Name, l.Store, l.Ratio, l.Target))
+		}
+	}
+	if p := r.Process; p != nil && p.ColdStart > maxColdStart {
+		problems = append(problems, fmt.Errorf("cold start takes %s, want %s", brief(p.ColdStart), maxColdStart))
+	}
+	if p := r.Process; p != nil && p.Idle > maxIdle {
+		problems = append(problems, fmt.Errorf("an idle process has %.1f MiB, want %d MiB", mebibytes(p.Idle), maxIdle>>20))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// row is one line of the table.
+type row struct {
+	name string
+	// target is the least ratio of throughputs, endpoint to floor.
+	target float64
+	// supply makes what the journeys of some connections need, count of each thing that is used up.
+	supply func(ctx context.Context, w *world, connections, count int) (work, error)
+	// inevitable is what the floor signs and verifies, for each request of the tape. It may take calls off the tape that the
+	// work makes by itself. Nil is nothing.
+	inevitable func(ctx context.Context, w *world, t *tape) ([][]func() error, error)
+}
+
+// The targets.
+const (
+	usual    = 0.75
+	signing  = 0.85 // where RS256 signs: beside that everything else is small
+	document = 0.80
+)
+
+// rows are the lines of the table.
+func rows() []row {
+	return []row{
+		{"discovery", document, get("/.well-known/openid-configuration", nil), nil},
+		{"jwks", document, get("/oauth2/jwks", nil), nil},
+		{"client_credentials RS256", signing, clientCredentials(ownRS256), tokenRequest(ownRS256)},
+		{"client_credentials ES256", usual, clientCredentials(ownES256), tokenRequest(ownES256)},
+		{"client_credentials opaque", usual, clientCredentials(ownOpaque), tokenRequest(ownOpaque)},
+		{"introspection JWT", usual, introspection(webJWT), introspected(webJWT)},
+		{"introspection opaque", usual, introspection(webOpaque), introspected(webOpaque)},
+		{"userinfo JWT", usual, userInfo(webJWT), accessToken(webJWT)},
+		{"userinfo opaque", usual, userInfo(webOpaque), nil},
+		{"refresh", signing, refreshes, tokenRequest(webJWT)},
+		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
+		{"code flow", signing, logins, signIn},
+	}
+}
+
+// supplying returns a supply that is the same however often it is asked for.
+func supplying(request func(*world, *connection) []byte) func(context.Context, *world, int, int) (work, error) {
+	return func(_ context.Context, w *world, _, _ int) (work, error) {
+		c := &connection{host: strings.TrimPrefix(w.issuer, "http://")}
+		return work{Request: request(w, c), Repeat: 1}, nil
+	}
+}
+
+func get(path string, headers func(*world) []string) func(context.Context, *world, int, int) (work, error) {
+	return supplying(func(w *world, c *connection) []byte {
+		var lines []string
+		if headers != nil {
+			lines = headers(w)
+		}
+		return c.request("GET", path, lines, "")
+	})
+}
+
+func clientCredentials(client string) func(context.Context, *world, int, int) (work, error) {
+	return supplying(func(w *world, c *connection) []byte {
+		return c.request("POST", tokenPath, []string{w.basic(client)}, "grant_type=client_credentials&scope=read+write")
+	})
+}
+
+func introspection(client string) func(context.Context, *world, int, int) (work, error) {
+	return supplying(func(w *world, c *connection) []byte {
+		return c.request("POST", "/oauth2/introspect", []string{w.basic(client)}, "token="+w.tokens[client].Access)
+	})
+}
+
+func userInfo(client string) func(context.Context, *world, int, int) (work, error) {
+	return get("/oauth2/userinfo", func(w *world) []string { return []string{"Authorization: Bearer " + w.tokens[client].Access} })
+}
+
+func refreshes(ctx context.Context, w *world, connections, _ int) (work, error) {
+	all, err := w.refreshTokens(ctx, connections)
+	return work{Basic: w.basic(webJWT), Refresh: all}, err
+}
+
+func redemptions(ctx context.Context, w *world, _, count int) (work, error) {
+	all, err := w.codes(ctx, count)
+	return work{Basic: w.basic(webJWT), Codes: all, RedirectURI: callback}, err
+}
+
+func logins(_ context.Context, w *world, connections, _ int) (work, error) {
+	if connections > len(w.people) {
+		return work{}, errors.New("there are fewer people than connections")
+	}
+	return work{Basic: w.basic(webJWT), Login: w.people[:connections], ClientID: webJWT, RedirectURI: callback}, nil
+}
+
+// introspected: the client's secret and the access token.
+func introspected(client string) func(context.Context, *world, *tape) ([][]func() error, error) {
+	return func(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+		all, err := accessToken(client)(ctx, w, t)
+		if err != nil {
+			return nil, err
+		}
+		all[0] = append(all[0], matching(w.clients[client].secret))
+		return all, nil
+	}
+}
+
+// accessToken: the signature of a JWT, or nothing for what is found by its digest.
+func accessToken(client string) func(context.Context, *world, *tape) ([][]func() error, error) {
+	return func(ctx context.Context, w *world, _ *tape) ([][]func() error, error) {
+		verify, err := w.verifying(ctx, w.tokens[client].Access)
+		if verify == nil || err != nil {
+			return [][]func() error{nil}, err
+		}
+		return [][]func() error{{verify}}, nil
+	}
+}
+
+// tokenRequest: the client's secret, what proves a code or a refresh token, and the signatures of the tokens in the answer.
+func tokenRequest(client string) func(context.Context, *world, *tape) ([][]func() error, error) {
+	return func(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+		work, err := w.answering(ctx, client, t.steps[0])
+		return [][]func() error{work}, err
+	}
+}
+
+func (w *world) answering(ctx context.Context, client string, r *recorded) ([]func() error, error) {
+	work := []func() error{matching(w.clients[client].secret)}
+	switch {
+	case strings.Contains(r.form, "refresh_token="): // the secret of the family, and that of the member
+		work = append(work, matching(secret.Short().Reveal()), matching(secret.New().Reveal()))
+	case strings.Contains(r.form, "code="): // the secret in the code, and PKCE
+		work = append(work, matching(secret.New().Reveal()), pkce)
+	}
+	var t tokens
+	if err := json.Unmarshal(r.body, &t); err != nil {
+		return nil, err
+	}
+	for _, token := range []string{t.Access, t.ID} {
+		sign, err := w.signing(ctx, token)
+		if err != nil {
+			return nil, err
+		}
+		if sign != nil {
+			work = append(work, sign)
+		}
+	}
+	return work, nil
+}
+
+// signIn: the cookies that bind a browser, the password, and what a redemption needs.
+func signIn(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+	if len(t.steps) != 5 {
+		return nil, errors.New("a sign-in is not the five requests that it was")
+	}
+	ann, err := w.provider.Directory.FindUser(ctx, "", w.people[0].Username)
+	if err != nil {
+		return nil, err
+	}
+	post := t.steps[2]
+	post.calls = without(post.calls, "directory.credential", ann.ID+"/"+string(directory.PasswordCredential))
+	last, err := w.answering(ctx, webJWT, t.steps[4])
+	cookie := matching(secret.New().Reveal())
+	return [][]func() error{
+		nil,
+		{cookie},
+		{cookie, cookie, w.verifyingPassword(ctx, ann)},
+		{cookie, cookie},
+		last,
+	}, err
+}
+
+// verifyingPassword reads the credential by itself, so it is off the tape.
+func (w *world) verifyingPassword(ctx context.Context, u *directory.User) func() error {
+	return func() error {
+		right, err := w.provider.Directory.Users.VerifyPassword(ctx, u, password)
+		if err == nil && !right {
+			err = errors.New("the password is wrong")
+		}
+		return err
+	}
+}
+
+// without leaves out the reads of a record.
+func without(calls []call, kind, id string) (left []call) {
+	for _, c := range calls {
+		if c.kind != (store.Kind{Name: kind}) || c.id != id {
+			left = append(left, c)
+		}
+	}
+	return left
+}
+
+// matching compares a secret with its stored digest.
+func matching(value string) func() error {
+	hash := secret.Hash(value)
+	return func() error {
+		if !secret.Matches(hash, value) {
+			return errors.New("a secret does not match its digest")
+		}
+		return nil
+	}
+}
+
+func pkce() error {
+	sum := sha256.Sum256([]byte(verifier))
+	if !secret.Equal(base64.RawURLEncoding.EncodeToString(sum[:]), challenge()) {
+		return errors.New("the verifier does not match")
+	}
+	return nil
+}
+
+// signing signs the payload of a token again, with its header and key. It is nil for an opaque token and for none.
+func (w *world) signing(ctx context.Context, token string) (func() error, error) {
+	if strings.Count(token, ".") != 2 {
+		return nil, nil
+	}
+	header, payload, err := jose.Peek(token)
+	if err != nil {
+		return nil, err
+	}
+	_, key, err := w.keys.Signer(ctx, string(header.Alg))
+	if err != nil {
+		return nil, err
+	}
+	return func() error { _, err := jose.Sign(payload, header, key); return err }, nil
+}
+
+// verifying verifies a token again. It is nil for an opaque token.
+func (w *world) verifying(ctx context.Context, token string) (func() error, error) {
+	if strings.Count(token, ".") != 2 {
+		return nil, nil
+	}
+	header, _, err := jose.Peek(token)
+	if err != nil {
+		return nil, err
+	}
+	var key crypto.Signer
+	if _, key, err = w.keys.Signer(ctx, string(header.Alg)); err != nil {
+		return nil, err
+	}
+	public := jose.PublicKey{ID: header.Kid, Algorithm: header.Alg, Key: key.Public()}
+	v := jose.Verifier{Types: []string{header.Typ}}
+	return func() error {
+		_, _, err := v.Verify(token, func(jose.Header) (jose.PublicKey, error) { return public, nil })
+		return err
+	}, nil
+}

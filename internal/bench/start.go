@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet"
+)
+
+// processCost is what a process costs before it has done anything.
+type processCost struct {
+	// ColdStart is the time from the start of the process with existing keys to the first 200 of the discovery document and
+	// of the key set: the median.
+	ColdStart time.Duration
+	// Idle is resident memory in bytes after that and a garbage collection, before the first hash: the median.
+	Idle int64
+}
+
+// measureProcess starts a provider over an existing SQLite database, again and again.
+func measureProcess(ctx context.Context, folder string, rounds int) (*processCost, error) {
+	folder = filepath.Join(folder, "process")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return nil, err
+	}
+	if err := makeKeys(ctx, folder); err != nil {
+		return nil, err
+	}
+	var starts []time.Duration
+	var idle []int64
+	for range rounds {
+		start, resident, err := startOnce(ctx, folder)
+		if err != nil {
+			return nil, err
+		}
+		starts, idle = append(starts, start), append(idle, resident)
+	}
+	slices.Sort(starts)
+	slices.Sort(idle)
+	return &processCost{ColdStart: starts[len(starts)/2], Idle: idle[len(idle)/2]}, nil
+}
+
+// makeKeys makes the database, with signing keys in it.
+func makeKeys(ctx context.Context, folder string) error {
+	driver, err := openStore(ctx, "sqlite", folder)
+	if err != nil {
+		return err
+	}
+	wiring, err := config(driver, "http://127.0.0.1", folder)
+	if err != nil {
+		return err
+	}
+	provider, err := signet.New(wiring)
+	if err != nil {
+		return err
+	}
+	if err := provider.Ready(ctx); err != nil {
+		return err
+	}
+	return provider.Close()
+}
+
+// startOnce starts the process with a port that is open already, so that the first request waits in it rather than being
+// tried again and again.
+func startOnce(ctx context.Context, folder string) (took time.Duration, resident int64, err error) {
+	port, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = port.Close() }()
+	file, err := port.File()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = file.Close() }()
+	began := time.Now()
+	p, err := start([]string{"-role=provider", "-store=sqlite", "-folder=" + folder}, file)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		if stopping := p.stop(); err == nil {
+			err = stopping
+		}
+	}()
+	client := &http.Client{Timeout: time.Minute}
+	for _, path := range []string{"/.well-known/openid-configuration", "/oauth2/jwks"} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+port.Addr().String()+path, nil)
+		if err != nil {
+			return 0, 0, err
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return 0, 0, err
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return 0, 0, fmt.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	took = time.Since(began)
+	memory, err := ask[outcome](p, order{})
+	return took, memory.Resident, err
+}
