@@ -105,7 +105,7 @@ func itemIDs(items []directory.ConsentItem) []string {
 
 // complete turns the request into a code, in one step with the consent that was given on the way.
 func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *directory.Application, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
-	scopes, claims := consent.apply(q, q.consentItems())
+	scopes, claims := consent.apply(q)
 	if len(scopes) == 0 {
 		return nil, refused(directory.Denied)
 	}

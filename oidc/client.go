@@ -310,6 +310,9 @@ func (c *Client) check() error {
 		if !validScope(s) {
 			bad("scopes", "%q is not a scope token (RFC 6749 §3.3)", s)
 		}
+		if strings.HasPrefix(s, claimItem) {
+			bad("scopes", "%q could be taken for a single claim on the consent page", s)
+		}
 	}
 	if c.AccessTokenFormat != JWT && c.AccessTokenFormat != Opaque {
 		bad("access_token_format", "%q is not supported", c.AccessTokenFormat)

@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -92,26 +93,28 @@ func (c *Consent) decide(asked []directory.ConsentItem, approved []string, now t
 	c.Updated = now
 }
 
-// apply narrows the request's scopes and claims to what is granted.
-func (c *Consent) apply(q *authorizationRequest, items []directory.ConsentItem) (scopes []string, claims *claimsRequest) {
-	refused := func(id string) bool {
-		return slices.ContainsFunc(items, func(i directory.ConsentItem) bool { return i.ID == id }) && !slices.Contains(c.Granted, id)
+// apply narrows the request's scopes and claims to what is granted. A claim that a scope of the request releases was not
+// asked for by itself, and shares the scope's fate.
+func (c *Consent) apply(q *authorizationRequest) (scopes []string, claims *claimsRequest) {
+	released := map[string]bool{}
+	for _, s := range q.Scopes {
+		if s != scopeOpenID && !slices.Contains(c.Granted, s) {
+			continue
+		}
+		scopes = append(scopes, s)
+		for _, name := range scopeClaims(s) {
+			released[name] = true
+		}
 	}
-	scopes = slices.DeleteFunc(slices.Clone(q.Scopes), refused)
 	if q.Claims == nil {
 		return scopes, nil
 	}
-	claims = &claimsRequest{UserInfo: map[string]claimRequest{}, IDToken: map[string]claimRequest{}}
-	for name, r := range q.Claims.UserInfo {
-		if !refused(claimItem + name) {
-			claims.UserInfo[name] = r
-		}
+	refused := func(name string, _ claimRequest) bool {
+		return !isProtocolClaim(name) && !released[name] && !slices.Contains(c.Granted, claimItem+name)
 	}
-	for name, r := range q.Claims.IDToken {
-		if !refused(claimItem + name) {
-			claims.IDToken[name] = r
-		}
-	}
+	claims = &claimsRequest{UserInfo: maps.Clone(q.Claims.UserInfo), IDToken: maps.Clone(q.Claims.IDToken)}
+	maps.DeleteFunc(claims.UserInfo, refused)
+	maps.DeleteFunc(claims.IDToken, refused)
 	return scopes, claims
 }
 
@@ -151,19 +154,10 @@ func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent,
 	return all, nil
 }
 
-// RevokeConsent forgets what a person has decided about a client, and revokes every grant the client holds from them.
+// RevokeConsent forgets what a person has decided about a client, if anything, and revokes every grant that the client holds
+// from them. It may be repeated until it succeeds.
 func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientID string) error {
-	c, err := p.consents.Get(ctx, consentRef(subject, clientID))
-	if err != nil {
-		return err
-	}
-	b := p.db.Batch()
-	p.consents.Delete(b, c)
-	b.Event(store.Event{
-		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.revoked", Subject: subject.ID,
-		Data: eventData(map[string]string{"client_id": clientID}),
-	})
-	if err := b.Apply(ctx); err != nil {
+	if err := p.forgetConsent(ctx, subject, clientID); err != nil {
 		return err
 	}
 	// A grant lies in its client's organization, wherever its subject is at home.
@@ -177,4 +171,21 @@ func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientI
 		}
 	}
 	return nil
+}
+
+func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID string) error {
+	c, err := p.consents.Get(ctx, consentRef(subject, clientID))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // for an application of the operator's own nobody was asked
+	}
+	if err != nil {
+		return err
+	}
+	b := p.db.Batch()
+	p.consents.Delete(b, c)
+	b.Event(store.Event{
+		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.revoked", Subject: subject.ID,
+		Data: eventData(map[string]string{"client_id": clientID}),
+	})
+	return b.Apply(ctx)
 }
