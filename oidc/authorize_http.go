@@ -49,8 +49,7 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost {
-		web.NoStore(w.Header())
-		http.Redirect(w, r, p.resumePath(q), http.StatusSeeOther)
+		web.SeeOther(w, p.resumePath(q))
 		return
 	}
 	p.advance(w, r, q)
@@ -208,9 +207,5 @@ func (p *Provider) answer(w http.ResponseWriter, q *authorizationRequest, values
 		writeFormPost(w, q.RedirectURI, values)
 		return
 	}
-	h := w.Header()
-	web.NoStore(h)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", withQuery(q.RedirectURI, values))
-	w.WriteHeader(http.StatusSeeOther)
+	web.SeeOther(w, withQuery(q.RedirectURI, values))
 }

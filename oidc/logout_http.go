@@ -35,8 +35,7 @@ func (p *Provider) serveLogout(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, r, unavailable(err))
 		return
 	}
-	web.NoStore(w.Header())
-	http.Redirect(w, r, p.leavePath(q), http.StatusSeeOther)
+	web.SeeOther(w, p.leavePath(q))
 }
 
 // serveLeave asks the person, or ends the session when they have answered, or need not be asked.
@@ -90,10 +89,7 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request, q *logoutReques
 		p.config.Pages.SignedOut(w, r)
 		return nil
 	}
-	web.NoStore(w.Header())
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.Header().Set("Location", q.logoutReturn())
-	w.WriteHeader(http.StatusSeeOther)
+	web.SeeOther(w, q.logoutReturn())
 	return nil
 }
 

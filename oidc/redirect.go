@@ -93,8 +93,9 @@ func withoutLoopbackPort(uri string) (string, bool) {
 	if end := strings.IndexAny(authority, "/?"); end >= 0 {
 		authority, rest = authority[:end], authority[end:]
 	}
-	host, port := authority, ""
+	host := authority
 	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
+		var port string
 		host, port = authority[:colon], authority[colon+1:]
 		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
 			return "", false

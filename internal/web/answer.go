@@ -37,6 +37,15 @@ func WriteValue(w http.ResponseWriter, status int, v any) {
 	WriteJSON(w, status, body)
 }
 
+// SeeOther sends the browser on by GET (RFC 9110 §15.4.4), uncached, and without telling the next site where from.
+func SeeOther(w http.ResponseWriter, location string) {
+	h := w.Header()
+	NoStore(h)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
 // Policy is the Content-Security-Policy of one page. The zero value allows the page's own style sheet and images, posting
 // to its own origin, and nothing else.
 type Policy struct {

@@ -87,6 +87,22 @@ func TestWriteJSON(t *testing.T) {
 	}
 }
 
+func TestSeeOther(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	web.SeeOther(w, "https://app.example/cb?code=x")
+	if w.Code != http.StatusSeeOther || w.Body.Len() != 0 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	for name, want := range map[string]string{
+		"Location": "https://app.example/cb?code=x", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestNewCorrelationID(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
