@@ -584,6 +584,33 @@ func (h *harness) observedSoFar() []oidc.Observation {
 	return slices.Clone(h.observed)
 }
 
+// CORS with credentials, or with the asker's own origin (the class of "null" origins reflected): documents are for everybody
+// and without credentials, everything else is for nobody's script.
+func TestAttackCORS(t *testing.T) {
+	t.Parallel()
+	h := together(t)
+	token := h.tokens(web).AccessToken
+	for _, origin := range []string{"https://evil.example", "null", "https://app.example", issuer + ".evil.example"} {
+		for _, method := range []string{http.MethodOptions, http.MethodGet, http.MethodPost} {
+			for _, path := range []string{
+				pathToken, pathUserInfo, pathIntrospect, pathRevoke, pathAuthorize, pathResume, pathLogout, pathJWKS, "/.well-known/openid-configuration",
+			} {
+				r := h.request(method, path, nil)
+				r.Header.Set("Origin", origin)
+				r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+				r.Header.Set("Access-Control-Request-Headers", "authorization")
+				r.Header.Set("Authorization", "Bearer "+token)
+				a := h.send(r)
+				public := path == pathJWKS || strings.HasPrefix(path, "/.well-known/")
+				allowed := a.Header.Get("Access-Control-Allow-Origin")
+				if allowed != "" && (allowed != "*" || !public) || a.Header.Get("Access-Control-Allow-Credentials")+a.Header.Get("Access-Control-Allow-Headers") != "" {
+					t.Errorf("%s %s from %s: %v", method, path, origin, a.Header)
+				}
+			}
+		}
+	}
+}
+
 // The error page is no oracle and no canvas: what the request says is shown as text or not at all, and nothing may frame it.
 func TestAttackErrorPage(t *testing.T) {
 	t.Parallel()

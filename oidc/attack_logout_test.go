@@ -140,8 +140,12 @@ func TestAttackLogoutOfAnotherBrowser(t *testing.T) {
 		if len(h.persona.interactions()) != asked || !h.alive() {
 			t.Fatal("a foreign logout went on")
 		}
-		if a := b.get(leave); a.Status != http.StatusOK || h.alive() {
+		a := b.get(leave)
+		if a.Status != http.StatusOK || h.alive() {
 			t.Errorf("the browser itself: %s", a)
+		}
+		if a.Header.Get("X-Frame-Options") != "DENY" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("the last page can be framed: %v", a.Header)
 		}
 		h.demandStays(h.newBrowser().get(leave), "another browser after a POST")
 	})

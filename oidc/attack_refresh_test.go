@@ -438,6 +438,29 @@ func TestAttackRevocationRacesMinting(t *testing.T) {
 	})
 }
 
+// The same for a machine's opaque token, which hangs on its application alone; and an application that merely changed costs
+// nobody a token.
+func TestAttackDisablingRacesMachine(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		ref := h.client(safe).Application
+		mint := func() *answer { return h.token(safe, "grant_type", "client_credentials") }
+		a := h.midway("oidc.token", func() error {
+			app, err := h.people.Applications.Get(t.Context(), ref)
+			if err != nil {
+				return err
+			}
+			app.Name = "Renamed"
+			return h.people.Applications.Replace(t.Context(), app)
+		}, mint)
+		h.issued(a)
+		a = h.midway("oidc.token", func() error { return h.people.Applications.Disable(t.Context(), ref) }, mint)
+		if a.errorCode() != "unauthorized_client" {
+			t.Errorf("%s", a)
+		}
+	})
+}
+
 // midway does use, and end just before the first step of it that writes the kind.
 func (h *harness) midway(kind string, end func() error, use func() *answer) *answer {
 	h.tb.Helper()

@@ -13,6 +13,16 @@ import (
 // exchangeClientCredentials gives a client a token for itself (RFC 6749 §4.4): no refresh token, no ID token, and for a JWT
 // no write. The token carries its application's epoch, which is read just now and compared when the token is used.
 func (p *Provider) exchangeClientCredentials(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
+	for attempt := 0; ; attempt++ {
+		response, err := p.mintOwnToken(ctx, r)
+		if attempt < maxAttempts && p.parentMoved(err) {
+			continue
+		}
+		return response, err
+	}
+}
+
+func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
 	app, err := p.livingApplication(ctx, r.client)
 	if errors.Is(err, errBroken) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled", Status: 400}
