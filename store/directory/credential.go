@@ -14,7 +14,7 @@ type Credential struct {
 	Type    CredentialType `json:"type"`
 	// Label is how its owner calls it.
 	Label string `json:"label,omitempty"`
-	// Epoch moves when the secret is replaced.
+	// Epoch moves when the secret is replaced; it begins anywhere.
 	Epoch   int64     `json:"epoch"`
 	Created time.Time `json:"created"`
 	// Secret is the hash of a password, or the seed of a TOTP authenticator.

@@ -2,6 +2,8 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -95,6 +97,24 @@ func (c *Credentials) EnrollTOTP(ctx context.Context, b *store.Batch, subject st
 	}, secret.Text(seed))
 }
 
+// NewTOTP prepares a TOTP authenticator for AddTOTP. The person has proven it with the code of step, which is thereby spent.
+func (c *Credentials) NewTOTP(subject store.Ref, label string, seed []byte, step int64) *Credential {
+	ref := totpRef(subject)
+	credential := &Credential{
+		Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Subject: subject, Type: TOTPCredential, Label: label, Step: step,
+		Epoch: firstEpoch(), Created: c.db.Now(),
+	}
+	c.seal(credential, secret.Text(seed))
+	return credential
+}
+
+// AddTOTP adds to the batch that a subject who has no TOTP authenticator has the one that NewTOTP prepared. Of several who add
+// one at once one is applied, and the others get a *store.Conflict on Kind. The event is "credential.added".
+func (c *Credentials) AddTOTP(b *store.Batch, credential *Credential) {
+	c.all.Insert(b, credential)
+	b.Event(credential.event("credential.added"))
+}
+
 // AdvanceTOTP adds to the batch that the code of step is spent. The error is ErrReplayed when it, or a later one, was
 // spent before; of several who spend it at once one is applied, and the others get a *store.Conflict on Kind, which
 // means the same.
@@ -114,6 +134,7 @@ func (c *Credentials) put(ctx context.Context, b *store.Batch, credential *Crede
 	old, err := c.Get(ctx, credential.Ref())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		credential.Epoch = firstEpoch()
 		c.all.Insert(b, credential)
 	case err != nil:
 		return err
@@ -123,6 +144,14 @@ func (c *Credentials) put(ctx context.Context, b *store.Batch, credential *Crede
 	}
 	b.Event(credential.event("credential.added"))
 	return nil
+}
+
+// firstEpoch is where the epochs of a new credential begin: not where those of one began that had the same id and was removed,
+// since what was proven by that one must not come back to life.
+func firstEpoch() int64 {
+	var b [8]byte
+	_, _ = rand.Read(b[2:]) // never fails: crypto/rand ends the program instead
+	return int64(binary.BigEndian.Uint64(b[:]))
 }
 
 func (c *Credentials) seal(credential *Credential, text secret.Text) {

@@ -127,25 +127,37 @@ func (s *Sessions) Open(ctx context.Context, cookie string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !secret.Matches(session.SecretHash, presented) || session.Status != Active {
+	if !secret.Matches(session.SecretHash, presented) {
 		return nil, ErrNoSession
+	}
+	if ok, err := s.SignsIn(ctx, session); err != nil {
+		return nil, err
+	} else if !ok {
+		return nil, ErrNoSession
+	}
+	return session, nil
+}
+
+// SignsIn reports whether a session signs its person in, whoever holds its cookie: it has not ended, gone idle or passed a
+// limit, and its Subject is the one it was.
+func (s *Sessions) SignsIn(ctx context.Context, session *Session) (bool, error) {
+	if session.Status != Active {
+		return false, nil
 	}
 	policy, err := Resolve(ctx, s.settings, s.settings.Session, session.Subject.Org, "")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	if session.use, err = s.readUse(ctx, session, policy); err != nil {
-		return nil, err
+		return false, err
 	}
 	if !s.db.Now().Before(session.signsInUntil(policy)) {
-		return nil, ErrNoSession
+		return false, nil
 	}
-	if _, err := s.subjects.check(ctx, session.Subject, session.SubjectEpoch); errors.Is(err, ErrChainBroken) {
-		return nil, ErrNoSession
-	} else if err != nil {
-		return nil, err
+	if _, err := s.subjects.check(ctx, session.Subject, session.SubjectEpoch); !errors.Is(err, ErrChainBroken) {
+		return err == nil, err
 	}
-	return session, nil
+	return false, nil
 }
 
 func (s *Sessions) readUse(ctx context.Context, session *Session, policy SessionPolicy) (sessionUse, error) {
