@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
@@ -38,7 +39,16 @@ func (t enrolExecutor) label(ctx context.Context, s *State) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cmp.Or(user.Email, user.Username), nil
+	return shortened(cmp.Or(user.Email, user.Username)), nil
+}
+
+// shortened is the beginning of a name, as much of it as fits into a key URI: names are bounded in characters, and that in bytes.
+func shortened(name string) string {
+	const limit = 128
+	if len(name) > limit {
+		name = strings.ToValidUTF8(name[:limit], "")
+	}
+	return name
 }
 
 func (t enrolExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
@@ -77,12 +87,13 @@ func (t enrolExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, 
 	if v, refused, err := refusedCode(in, err, "totp-enroll"); refused || err != nil {
 		return v, err
 	}
-	credential := &directory.Credential{Meta: store.Meta{ID: s.Subject.ID + "/" + string(directory.TOTPCredential)}}
+	credential := t.dir.Credentials.NewTOTP(s.Subject, "", s.Data, step)
 	return Verdict{
 		Outcome: Proceed, Subject: in.Account.Subject,
 		Evidence: []directory.Evidence{totpEvidence(in.Account.Subject, credential, s)},
-		Write: func(b *store.Batch) error {
-			return t.dir.Credentials.EnrollTOTP(ctx, b, s.Subject, "", s.Data, step)
+		Write: func(b *store.Batch) error { // never over one that another tab has enrolled meanwhile
+			t.dir.Credentials.AddTOTP(b, credential)
+			return nil
 		},
 	}, nil
 }
