@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -216,9 +215,6 @@ func withQuery(uri string, values url.Values) string {
 	}
 	return uri + separator + values.Encode()
 }
-
-// bound reports whether the request belongs to the browser with that binding cookie.
-func (q *authorizationRequest) bound(browser string) bool { return secret.Matches(q.Browser, browser) }
 
 // formError says what is wrong with a form.
 func formError(err error) *Error {

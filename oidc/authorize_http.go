@@ -5,25 +5,15 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// cookieRequest is the purpose of the cookie that binds authorization and logout requests to a browser.
-const cookieRequest = "request"
-
 // serveAuthorize is the authorization endpoint (RFC 6749 §3.1). A GET goes on at once. A POST may come from another site
 // without our cookies, so it only leaves the request behind and sends the browser to fetch it by itself.
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
-	var form web.Form
-	var bad error
-	if r.Method == http.MethodPost {
-		form, bad = web.ReadBody(w, r)
-	} else {
-		form, bad = web.ReadQuery(r)
-	}
+	form, bad := readBrowserForm(w, r)
 	q, refusal := p.begin(r.Context(), form, bad)
 	if q == nil {
 		p.showError(w, r, refusal)
@@ -39,9 +29,7 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		p.answer(w, q, errorValues(refusal))
 		return
 	}
-	if r.Method != http.MethodPost || p.site.Cookie(r, cookieRequest) != "" {
-		q.Browser = secret.Hash(p.bind(w, r))
-	}
+	q.Browser = p.bind(w, r)
 	b := p.db.Batch()
 	p.requests.Insert(b, q)
 	if err := b.Apply(r.Context()); err != nil {
@@ -58,25 +46,18 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 // serveResume is where the flow, and a browser that posted, come back to.
 func (p *Provider) serveResume(w http.ResponseWriter, r *http.Request) {
 	q, err := p.requests.Get(r.Context(), parseLocator(r.URL.Query().Get("id")))
-	switch {
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) {
 		p.showError(w, r, &Error{Code: "request_expired", Description: "this sign-in has expired, go back to the application and start again", Status: 400})
 		return
-	case err != nil:
-		p.showError(w, r, unavailable(err))
-		return
 	}
-	if q.Browser == "" {
-		q.Browser = secret.Hash(p.bind(w, r))
-		b := p.db.Batch()
-		p.requests.Replace(b, q)
-		if err := b.Apply(r.Context()); err != nil {
-			p.showError(w, r, unavailable(err))
-			return
-		}
+	held := false
+	if err == nil {
+		held, err = p.holds(w, r, &q.Browser, func(b *store.Batch) { p.requests.Replace(b, q) })
 	}
 	switch {
-	case !q.bound(p.site.Cookie(r, cookieRequest)) && !q.bound(p.boundNow(w)):
+	case err != nil:
+		p.showError(w, r, unavailable(err))
+	case !held:
 		p.showError(w, r, &Error{Code: "request_foreign", Description: "this sign-in was begun in another browser", Status: 403})
 	case q.Answer != nil:
 		p.showError(w, r, errFinished)
@@ -178,26 +159,6 @@ func (p *Provider) Restart(sealed string) (string, error) {
 		return "", err
 	}
 	return p.site.Path(pathAuthorize) + "?" + string(parameters), nil
-}
-
-// bind returns the secret of the browser's binding cookie, and sets one when there is none.
-func (p *Provider) bind(w http.ResponseWriter, r *http.Request) string {
-	if value := p.site.Cookie(r, cookieRequest); value != "" {
-		return value
-	}
-	fresh := secret.New().Reveal()
-	p.site.SetCookie(w, cookieRequest, fresh, 0)
-	return fresh
-}
-
-// boundNow is the binding secret that this very response sets, "" when it sets none.
-func (p *Provider) boundNow(w http.ResponseWriter) string {
-	for _, line := range w.Header().Values("Set-Cookie") {
-		if c, err := http.ParseSetCookie(line); err == nil && c.Name == p.site.CookieName(cookieRequest) {
-			return c.Value
-		}
-	}
-	return ""
 }
 
 // answer sends the authorization response to the proven redirect URI.

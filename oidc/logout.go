@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -27,8 +26,8 @@ type logoutRequest struct {
 	// Session is the one that id_token_hint names: whoever holds that token need not be asked.
 	Session   string   `json:"session,omitempty"`
 	UILocales []string `json:"ui_locales,omitempty"`
-	// Browser is the digest of the binding cookie's secret, as in an authorization request.
-	Browser string `json:"browser,omitempty"`
+	// Browser is whom the request belongs to.
+	Browser binding `json:"browser,omitempty"`
 }
 
 // idTokenHint is what is believed of an ID token of ours that comes back.
@@ -119,8 +118,6 @@ func (q *logoutRequest) interaction(resume, clientName string) directory.Interac
 	}
 	return in
 }
-
-func (q *logoutRequest) bound(browser string) bool { return secret.Matches(q.Browser, browser) }
 
 // revokeGrantsIn revokes the grants that live in a session that has ended. Nothing can be minted below it any more, so what
 // is left to do may be done twice.

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -14,21 +13,13 @@ import (
 // serveLogout is the end-session endpoint (OpenID Connect RP-Initiated Logout 1.0 §2). Like the authorization endpoint it
 // only takes the request; ending anything waits for a request of the browser's own.
 func (p *Provider) serveLogout(w http.ResponseWriter, r *http.Request) {
-	var form web.Form
-	var bad error
-	if r.Method == http.MethodPost {
-		form, bad = web.ReadBody(w, r)
-	} else {
-		form, bad = web.ReadQuery(r)
-	}
+	form, bad := readBrowserForm(w, r)
 	q, refusal := p.beginLogout(r.Context(), form, bad)
 	if refusal != nil {
 		p.showError(w, r, refusal)
 		return
 	}
-	if r.Method != http.MethodPost || p.site.Cookie(r, cookieRequest) != "" {
-		q.Browser = secret.Hash(p.bind(w, r))
-	}
+	q.Browser = p.bind(w, r)
 	b := p.db.Batch()
 	p.logouts.Insert(b, q)
 	if err := b.Apply(r.Context()); err != nil {
@@ -45,18 +36,15 @@ func (p *Provider) serveLeave(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, r, &Error{Code: "request_expired", Description: "this logout has expired", Status: 400})
 		return
 	}
-	if err == nil && q.Browser == "" {
-		q.Browser = secret.Hash(p.bind(w, r))
-		b := p.db.Batch()
-		p.logouts.Replace(b, q)
-		err = b.Apply(r.Context())
+	held := false
+	if err == nil {
+		held, err = p.holds(w, r, &q.Browser, func(b *store.Batch) { p.logouts.Replace(b, q) })
+	}
+	if err == nil && !held {
+		err = &Error{Code: "request_foreign", Description: "this logout was begun in another browser", Status: 403}
 	}
 	if err != nil {
-		p.showError(w, r, unavailable(err))
-		return
-	}
-	if !q.bound(p.site.Cookie(r, cookieRequest)) && !q.bound(p.boundNow(w)) {
-		p.showError(w, r, &Error{Code: "request_foreign", Description: "this logout was begun in another browser", Status: 403})
+		p.showError(w, r, asError(err))
 		return
 	}
 	if err := p.leave(w, r, q); err != nil {

@@ -40,9 +40,8 @@ type authorizationRequest struct {
 	HintSubject  string         `json:"hint_subject,omitempty"`
 	UILocales    []string       `json:"ui_locales,omitempty"`
 	Claims       *claimsRequest `json:"claims,omitempty"`
-	// Browser is the digest of the binding cookie's secret; "" until the first same-origin request that follows a
-	// cross-site POST.
-	Browser string `json:"browser,omitempty"`
+	// Browser is whom the request belongs to.
+	Browser binding `json:"browser,omitempty"`
 	// Restart is the request as it came, for a fresh start from an expired page. It is sealed because an id_token_hint
 	// may be in it.
 	Restart store.Sealed `json:"restart,omitempty"`
