@@ -1,0 +1,70 @@
+package oidc_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// TestRefreshForMonths holds that a refresh token in use outlives everything that it was issued under: the records of its
+// grant and of its session live as long as it does.
+func TestRefreshForMonths(t *testing.T) {
+	t.Parallel()
+	for name, scope := range map[string]string{"with the session": "openid", "offline": "openid offline_access"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			placements(t, func(t *testing.T, h *harness) {
+				tokens := h.tokens(web, "scope", scope)
+				for day := range 70 { // more than twice what expiries are moved by
+					h.clock.advance(23 * time.Hour)
+					if _, err := h.db.Purge(t.Context(), 1000); err != nil {
+						t.Fatal(err)
+					}
+					a := h.refresh(web, tokens.RefreshToken)
+					if !gotTokens(a) {
+						t.Fatalf("day %d: %s", day, a)
+					}
+					tokens = h.issued(a)
+				}
+				if a := h.userInfo(tokens.AccessToken); !gotOK(a) {
+					t.Errorf("userinfo: %s", a)
+				}
+				h.must(h.people.Sessions.End(t.Context(), h.persona.lastSession().Ref(), "test"))
+				if survives := gotTokens(h.refresh(web, tokens.RefreshToken)); survives != (name == "offline") {
+					t.Errorf("after the end of the session the refresh token lives: %v", survives)
+				}
+			})
+		})
+	}
+}
+
+// TestRefreshWithoutOpenID holds that a token keeps what it has no ID token for.
+func TestRefreshWithoutOpenID(t *testing.T) {
+	t.Parallel()
+	h := together(t)
+	tokens := h.issued(h.refresh(web, h.tokens(web, "scope", "profile").RefreshToken))
+	if tokens.IDToken != "" || tokens.Scope != "profile" {
+		t.Errorf("got %+v", tokens)
+	}
+}
+
+// TestRefreshKeepsTheSignIn holds that a refreshed ID token tells of the sign-in, not of the refresh (OpenID Connect Core
+// §12.2).
+func TestRefreshKeepsTheSignIn(t *testing.T) {
+	t.Parallel()
+	h := together(t)
+	h.persona.acts(script{Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}, {Method: "totp", AMR: []string{"otp"}}}})
+	first := h.tokens(web)
+	h.clock.advance(20 * time.Minute)
+	again := h.issued(h.refresh(web, first.RefreshToken))
+	before, after := claims(t, first.IDToken), claims(t, again.IDToken)
+	for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "azp", "sid"} {
+		if before[name] == nil || before[name] != after[name] {
+			t.Errorf("%s was %v and is %v", name, before[name], after[name])
+		}
+	}
+	if before["acr"] != directory.ACR2 || before["iat"] == after["iat"] {
+		t.Errorf("before %v, after %v", before, after)
+	}
+}
