@@ -23,7 +23,7 @@ func TestUsers(t *testing.T) {
 	t.Parallel()
 	directorytest.Run(t, func(t *testing.T) directorytest.Target {
 		t.Helper()
-		people := newCustomers(5000)
+		people := newCustomers(1000)
 		errAnn := people.signUp("ann", "Ann Example", "ann@example.com", password)
 		keys, errKeys := store.NewKeyRing(store.GenerateRingKey())
 		db, errDB := store.Open(store.Config{Driver: memory.New(), Keys: keys})
@@ -106,7 +106,7 @@ func start(t *testing.T) string {
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, "127.0.0.1:0", in)
+		err := run(ctx, "127.0.0.1:0", 1000, in)
 		_ = in.CloseWithError(errors.Join(io.EOF, err))
 		done <- err
 	}()

@@ -22,17 +22,18 @@ import (
 
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
+	rounds := flag.Int("rounds", 600_000, "what a password hash costs, in rounds of PBKDF2")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *address, os.Stdout); err != nil {
+	if err := run(ctx, *address, *rounds, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run serves the shop until ctx is done.
-func run(ctx context.Context, address string, out io.Writer) error {
-	people := newCustomers(600_000)
+func run(ctx context.Context, address string, rounds int, out io.Writer) error {
+	people := newCustomers(rounds)
 	if err := people.signUp("ann", "Ann Example", "ann@example.com", "correct horse battery staple"); err != nil {
 		return err
 	}
