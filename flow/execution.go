@@ -129,6 +129,13 @@ func (x *execution) prove(v Verdict) bool {
 	return true
 }
 
+// age leaves behind what was carried over and has become too old for the request while its pages lay open.
+func (x *execution) age(now time.Time) {
+	if slices.ContainsFunc(x.Carried, isPrimary) {
+		x.Carried = accepted(x.Request, x.Carried, now)
+	}
+}
+
 // wanted is the id of the one subject that may answer the request; "" when anybody may.
 func wanted(in directory.Interaction) string { return cmp.Or(in.HintSubject, in.Subject.ID) }
 
@@ -155,7 +162,7 @@ func (e *Engine) find(ctx context.Context, id, browser string) (*execution, erro
 	if !secret.Matches(x.Browser, browser) {
 		return nil, errForeign
 	}
-	if !x.Done && (e.executor(x) == nil || e.plan(x).step(x.Step) == nil) {
+	if !x.Done && (e.executor(x) == nil || e.plan(x) == nil || e.plan(x).step(x.Step) == nil) {
 		return nil, errUnknownFlow // it began under another plan
 	}
 	return x, nil

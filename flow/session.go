@@ -34,6 +34,18 @@ func (e *Engine) EndSession(w http.ResponseWriter, r *http.Request, ref store.Re
 	return nil
 }
 
+// leaving makes a logout that was confirmed one of the session that the browser has now: another tab may have begun a new one
+// since the question was asked, and who said yes must not stay signed in.
+func (e *Engine) leaving(r *http.Request, x *execution) error {
+	session, err := e.CurrentSession(r)
+	if err == nil {
+		x.Session = session.Ref()
+	} else if errors.Is(err, directory.ErrNoSession) {
+		err = nil
+	}
+	return err
+}
+
 // SignedOut writes the page that says that the person is signed out, for a logout that leads nowhere else.
 func (e *Engine) SignedOut(w http.ResponseWriter, r *http.Request, in directory.Interaction) {
 	branding, err := e.branding(r.Context(), in.Organization, in.Application)
@@ -77,7 +89,7 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 	if current != nil && current.Subject != x.Subject {
 		in.displaced, current = current, nil
 	}
-	if in.session, err = e.ownSession(ctx, x, subject, current); err != nil || x.Refusal != "" {
+	if in.session, err = e.ownSession(ctx, x, current); err != nil || x.Refusal != "" {
 		return nil, err
 	}
 	if in.session == nil {
@@ -98,29 +110,40 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 }
 
 // ownSession returns the session that the flow's proofs belong into: the browser's, if it is of the same person, else the one
-// that the flow builds on, else the one that it has begun already; nil when there is none. Evidence that was carried over
-// counts only as long as the session that it comes from lives.
-func (e *Engine) ownSession(ctx context.Context, x *execution, subject *directory.Subject, current *directory.Session) (*directory.Session, error) {
-	var base *directory.Session
-	if x.BaseSubject == x.Subject {
-		session, err := e.dir.Sessions.Get(ctx, x.Base)
-		switch {
-		case err == nil && session.Status == directory.Active && session.SubjectEpoch == subject.Epoch:
-			base = session
-		case err != nil && !errors.Is(err, store.ErrNotFound):
-			return nil, err
-		case len(x.Carried) > 0:
-			x.refuse(directory.LoginRequired)
-			return nil, nil
-		}
-	}
+// that the flow builds on, else the one that it has begun already; nil when there is none.
+func (e *Engine) ownSession(ctx context.Context, x *execution, current *directory.Session) (*directory.Session, error) {
+	base, err := e.baseSession(ctx, x)
 	switch {
+	case err != nil || x.Refusal != "":
+		return nil, err
 	case current != nil:
 		return current, nil
 	case base != nil:
 		return base, nil
 	}
 	return e.named(ctx, x)
+}
+
+// baseSession returns the session that the flow builds on, nil when there is none that would sign the person in by now. Evidence
+// that was carried over from it counts no longer than that: without it, the flow turns into a refusal.
+func (e *Engine) baseSession(ctx context.Context, x *execution) (*directory.Session, error) {
+	if x.BaseSubject != x.Subject {
+		return nil, nil
+	}
+	session, err := e.dir.Sessions.Get(ctx, x.Base)
+	if err == nil {
+		var ok bool
+		if ok, err = e.dir.Sessions.SignsIn(ctx, session); ok {
+			return session, nil
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if len(x.Carried) > 0 {
+		x.refuse(directory.LoginRequired)
+	}
+	return nil, nil
 }
 
 // named returns the session that the flow has begun already, if an earlier post got so far and no further.

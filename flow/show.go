@@ -112,6 +112,9 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 		ApplicationName: x.Request.ApplicationName, Person: x.Person, Restart: x.Request.Restart, Expires: x.Expires,
 		Locales: x.Request.Locales, RedirectOrigins: x.Request.RedirectOrigins,
 	}
+	if len(view.Restart) > web.MaxFormBytes/2 { // the answer to the page must fit into a form
+		view.Restart = ""
+	}
 	var err error
 	if view.Branding, err = e.branding(ctx, x.Request.Organization, x.Request.Application); err != nil {
 		return View{}, err

@@ -261,6 +261,7 @@ func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}
+	x.age(e.db.Now())
 	s, err := e.state(x)
 	if err != nil {
 		return nil, err
@@ -273,10 +274,18 @@ func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict
 	if step != nil {
 		return nil, e.enter(r.Context(), x, step)
 	}
-	if err := e.conclude(r.Context(), x, s); err != nil || x.Refusal != "" || len(x.Proven) == 0 {
+	if err := e.conclude(r.Context(), x, s); err != nil || x.Refusal != "" {
 		return nil, err
 	}
-	return e.signIn(r, b, x)
+	switch {
+	case x.Request.Purpose == directory.SignOut:
+		return nil, e.leaving(r, x)
+	case len(x.Proven) > 0:
+		return e.signIn(r, b, x)
+	case x.Request.Purpose == directory.SignIn: // all that counts was carried over
+		_, err = e.baseSession(r.Context(), x)
+	}
+	return nil, err
 }
 
 // enter brings x to a step.
