@@ -109,3 +109,24 @@ func FuzzParseSet(f *testing.F) {
 		}
 	})
 }
+
+// A header means the same whether or not it has the spelling that is read without a JSON decoder: a blank behind it makes
+// the difference.
+func FuzzHeader(f *testing.F) {
+	for _, header := range []string{
+		`{"alg":"ES256","kid":"a","typ":"at+jwt"}`, `{"alg":"ES256"}`, `{"alg":"ES256","typ":"JWT"}`, `{"alg":"none"}`, `{"alg":""}`,
+		`{"alg":"ES256","typ":"JWT","kid":"a"}`, `{"alg":"ES256","kid":"a","kid":"b"}`, `{"alg":"ES256","alg":"ES256"}`,
+		`{"alg":"ES256","kid":"\u0061"}`, `{"alg":"ES256","kid":"ü"}`, "{\"alg\":\"ES256\",\"kid\":\"\xff\"}", `{"alg":"ES256","kid":"a"`,
+		`{"alg":"ES256","kid":"a"},`, `{"alg":"ES256","Kid":"a"}`, `{"alg":"ES256","kid":"a\"}`, `{"alg":"ES256","kid":null}`,
+		"{\"alg\":\"ES256\",\"kid\":\"\t\"}", `{"alg":"ES256","crit":["b64"]}`, `{}`, ``,
+	} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		plain, _, err := jose.Peek(compact(header, "{}", nil))
+		other, _, otherErr := jose.Peek(compact(header+" ", "{}", nil))
+		if plain != other || (err == nil) != (otherErr == nil) || errors.Is(err, jose.ErrAlgorithm) != errors.Is(otherErr, jose.ErrAlgorithm) {
+			t.Fatalf("%q is %v, %v; with a blank behind it %v, %v", header, plain, err, other, otherErr)
+		}
+	})
+}

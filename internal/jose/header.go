@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -79,6 +80,12 @@ func decodeSegment(s string) ([]byte, error) {
 }
 
 func parseHeader(data []byte) (Header, json.RawMessage, error) {
+	if h, ok := plainHeader(data); ok {
+		if _, err := h.Alg.scheme(); err != nil {
+			return Header{}, nil, err
+		}
+		return h, nil, nil
+	}
 	var h struct {
 		Alg  Algorithm       `json:"alg"`
 		Kid  string          `json:"kid"`
@@ -100,4 +107,38 @@ func parseHeader(data []byte) (Header, json.RawMessage, error) {
 		return Header{}, nil, err
 	}
 	return Header{Alg: h.Alg, Kid: h.Kid, Typ: h.Typ}, h.JWK, nil
+}
+
+// plainHeader reads a header that is spelled as Sign spells it, which is that of every token of our own: "alg", "kid" and
+// "typ" in this order, without blanks and escapes. Any other spelling is parseHeader's to judge.
+func plainHeader(data []byte) (h Header, ok bool) {
+	alg, rest, ok := plainMember(data, `{"alg":"`)
+	if !ok {
+		return Header{}, false
+	}
+	h.Alg = Algorithm(alg)
+	if kid, behind, ok := plainMember(rest, `,"kid":"`); ok {
+		h.Kid, rest = kid, behind
+	}
+	if typ, behind, ok := plainMember(rest, `,"typ":"`); ok {
+		h.Typ, rest = typ, behind
+	}
+	return h, string(rest) == "}"
+}
+
+// plainMember cuts a string off data, between what stands before it and its quotation mark.
+func plainMember(data []byte, before string) (value string, rest []byte, ok bool) {
+	if !bytes.HasPrefix(data, []byte(before)) {
+		return "", nil, false
+	}
+	data = data[len(before):]
+	for i, c := range data {
+		switch {
+		case c == '"':
+			return string(data[:i]), data[i+1:], true
+		case c < ' ' || c > '~' || c == '\\':
+			return "", nil, false
+		}
+	}
+	return "", nil, false
 }
