@@ -44,8 +44,7 @@ func ReadQuery(r *http.Request, repeatable ...string) (Form, error) {
 
 // ReadBody reads the parameters of an application/x-www-form-urlencoded body; those of the URL are not looked at.
 func ReadBody(w http.ResponseWriter, r *http.Request, repeatable ...string) (Form, error) {
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if !isForm(r.Header.Get("Content-Type")) {
 		return Form{}, &FormError{http.StatusUnsupportedMediaType, "the body must be application/x-www-form-urlencoded"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxFormBytes))
@@ -56,6 +55,16 @@ func ReadBody(w http.ResponseWriter, r *http.Request, repeatable ...string) (For
 		return Form{}, &FormError{http.StatusBadRequest, "the body could not be read"}
 	}
 	return ParseForm(string(body), repeatable...)
+}
+
+// isForm reports whether a Content-Type is that of a form. Almost all have it without parameters.
+func isForm(contentType string) bool {
+	const form = "application/x-www-form-urlencoded"
+	if contentType == form {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == form
 }
 
 // ParseForm decodes application/x-www-form-urlencoded text.
@@ -88,7 +97,7 @@ func calling(name string) string {
 }
 
 func notText(s string) bool {
-	return !utf8.ValidString(s) || slices.Contains([]byte(s), 0)
+	return !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0
 }
 
 // Value returns the value of a parameter, "" when it is absent or empty.
