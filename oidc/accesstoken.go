@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -98,14 +99,28 @@ func (p *Provider) openJWT(ctx context.Context, text string) (*presentedToken, e
 		return nil, err
 	}
 	t := &presentedToken{}
-	if json.Unmarshal(payload, &t.claims) != nil || json.Unmarshal(payload, &t.extra) != nil {
+	if json.Unmarshal(payload, &t.claims) != nil {
+		return nil, errBroken
+	}
+	if t.extra, err = furtherClaims(payload, &t.claims); err != nil {
 		return nil, errBroken
 	}
 	if t.claims.Issuer != p.site.Issuer() || t.claims.ClientID == "" || t.claims.JTI == "" || t.claims.Grant == "" && t.claims.Epoch == nil {
 		return nil, errBroken
 	}
-	maps.DeleteFunc(t.extra, func(name string, _ json.RawMessage) bool { return isProtocolClaim(name) })
 	return t, nil
+}
+
+// furtherClaims returns the claims of a payload that a hook has added. Most payloads are nothing but the claims that were
+// decoded from them, written anew, and need no second look.
+func furtherClaims(payload []byte, claims *accessClaims) (map[string]json.RawMessage, error) {
+	if own, err := json.Marshal(claims); err == nil && bytes.Equal(own, payload) {
+		return nil, nil
+	}
+	var all map[string]json.RawMessage
+	err := json.Unmarshal(payload, &all)
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return isProtocolClaim(name) })
+	return all, err
 }
 
 // isTokenFault reports whether an error of verify is about the token and not about us.

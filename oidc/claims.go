@@ -55,18 +55,15 @@ func (q claimRequest) texts() []string {
 // wanted lists the claims that are to be released at the userinfo endpoint, or in the ID token. Scopes release at the
 // userinfo endpoint alone, because the code flow always has one (OpenID Connect Core §5.4).
 func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequest, scopes []string) []string {
-	names := map[string]bool{}
+	var names []string
 	for _, s := range scopes {
-		for _, c := range scopeClaims(s) {
-			names[c] = true
-		}
+		names = append(names, scopeClaims(s)...)
 	}
 	if q != nil {
-		for name := range section(q) {
-			names[name] = true
-		}
+		names = slices.AppendSeq(names, maps.Keys(section(q)))
 	}
-	return slices.Sorted(maps.Keys(names))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func userInfoSection(q *claimsRequest) map[string]claimRequest { return q.UserInfo }
@@ -87,14 +84,25 @@ func DirectoryClaims(ctx context.Context, d *directory.Directory, subject *direc
 	if claims == nil {
 		claims = map[string]any{}
 	}
-	for name, text := range map[string]string{
-		"name": u.Name, "given_name": u.GivenName, "family_name": u.FamilyName, "middle_name": u.MiddleName,
-		"nickname": u.Nickname, "preferred_username": u.Username, "profile": u.Profile, "picture": u.Picture,
-		"website": u.Website, "gender": u.Gender, "birthdate": u.Birthdate, "zoneinfo": u.Zoneinfo, "locale": u.Locale,
-		"email": u.Email, "phone_number": u.Phone,
+	for _, c := range [...]struct{ name, text string }{
+		{"name", u.Name},
+		{"given_name", u.GivenName},
+		{"family_name", u.FamilyName},
+		{"middle_name", u.MiddleName},
+		{"nickname", u.Nickname},
+		{"preferred_username", u.Username},
+		{"profile", u.Profile},
+		{"picture", u.Picture},
+		{"website", u.Website},
+		{"gender", u.Gender},
+		{"birthdate", u.Birthdate},
+		{"zoneinfo", u.Zoneinfo},
+		{"locale", u.Locale},
+		{"email", u.Email},
+		{"phone_number", u.Phone},
 	} {
-		if text != "" {
-			claims[name] = text
+		if c.text != "" {
+			claims[c.name] = c.text
 		}
 	}
 	if u.Email != "" {

@@ -79,6 +79,9 @@ func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (we
 
 // refuseQuerySecrets refuses what must not stand in a URL, where it is logged (RFC 6749 §2.3.1, §3.2).
 func refuseQuerySecrets(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
 	query := r.URL.Query()
 	for _, name := range []string{"client_secret", "code", "refresh_token", "password", "token", "access_token"} {
 		if query.Has(name) {
