@@ -26,7 +26,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -104,16 +103,3 @@ func (o options) run(ctx context.Context) error {
 }
 
 func halfOfCPUs() int { return max(1, runtime.NumCPU()/2) }
-
-// waitForEnd returns when the process that started this one is gone, or the context ends.
-func waitForEnd(ctx context.Context, parent io.Reader) {
-	ended := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(io.Discard, parent)
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-	}
-}
