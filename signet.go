@@ -180,7 +180,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.Ser
 func (p *Provider) Mount(mux *http.ServeMux) {
 	p.OIDC.Mount(mux)
 	for _, r := range p.flow.Routes() {
-		mux.Handle(r.Path, r.Handler)
+		mux.Handle("GET "+r.Path, r.Handler)
+		mux.Handle("POST "+r.Path, r.Handler)
 	}
 	mux.Handle("GET "+p.prefix()+pages.Assets, p.pages)
 }

@@ -236,27 +236,23 @@ const (
 // routeTable gives every endpoint its class. The metadata of RFC 8414 lies between host and issuer path, that of OpenID
 // Connect behind it; both are served in both places, because clients disagree.
 func (p *Provider) routeTable() []web.Route {
-	page := func(h http.HandlerFunc) http.Handler {
-		return web.Methods(h, http.MethodGet, http.MethodHead, http.MethodPost)
-	}
-	read := func(h http.HandlerFunc) http.Handler { return web.Methods(h, http.MethodGet, http.MethodHead) }
-	post := func(h http.HandlerFunc) http.Handler { return web.Methods(h, http.MethodPost) }
+	get, post, both := []string{http.MethodGet}, []string{http.MethodPost}, []string{http.MethodGet, http.MethodPost}
 	routes := []web.Route{
-		{Path: pathAuthorize, Class: web.CrossOrigin, Handler: page(p.serveAuthorize)},
-		{Path: pathResume, Class: web.SameOrigin, Handler: read(p.serveResume)},
-		{Path: pathLogout, Class: web.CrossOrigin, Handler: page(p.serveLogout)},
-		{Path: pathLeave, Class: web.SameOrigin, Handler: read(p.serveLeave)},
-		{Path: pathToken, Class: web.TokenAuthenticated, Handler: post(p.serveToken)},
-		{Path: pathIntro, Class: web.TokenAuthenticated, Handler: post(p.serveIntrospect)},
-		{Path: pathRevoke, Class: web.TokenAuthenticated, Handler: post(p.serveRevoke)},
-		{Path: pathUserInfo, Class: web.TokenAuthenticated, Handler: web.Methods(p.serveUserInfo, http.MethodGet, http.MethodPost)},
-		{Path: pathJWKS, Class: web.TokenAuthenticated, Handler: read(p.serveJWKS)},
+		{Path: pathAuthorize, Methods: both, Class: web.CrossOrigin, Handler: p.serveAuthorize},
+		{Path: pathResume, Methods: get, Class: web.SameOrigin, Handler: p.serveResume},
+		{Path: pathLogout, Methods: both, Class: web.CrossOrigin, Handler: p.serveLogout},
+		{Path: pathLeave, Methods: get, Class: web.SameOrigin, Handler: p.serveLeave},
+		{Path: pathToken, Methods: post, Class: web.TokenAuthenticated, Handler: p.serveToken},
+		{Path: pathIntro, Methods: post, Class: web.TokenAuthenticated, Handler: p.serveIntrospect},
+		{Path: pathRevoke, Methods: post, Class: web.TokenAuthenticated, Handler: p.serveRevoke},
+		{Path: pathUserInfo, Methods: both, Class: web.TokenAuthenticated, Handler: p.serveUserInfo},
+		{Path: pathJWKS, Methods: get, Class: web.TokenAuthenticated, Handler: p.serveJWKS},
 	}
 	for _, wellKnown := range []string{pathDiscovery, pathMetadata} {
-		routes = append(routes, web.Route{Path: wellKnown, Class: web.TokenAuthenticated, Handler: read(p.serveMetadata)})
+		routes = append(routes, web.Route{Path: wellKnown, Methods: get, Class: web.TokenAuthenticated, Handler: p.serveMetadata})
 		if p.site.Prefix() != "" {
 			routes = append(routes, web.Route{
-				Path: wellKnown + p.site.Prefix(), AtRoot: true, Class: web.TokenAuthenticated, Handler: read(p.serveMetadata),
+				Path: wellKnown + p.site.Prefix(), AtRoot: true, Methods: get, Class: web.TokenAuthenticated, Handler: p.serveMetadata,
 			})
 		}
 	}

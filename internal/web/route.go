@@ -19,44 +19,28 @@ const (
 // Route is one line of the route table.
 type Route struct {
 	// Path is below the issuer's, or from the root of the host when AtRoot.
-	Path    string
-	AtRoot  bool
+	Path   string
+	AtRoot bool
+	// Methods are those that the Handler takes; GET includes HEAD. Others are answered with 405 (RFC 9110 §15.5.6).
+	Methods []string
 	Class   Class
-	Handler http.Handler
+	Handler http.HandlerFunc
 }
 
-// Mount registers the routes of the site on a mux, each protected as its class demands.
+// Mount registers the routes of the site on a mux, each protected as its class demands, and each with its methods: a host
+// may have a catch-all of its own for one method, such as "GET /".
 func (s *Site) Mount(mux *http.ServeMux, routes []Route) {
 	sameOrigin := http.NewCrossOriginProtection()
 	for _, r := range routes {
-		path, handler := r.Path, r.Handler
+		path, handler := r.Path, http.Handler(r.Handler)
 		if !r.AtRoot {
 			path = s.Path(r.Path)
 		}
 		if r.Class == SameOrigin {
 			handler = sameOrigin.Handler(handler)
 		}
-		mux.Handle(path, handler)
-	}
-}
-
-// Methods answers 405 to every method that is not listed (RFC 9110 §15.5.6).
-func Methods(handler http.HandlerFunc, methods ...string) http.Handler {
-	allow := ""
-	for i, m := range methods {
-		if i > 0 {
-			allow += ", "
+		for _, method := range r.Methods {
+			mux.Handle(method+" "+path, handler)
 		}
-		allow += m
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, m := range methods {
-			if r.Method == m {
-				handler(w, r)
-				return
-			}
-		}
-		w.Header().Set("Allow", allow)
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-	})
 }
