@@ -98,18 +98,22 @@ func (p *Provider) parentsOf(ctx context.Context, g *Grant) (*chain, error) {
 }
 
 // check adds to a minting batch that the parents still stand as they were read, and keeps the session's record alive for
-// as long as the grant may live.
-func (p *Provider) check(b *store.Batch, c *chain) {
+// as long as the grant may live. It reports whether that meant to move the session's expiry, which the record of the
+// participant must follow.
+func (p *Provider) check(b *store.Batch, c *chain) (moved bool) {
 	d := p.config.Directory
 	d.Subjects.Check(b, c.subject)
 	d.Applications.Check(b, c.application)
-	switch {
-	case c.session == nil:
-	case !c.session.Expires.IsZero() && c.session.Expires.Before(c.grant.Expires):
+	if c.session == nil {
+		return false
+	}
+	moved = !c.session.Expires.IsZero() && c.session.Expires.Before(c.grant.Expires)
+	if moved {
 		d.Sessions.Extend(b, c.session, c.grant.Expires.Add(grantMargin))
-	default:
+	} else {
 		d.Sessions.Check(b, c.session)
 	}
+	return moved
 }
 
 // grantMargin is how much further than needed an expiry is moved, so that it is moved seldom.

@@ -150,7 +150,11 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	b := p.db.Batch()
 	p.families.Replace(b, f)
 	p.checkGrant(b, c, latest(f.Expires, time.Unix(t.access.Expires, 0)))
-	p.check(b, c)
+	if p.check(b, c) {
+		if err := p.join(ctx, b, c); err != nil {
+			return nil, err
+		}
+	}
 	p.write(b, t)
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
