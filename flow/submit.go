@@ -108,7 +108,7 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 		engine := slices.Contains([]string{flowField, seqField, actionField, restartField}, name)
 		consent := name == consentField && len(prompt.Consent) > 0
 		if !own && !engine && !consent {
-			return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: fmt.Sprintf("the page has no field %.40q", name)}
+			return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such field"}
 		}
 	}
 	return in, nil
