@@ -10,12 +10,17 @@ import (
 // Batch is one atomic step of several operations: any number on durable kinds, at most one on an ephemeral kind. It is
 // made by DB.Batch, filled by Collections, and done by Apply, once. It is not safe for concurrent use.
 type Batch struct {
-	db      *DB
-	ops     []Op
-	metas   []*Meta // beside ops: whose version moves when the step is done
-	results []func(Result)
-	err     error
-	done    bool
+	db    *DB
+	items []item
+	err   error
+	done  bool
+}
+
+// item is an operation with what is told of its Result; either may be nil.
+type item struct {
+	op    Op
+	meta  *Meta  // whose version moves
+	count *int64 // what an Add has counted
 }
 
 // Batch returns an empty batch.
@@ -24,24 +29,26 @@ func (db *DB) Batch() *Batch { return &Batch{db: db} }
 // Add adds delta to a counter (see Add) and returns where its new value is found once the batch is applied.
 func (b *Batch) Add(kind Kind, ref Ref, delta int64, expires time.Time) *int64 {
 	count := new(int64)
-	b.append(Add(kind, ref, delta, expires), nil)
-	b.results[len(b.ops)-1] = func(r Result) { *count = r.Count }
+	b.append(item{op: Add(kind, ref, delta, expires), count: count})
 	return count
 }
 
 // Check demands that the record stand unchanged at version.
-func (b *Batch) Check(kind Kind, ref Ref, version int64) { b.append(Check(kind, ref, version), nil) }
+func (b *Batch) Check(kind Kind, ref Ref, version int64) {
+	b.append(item{op: Check(kind, ref, version)})
+}
 
 // Len is the number of operations so far.
-func (b *Batch) Len() int { return len(b.ops) }
+func (b *Batch) Len() int { return len(b.items) }
 
 // Now is the time by which the batch will be judged, for values that are being written.
 func (b *Batch) Now() time.Time { return b.db.Now() }
 
-func (b *Batch) append(op Op, m *Meta) {
-	b.ops = append(b.ops, op)
-	b.metas = append(b.metas, m)
-	b.results = append(b.results, nil)
+func (b *Batch) append(i item) {
+	if b.items == nil {
+		b.items = make([]item, 0, 4) // most batches have some
+	}
+	b.items = append(b.items, i)
 }
 
 func (b *Batch) write(verb Verb, m *Meta, encode func() (Record, error)) {
@@ -50,7 +57,7 @@ func (b *Batch) write(verb Verb, m *Meta, encode func() (Record, error)) {
 		b.err = errors.Join(b.err, err)
 		return
 	}
-	b.append(Op{Verb: verb, Record: r}, m)
+	b.append(item{op: Op{Verb: verb, Record: r}, meta: m})
 }
 
 // Apply does the whole batch, or nothing of it, and moves the versions of the values that were written. The error of a
@@ -81,8 +88,8 @@ func (b *Batch) Apply(ctx context.Context) error {
 
 // split returns the indexes of the durable and of the ephemeral operations.
 func (b *Batch) split() (durable, ephemeral []int) {
-	for i, op := range b.ops {
-		if op.Record.Kind.Ephemeral {
+	for i := range b.items {
+		if b.items[i].op.Record.Kind.Ephemeral {
 			ephemeral = append(ephemeral, i)
 		} else {
 			durable = append(durable, i)
@@ -97,18 +104,18 @@ func (b *Batch) apply(ctx context.Context, where Ephemeral, indexes []int) error
 	}
 	ops := make([]Op, len(indexes))
 	for i, index := range indexes {
-		ops[i] = b.ops[index]
+		ops[i] = b.items[index].op
 	}
 	results, err := where.Apply(ctx, b.db.Now(), ops...)
 	if err != nil {
 		return renumber(err, indexes)
 	}
 	for i, index := range indexes {
-		if m := b.metas[index]; m != nil {
+		if m := b.items[index].meta; m != nil {
 			m.Version = results[i].Version
 		}
-		if report := b.results[index]; report != nil {
-			report(results[i])
+		if count := b.items[index].count; count != nil {
+			*count = results[i].Count
 		}
 	}
 	return nil

@@ -222,13 +222,13 @@ func (c *Collection[T]) Replace(b *Batch, v *T) {
 // Delete adds to the batch that the record of v is removed at the version v was read at.
 func (c *Collection[T]) Delete(b *Batch, v *T) {
 	m := c.meta(v)
-	b.append(Delete(c.typ.Kind, m.Ref(), m.Version), m)
+	b.append(item{op: Delete(c.typ.Kind, m.Ref(), m.Version), meta: m})
 }
 
 // Check adds to the batch that the record of v must stand at the version v was read at.
 func (c *Collection[T]) Check(b *Batch, v *T) {
 	m := c.meta(v)
-	b.append(Check(c.typ.Kind, m.Ref(), m.Version), nil)
+	b.append(item{op: Check(c.typ.Kind, m.Ref(), m.Version)})
 }
 
 // Encode returns the record of v as a Batch would write it.
