@@ -45,7 +45,9 @@ func (t Text) Hash() string { return Hash(string(t)) }
 // Hash returns the SHA-256 digest of s as 43 characters of unpadded base64url.
 func Hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // Matches reports whether presented is the secret that was stored as hash. An empty hash matches nothing.
