@@ -48,10 +48,10 @@ func ReadBody(w http.ResponseWriter, r *http.Request, repeatable ...string) (For
 		return Form{}, &FormError{http.StatusUnsupportedMediaType, "the body must be application/x-www-form-urlencoded"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxFormBytes))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return Form{}, &FormError{http.StatusRequestEntityTooLarge, "the body is too large"}
-	}
 	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return Form{}, &FormError{http.StatusRequestEntityTooLarge, "the body is too large"}
+		}
 		return Form{}, &FormError{http.StatusBadRequest, "the body could not be read"}
 	}
 	return ParseForm(string(body), repeatable...)
