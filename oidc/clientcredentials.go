@@ -58,7 +58,7 @@ func ownScopes(r tokenRequest) ([]string, *Error) {
 		if !validScope(s) {
 			return nil, invalidScope("scope is not well-formed")
 		}
-		if slices.Contains(r.client.Scopes, s) && !slices.Contains(supportedScopes(), s) && !slices.Contains(scopes, s) {
+		if slices.Contains(r.client.Scopes, s) && !isStandardScope(s) && !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
 		}
 	}

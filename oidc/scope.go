@@ -35,6 +35,19 @@ func supportedScopes() []string {
 	return append(names, scopeOffline)
 }
 
+// isStandardScope reports whether a scope is one of supportedScopes.
+func isStandardScope(scope string) bool {
+	if scope == scopeOpenID || scope == scopeOffline {
+		return true
+	}
+	for _, s := range standardScopes {
+		if s.name == scope {
+			return true
+		}
+	}
+	return false
+}
+
 // scopeClaims returns the claims that a scope releases.
 func scopeClaims(scope string) []string {
 	for _, s := range standardScopes {
@@ -73,7 +86,7 @@ func (c *Client) mayAsk(scope string) bool {
 		return false // OpenID Connect Core §11: ignored where it cannot be honoured
 	}
 	if len(c.Scopes) == 0 {
-		return slices.Contains(supportedScopes(), scope)
+		return isStandardScope(scope)
 	}
 	return slices.Contains(c.Scopes, scope)
 }

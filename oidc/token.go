@@ -34,22 +34,30 @@ type tokenResponse struct {
 
 // exchange answers a token request.
 func (p *Provider) exchange(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
-	grants := map[GrantType]func(context.Context, tokenRequest) (*tokenResponse, error){
-		AuthorizationCode: p.exchangeCode,
-		RefreshToken:      p.exchangeRefreshToken,
-		ClientCredentials: p.exchangeClientCredentials,
-	}
 	asked := GrantType(r.form.Value("grant_type"))
-	exchange, known := grants[asked]
+	exchange := p.exchangeOf(asked)
 	switch {
 	case asked == "":
 		return nil, invalidRequest("grant_type is missing")
-	case !known:
+	case exchange == nil:
 		return nil, &Error{Code: "unsupported_grant_type", Description: "this grant_type is not supported", Status: 400}
 	case !r.client.allows(asked):
 		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for this grant_type", Status: 400}
 	}
 	return exchange(ctx, r)
+}
+
+// exchangeOf returns what answers a grant; nil is not supported.
+func (p *Provider) exchangeOf(g GrantType) func(context.Context, tokenRequest) (*tokenResponse, error) {
+	switch g {
+	case AuthorizationCode:
+		return p.exchangeCode
+	case RefreshToken:
+		return p.exchangeRefreshToken
+	case ClientCredentials:
+		return p.exchangeClientCredentials
+	}
+	return nil
 }
 
 // TokenDraft is a token in the making, as a hook sees it.
