@@ -426,3 +426,21 @@ func TestAttackBearerTokenPlaces(t *testing.T) {
 func bearer(token string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
 }
+
+// An access token without openid says nothing about the person at the userinfo endpoint (OpenID Connect Core §5.3, RFC 6750
+// §3.1), nor does one that was narrowed on refresh.
+func TestAttackUserInfoWithoutOpenID(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		for _, clientID := range []string{web, vault} {
+			oauth, narrowed := h.tokens(clientID, "scope", "profile email"), h.tokens(clientID)
+			narrowed = h.issued(h.refresh(clientID, narrowed.RefreshToken, "scope", "profile"))
+			for name, got := range map[string]issued{"without": oauth, "narrowed": narrowed} {
+				a := h.userInfo(got.AccessToken)
+				if a.Status != http.StatusForbidden || a.errorCode() != "insufficient_scope" || got.IDToken != "" {
+					t.Errorf("%s, %s: %s", clientID, name, a)
+				}
+			}
+		}
+	})
+}
