@@ -145,14 +145,29 @@ func (p *Provider) revokeGrant(ctx context.Context, ref store.Ref, why string) e
 		} else {
 			g.Status = directory.Ended
 			p.grants.Replace(b, g)
+			if err := p.dropFamily(ctx, b, ref); err != nil {
+				return err
+			}
 		}
 		b.Event(store.Event{
 			Meta: store.Meta{Org: ref.Org}, Type: "oidc.grant.revoked", Subject: g.Subject.ID,
 			Data: eventData(map[string]string{"client_id": g.ClientID, "grant": ref.ID, "reason": why}),
 		})
 		err = b.Apply(ctx)
-		if store.ConflictOn(err, grantKind) == nil {
+		if store.ConflictOn(err, grantKind) == nil && store.ConflictOn(err, familyKind) == nil {
 			return err
 		}
 	}
+}
+
+// dropFamily adds to the batch that the grant's refresh token goes, and the sealed successor with it.
+func (p *Provider) dropFamily(ctx context.Context, b *store.Batch, grant store.Ref) error {
+	f, err := p.families.Get(ctx, grant)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		p.families.Delete(b, f)
+	}
+	return err
 }

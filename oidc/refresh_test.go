@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -67,4 +68,27 @@ func TestRefreshKeepsTheSignIn(t *testing.T) {
 	if before["acr"] != directory.ACR2 || before["iat"] == after["iat"] {
 		t.Errorf("before %v, after %v", before, after)
 	}
+}
+
+// TestRevocationDropsTheSealedSuccessor holds that no sealed copy of a refresh token survives what revokes its grant.
+func TestRevocationDropsTheSealedSuccessor(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		families := func() int {
+			q := store.Query{Kind: store.Kind{Name: "oidc.refresh"}, Within: store.Everywhere}
+			page, err := h.faults.List(t.Context(), h.clock.Now(), q)
+			h.must(err)
+			return len(page.Records)
+		}
+		tokens := h.issued(h.refresh(web, h.tokens(web).RefreshToken))
+		if n := families(); n != 1 {
+			t.Fatalf("%d refresh tokens are stored, want 1", n)
+		}
+		if a := h.revoke(web, tokens.RefreshToken); !gotOK(a) {
+			t.Fatalf("revoke: %s", a)
+		}
+		if n := families(); n != 0 {
+			t.Errorf("%d refresh tokens are stored after the revocation", n)
+		}
+	})
 }
