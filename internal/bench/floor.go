@@ -265,12 +265,16 @@ func freshIDs(lengths []int) []string {
 // now is the time as a record can hold it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// later moves an expiry on by the time since the recording.
+// later moves an expiry on by the time since the recording. One of whole seconds stays so: in an index it has company.
 func (f *floor) later(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	return t.Add(time.Since(f.recorded)).Truncate(time.Microsecond)
+	unit := time.Microsecond
+	if t.Nanosecond() == 0 {
+		unit = time.Second
+	}
+	return t.Add(time.Since(f.recorded)).Truncate(unit)
 }
 
 func (p *replay) read(ctx context.Context, c *floorCall) error {

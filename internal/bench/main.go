@@ -56,7 +56,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 8, "how many connections are busy at once")
 	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds the median is taken of")
 	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each turn of a round takes")
-	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of each endpoint into this `folder`")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the last round into this `folder`")
 	flag.StringVar(&o.role, "role", "", "what this process is: for the program itself")
 	flag.StringVar(&o.folder, "folder", "", "where the database is: for the program itself")
 	flag.Parse()

@@ -116,19 +116,13 @@ func (t *trial) run(storeName string) (line, error) {
 			slices.Reverse(order)
 		}
 		for _, who := range order {
-			if round == t.rounds && who == endpointTurn && t.profile != "" {
-				if err := t.profiling(filepath.Join(t.profile, storeName+"-"+strings.ReplaceAll(t.row.name, " ", "-")+".pprof")); err != nil {
-					return line{}, err
-				}
+			take := t.take
+			if round == t.rounds && t.profile != "" {
+				take = t.profiled(storeName)
 			}
-			result, err := t.take(who, count)
+			result, err := take(who, count)
 			if err != nil {
 				return line{}, err
-			}
-			if round == t.rounds && who == endpointTurn && t.profile != "" {
-				if err := t.profiling(""); err != nil {
-					return line{}, err
-				}
 			}
 			if round > 0 {
 				t.results[who] = append(t.results[who], result)
@@ -140,9 +134,18 @@ func (t *trial) run(storeName string) (line, error) {
 	return t.line(storeName), nil
 }
 
-func (t *trial) profiling(file string) error {
-	_, err := ask[outcome](t.server, order{Do: "profile", Profile: file})
-	return err
+// profiled is take with a CPU profile of the server.
+func (t *trial) profiled(storeName string) func(who, count int) (turn, error) {
+	return func(who, count int) (turn, error) {
+		name := strings.Join([]string{storeName, t.row.name, [...]string{"endpoint", "floor", "empty"}[who]}, "-")
+		file := filepath.Join(t.profile, strings.ReplaceAll(name, " ", "-")+".pprof")
+		if _, err := ask[outcome](t.server, order{Do: "profile", Profile: file}); err != nil {
+			return turn{}, err
+		}
+		result, err := t.take(who, count)
+		_, stopping := ask[outcome](t.server, order{Do: "profile"})
+		return result, errors.Join(err, stopping)
+	}
 }
 
 // take is one turn.
