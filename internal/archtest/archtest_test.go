@@ -41,6 +41,7 @@ var rules = []rule{
 	{"names", names},
 	{"white-box-tests", whiteBoxTests},
 	{"one-module", oneModule},
+	{"security-ledger", securityLedger},
 }
 
 var update = flag.Bool("update", false, "write the complaints into testdata")

@@ -20,6 +20,7 @@ type tree struct {
 	packages []*pkg   // sorted by path
 	stray    []string // Go files and go.mod files that go build ./... does not see
 	linked   []string // import paths that importing the root package links; empty without a root package
+	ledger   string   // the text of ledgerFile; "" when there is none
 }
 
 // A pkg is one folder with Go files.
@@ -63,6 +64,10 @@ func load(fsys fs.FS) (*tree, error) {
 			return err
 		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() == ".git"):
 			return fs.SkipDir
+		case name == ledgerFile:
+			text, err := fs.ReadFile(fsys, name)
+			t.ledger = string(text)
+			return err
 		case name != "go.mod" && path.Base(name) == "go.mod":
 			t.stray = append(t.stray, name)
 		case strings.HasSuffix(name, ".go"):
