@@ -269,25 +269,34 @@ func TestAttackTiming(t *testing.T) {
 		d.Throttle.Password = []directory.Limit{{Count: 1_000_000, Per: time.Hour}}
 	})
 	w.user("ann")
+	ratio := 0.0
+	for range 3 { // the machine may have had something else to do; a difference of ours is there each time
+		if ratio = w.compareTimes("ann", "bob"); ratio > 0.6 && ratio < 1.7 {
+			return
+		}
+	}
+	t.Errorf("somebody takes %.2f times as long as nobody", ratio)
+}
+
+// compareTimes returns the ratio of the medians of wrong attempts at two names, made in turn.
+func (w *world) compareTimes(names ...string) float64 {
+	w.Helper()
 	const rounds = 41
 	var took [2][]time.Duration
 	b := w.browser()
 	p := b.get(w.request(directory.Interaction{}))
 	for i := range 2 * rounds {
-		name := []string{"ann", "bob"}[i%2]
-		form := fill(p.View, "username", name, "password", "wrong")
+		form := fill(p.View, "username", names[i%2], "password", "wrong")
 		start := time.Now()
 		p = b.do(http.MethodPost, p.View.Submit, form)
 		took[i%2] = append(took[i%2], time.Since(start))
 		if p.message() != "password.wrong" {
-			t.Fatalf("got %v", p)
+			w.Fatalf("got %v", p)
 		}
 	}
-	median := func(d []time.Duration) time.Duration { slices.Sort(d); return d[len(d)/2] }
-	known, unknown := median(took[0]), median(took[1])
-	if ratio := float64(known) / float64(unknown); ratio < 0.6 || ratio > 1.7 {
-		t.Errorf("somebody takes %v, nobody %v", known, unknown)
-	}
+	slices.Sort(took[0])
+	slices.Sort(took[1])
+	return float64(took[0][rounds/2]) / float64(took[1][rounds/2])
 }
 
 // A failing store is no way to tell either, and never lets anybody in: the answer is 503 for everybody alike.

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -108,6 +109,24 @@ func TestAttackCompletionAfterTheLease(t *testing.T) {
 		fast.get(path).answer(t)
 		if got := b.get(w.request(directory.Interaction{Passive: true})); got.Result.Refusal != directory.LoginRequired {
 			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A crash leaves a session of one person behind, and the next one to use the page is another: they get a session of their own.
+func TestAttackCrashThenAnotherPerson(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann, bob := w.user("ann"), w.user("bob")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		w.crash()
+		b.login(p, "ann", goodPassword)
+		w.advance(lease)
+		result := b.login(p, "bob", goodPassword).answer(t)
+		session, err := w.Sessions.Get(t.Context(), result.Session)
+		w.must(err)
+		if result.Subject != bob.Ref() || session.Subject != bob.Ref() || slices.ContainsFunc(session.Evidence, func(e directory.Evidence) bool { return e.Subject == ann.ID }) {
+			t.Errorf("got %+v in %+v", result, session)
 		}
 	})
 }

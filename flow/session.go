@@ -146,13 +146,18 @@ func (e *Engine) baseSession(ctx context.Context, x *execution) (*directory.Sess
 	return nil, nil
 }
 
-// named returns the session that the flow has begun already, if an earlier post got so far and no further.
+// named returns the session that the flow has begun already, if an earlier post got so far and no further. One that was begun for
+// somebody else, whose cookie nobody got, is left behind.
 func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, error) {
 	if !x.again {
 		return nil, nil
 	}
 	session, err := e.dir.Sessions.Get(ctx, store.Ref{ID: x.NewSession})
 	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err == nil && session.Subject != x.Subject {
+		x.NewSession = store.NewID()
 		return nil, nil
 	}
 	return session, err
