@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -316,7 +317,7 @@ func TestLogout(t *testing.T) {
 			t.Errorf("the session is %s", session.Status)
 		}
 		rec := httptest.NewRecorder()
-		if w.engine.SignedOut(rec, httptest.NewRequest("GET", "/t/logout", nil), in); !strings.Contains(rec.Body.String(), `"SignedOut":true`) {
+		if w.engine.SignedOut(rec, httptest.NewRequest(http.MethodGet, "/t/logout", nil), in); !strings.Contains(rec.Body.String(), `"SignedOut":true`) {
 			t.Errorf("the last page: %s", rec.Body)
 		}
 		if got := b.get(w.request(in)).answer(t); !got.Session.IsZero() {

@@ -113,7 +113,6 @@ func TestAttackRequestOfAnotherBrowser(t *testing.T) {
 		if !strings.HasPrefix(resume, pathResume) {
 			t.Fatalf("no page was shown: %q", resume)
 		}
-		asked := len(h.persona.interactions())
 		refused := func(what string, a *answer) {
 			t.Helper()
 			if a.Status != http.StatusForbidden || a.errorCode() != "request_foreign" || a.Header.Get("Location") != "" {
@@ -122,7 +121,7 @@ func TestAttackRequestOfAnotherBrowser(t *testing.T) {
 		}
 		refused("a browser without cookies", attacker.get(resume))
 		attacker.get(pathAuthorize + "?" + authorization(web).Encode()) // now it has a binding of its own
-		asked = len(h.persona.interactions())
+		asked := len(h.persona.interactions())
 		refused("a browser with a cookie of its own", attacker.get(resume))
 		planted := victim.jar.Cookies(h.request(http.MethodGet, resume, nil).URL)[0]
 		refused("a browser with two such cookies", attacker.do(http.MethodGet, resume, nil, func(r *http.Request) {

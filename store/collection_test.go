@@ -244,7 +244,8 @@ func TestAll(t *testing.T) {
 		t.Errorf("walked through %d of %d", len(got), len(want))
 	}
 	steps := 0
-	for range b.notes.All(t.Context(), store.Query{Limit: 10}) {
+	for _, err := range b.notes.All(t.Context(), store.Query{Limit: 10}) {
+		is(t, "stopping early", err, nil)
 		if steps++; steps == 3 {
 			break
 		}

@@ -126,7 +126,7 @@ func post(t *testing.T, node, path string, app *idptest.App, form url.Values) an
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(url.QueryEscape(app.ClientID), url.QueryEscape(app.ClientSecret))
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := new(http.Client).Do(r)
 	if err != nil {
 		t.Error(err)
 		return answer{}
@@ -200,7 +200,7 @@ func fetch(t *testing.T, address string) string {
 		t.Error(err)
 		return ""
 	}
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := new(http.Client).Do(r)
 	if err != nil {
 		t.Error(err)
 		return ""

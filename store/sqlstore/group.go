@@ -89,7 +89,7 @@ func (d *Driver) commit(ctx context.Context, run func(*transaction) error) error
 	}
 	s := &step{run: run}
 	if !d.queue.join(s) {
-		lead := false
+		var lead bool
 		select {
 		case lead = <-s.wake:
 		case <-ctx.Done():

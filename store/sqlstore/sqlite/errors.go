@@ -61,7 +61,7 @@ func fault(err error) sqlstore.Fault {
 
 // explain says what happened and what to do. SQLite's own words stand behind.
 func explain(path string, err error) error {
-	advice := ""
+	var advice string
 	switch code(err) {
 	case codeBusy, codeLocked:
 		advice = "%s is locked: another process has been writing for longer than BusyTimeout; " +

@@ -176,6 +176,9 @@ func explain(t *testing.T, raw *sql.DB, text string) []string {
 		}
 		steps = append(steps, step)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	return steps
 }
 
