@@ -25,8 +25,7 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, r, refusal)
 		return
 	default:
-		p.observeRefusal(r, q.ClientID, refusal)
-		p.answer(w, q, errorValues(refusal))
+		p.answerRefusal(w, r, q, refusal)
 		return
 	}
 	q.Browser = p.bind(w, r)
@@ -73,8 +72,7 @@ func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizat
 	values, err := p.decide(w, r, q)
 	switch refusal := (*Error)(nil); {
 	case errors.As(err, &refusal) && refusal.Status == 0: // for the client
-		p.observeRefusal(r, q.ClientID, refusal)
-		p.answer(w, q, errorValues(refusal))
+		p.answerRefusal(w, r, q, refusal)
 	case err != nil:
 		p.showError(w, r, asError(err))
 	case values != nil:
@@ -159,6 +157,13 @@ func (p *Provider) Restart(sealed string) (string, error) {
 		return "", err
 	}
 	return p.site.Path(pathAuthorize) + "?" + string(parameters), nil
+}
+
+// answerRefusal sends an error to the proven redirect URI (RFC 6749 §4.1.2.1).
+func (p *Provider) answerRefusal(w http.ResponseWriter, r *http.Request, q *authorizationRequest, refusal *Error) {
+	p.observeRefusal(r, q.ClientID, refusal)
+	p.log(r, refusal, "")
+	p.answer(w, q, errorValues(refusal))
 }
 
 // answer sends the authorization response to the proven redirect URI.

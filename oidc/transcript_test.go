@@ -204,6 +204,7 @@ func (s *teller) step(t *testing.T, name, text string) string {
 	for i := range parameters {
 		parameters[i] = s.fill(t, parameters[i])
 	}
+	before := len(s.h.logs.String())
 	a := s.browser.do(method, s.target(method, path, parameters), s.body(method, parameters), func(r *http.Request) {
 		if method == http.MethodPost && s.raw {
 			body := strings.Join(parameters, "")
@@ -223,6 +224,7 @@ func (s *teller) step(t *testing.T, name, text string) string {
 		a.Body = "" // net/http does not send it
 	}
 	s.judge(t, name, form(parameters).Get("state"), a)
+	wantLogged(t, name, a, s.h.logs.String()[before:])
 	return s.describe(a)
 }
 
@@ -313,6 +315,30 @@ func (s *teller) judge(t *testing.T, name, state string, a *answer) {
 		if h.Get(field) != value {
 			t.Errorf("%s: %s is %q, want %q", name, field, h.Get(field), value)
 		}
+	}
+}
+
+var (
+	postedError = regexp.MustCompile(`name="error" value="(\w+)"`)
+	correlation = regexp.MustCompile(`</code> ([\w-]{12})</p>`)
+)
+
+// wantLogged demands that an error be in the log: its code, and the correlation that its page shows.
+func wantLogged(t *testing.T, name string, a *answer, log string) {
+	t.Helper()
+	code := a.errorCode()
+	if posted := postedError.FindStringSubmatch(a.Body); posted != nil {
+		code = posted[1]
+	}
+	if code != "" && !strings.Contains(log, fmt.Sprintf(`"code":%q`, code)) {
+		t.Errorf("%s: %s is not in the log: %q", name, code, log)
+	}
+	if shown := correlation.FindStringSubmatch(a.Body); shown != nil && !strings.Contains(log, fmt.Sprintf(`"correlation":%q`, shown[1])) {
+		t.Errorf("%s: correlation %s is not in the log: %q", name, shown[1], log)
+	}
+	routed := a.Status != http.StatusNotFound && a.Status != http.StatusMethodNotAllowed // else the mux has answered
+	if a.Status >= http.StatusBadRequest && routed && log == "" {
+		t.Errorf("%s: nothing of %d is in the log", name, a.Status)
 	}
 }
 
@@ -440,7 +466,7 @@ var patterns = []struct {
 	{"code", regexp.MustCompile(`sgac_[\w.~-]+`)},
 	{"access_token", regexp.MustCompile(`sgat_[\w.~-]+`)},
 	{"refresh_token", regexp.MustCompile(`sgrt_[\w.~-]+`)},
-	{"correlation", regexp.MustCompile(`</code> ([\w-]{12})</p>`)},
+	{"correlation", correlation},
 	{"jti", regexp.MustCompile(`"jti": "([\w-]{22})"`)},
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},
 	{"sid", regexp.MustCompile(`"sid": "([\w-]{36})"`)},
