@@ -1,9 +1,12 @@
 package signet
 
 import (
+	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -46,4 +49,29 @@ var plights = map[string]plight{
 // SignedOut implements oidc.Pages.
 func (o oidcPages) SignedOut(w http.ResponseWriter, r *http.Request) {
 	o.provider.flow.SignedOut(w, r, directory.Interaction{Purpose: directory.SignOut})
+}
+
+// miss answers what no route takes: the path is not there, or not by this method (RFC 9110 §15.5.5, §15.5.6).
+func (p *Provider) miss(w http.ResponseWriter, r *http.Request) {
+	f := flow.Failure{
+		Status: http.StatusNotFound, Code: "not_found", Detail: "there is nothing at this address",
+		Correlation: web.NewCorrelationID(), Branding: p.config.Branding,
+	}
+	if allowed := p.methods(r); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		f.Status, f.Code, f.Detail = http.StatusMethodNotAllowed, "method_not_allowed", "this address does not take the method of the request"
+	}
+	p.log.InfoContext(r.Context(), "signet: request refused", slog.String("code", f.Code), slog.String("correlation", f.Correlation),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path))
+	p.pages.Fail(w, r, f)
+}
+
+// methods lists those by which there is something at the path of a request.
+func (p *Provider) methods(r *http.Request) (allowed []string) {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if _, pattern := p.mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
 }

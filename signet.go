@@ -55,6 +55,7 @@ func New(config Config) (*Provider, error) {
 		return nil, err
 	}
 	p.Mount(p.mux)
+	p.mux.HandleFunc("/", p.miss)
 	return p, nil
 }
 
@@ -172,7 +173,7 @@ func (p *Provider) restart(_ context.Context, _ *http.Request, sealed string) (s
 	return url, err
 }
 
-// ServeHTTP implements http.Handler for everything that Mount registers.
+// ServeHTTP implements http.Handler for everything that Mount registers, with a page for what is not there.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
 
 // Mount registers all endpoints and pages on the host's mux, below the issuer's path, and the well-known documents also

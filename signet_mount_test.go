@@ -3,6 +3,7 @@ package signet_test
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -104,5 +105,42 @@ func TestSignInBelowAPath(t *testing.T) {
 	}
 	if got := b.SignOut(tokens).URL.String(); got != "https://shop.example.com/" {
 		t.Errorf("logout ends at %s", got)
+	}
+}
+
+// What is not there, and what is there by another method alone, is a page that says so, with a line in the log (RFC 9110
+// §15.5.5, §15.5.6).
+func TestMissed(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	p := open(t, func(c *signet.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	for _, c := range []struct {
+		method, path, code, allow string
+		status                    int
+	}{
+		{http.MethodGet, "/", "not_found", "", http.StatusNotFound},
+		{http.MethodGet, "/.well-known/", "not_found", "", http.StatusNotFound},
+		{http.MethodPost, "/oauth2", "not_found", "", http.StatusNotFound},
+		{http.MethodGet, "/oauth2/token", "method_not_allowed", "POST", http.StatusMethodNotAllowed},
+		{http.MethodOptions, "/oauth2/revoke", "method_not_allowed", "POST", http.StatusMethodNotAllowed},
+		{http.MethodPost, "/oauth2/jwks", "method_not_allowed", "GET, HEAD", http.StatusMethodNotAllowed},
+		{http.MethodDelete, "/oauth2/userinfo", "method_not_allowed", "GET, HEAD, POST", http.StatusMethodNotAllowed},
+		{http.MethodPut, "/login", "method_not_allowed", "GET, HEAD, POST", http.StatusMethodNotAllowed},
+		{"get", "/oidc/logout", "method_not_allowed", "GET, HEAD, POST", http.StatusMethodNotAllowed},
+	} {
+		log.Reset()
+		got := request(t, p, c.method, issuer+c.path)
+		body, err := io.ReadAll(got.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.StatusCode != c.status || got.Header.Get("Allow") != c.allow || !strings.Contains(string(body), c.code) {
+			t.Errorf("%s %s: %d, Allow %q\n%s", c.method, c.path, got.StatusCode, got.Header.Get("Allow"), body)
+		}
+		_, logged, _ := strings.Cut(log.String(), "correlation=")
+		id, _, _ := strings.Cut(logged, " ")
+		if !strings.Contains(log.String(), "code="+c.code) || len(id) != 12 || !strings.Contains(string(body), id) {
+			t.Errorf("%s %s: the log has %q", c.method, c.path, &log)
+		}
 	}
 }
