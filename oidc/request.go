@@ -18,6 +18,9 @@ var requestKind = store.Kind{Name: "oidc.request", Ephemeral: true}
 
 var requestType = store.Type[authorizationRequest]{Kind: requestKind}
 
+// maxHint is how long a login_hint may be to be shown: as long as a user name.
+const maxHint = 256
+
 // requestLifetime is how long a person has for signing in.
 const requestLifetime = 40 * time.Minute
 
@@ -103,7 +106,9 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 		return err
 	}
 	q.Nonce, q.Challenge = form.Value("nonce"), form.Value("code_challenge")
-	q.LoginHint = form.Value("login_hint")
+	if hint := form.Value("login_hint"); len(hint) <= maxHint { // longer is nobody's name, and not worth keeping
+		q.LoginHint = hint
+	}
 	q.ACR = strings.Fields(form.Value("acr_values"))
 	q.UILocales = strings.Fields(form.Value("ui_locales"))
 	optionalPKCE := c.InsecureOptionalPKCE && q.Nonce != "" && q.openID() // without an ID token no nonce comes back
