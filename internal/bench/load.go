@@ -8,15 +8,22 @@ import (
 	"time"
 )
 
-// job is what the load generator is asked to do: go on journeys to an address, on all connections at once, for some time.
+// job is what the load generator is asked to do: go on journeys on all connections to one of those who take turns, for some
+// time. Open opens the connections first, in place of those that were open, and forgets what was counted.
 type job struct {
+	Who  int
+	Open *opening
+	Time time.Duration
+}
+
+// opening says where connections go, and which journeys are made on them.
+type opening struct {
 	Address, Host string
 	Connections   int
-	Time          time.Duration
 	Work          work
 }
 
-// load is what came of a job.
+// load is what came of all jobs since the connections were opened.
 type load struct {
 	Journeys int
 	Elapsed  time.Duration
@@ -26,43 +33,87 @@ type load struct {
 // perSecond is the throughput.
 func (l load) perSecond() float64 { return float64(l.Journeys) / l.Elapsed.Seconds() }
 
-// serveJobs is the load process.
-func serveJobs(in io.Reader, out io.Writer) error { return answerLines(in, out, job.do) }
+// crowd is the connections to one of those who take turns.
+type crowd struct {
+	connections []*connection
+	journeys    []journey
+	took        []time.Duration
+	elapsed     time.Duration
+}
 
-// do does the job. Connections are opened, and used once, before the clock runs.
-func (j job) do() (load, error) {
-	all := make([]*connection, j.Connections)
-	for i := range all {
-		c, err := dial(j.Address, j.Host)
+// serveJobs is the load process.
+func serveJobs(in io.Reader, out io.Writer) error {
+	var crowds [turns]*crowd
+	defer func() {
+		for _, c := range crowds {
+			c.close()
+		}
+	}()
+	return answerLines(in, out, func(j job) (load, error) {
+		if j.Open != nil {
+			crowds[j.Who].close()
+			var err error
+			if crowds[j.Who], err = gather(*j.Open); err != nil {
+				return load{}, err
+			}
+		}
+		return crowds[j.Who].walk(j.Time)
+	})
+}
+
+// gather opens the connections and uses each of them once, which is not counted.
+func gather(o opening) (*crowd, error) {
+	c := &crowd{journeys: o.Work.journeys(o.Connections)}
+	for range o.Connections {
+		opened, err := dial(o.Address, o.Host)
 		if err != nil {
-			return load{}, err
+			c.close()
+			return nil, err
 		}
-		defer c.close()
-		all[i] = c
+		c.connections = append(c.connections, opened)
 	}
-	journeys := j.Work.journeys(j.Connections)
-	times := make([][]time.Duration, len(all))
-	errs := make([]error, len(all))
-	together := func(walk func(i int)) {
-		var busy sync.WaitGroup
-		for i := range all {
-			busy.Go(func() { walk(i) })
-		}
-		busy.Wait()
+	return c, c.together(func(i int) error { return c.journeys[i].once(c.connections[i]) })
+}
+
+func (c *crowd) close() {
+	if c == nil {
+		return
 	}
-	together(func(i int) { errs[i] = journeys[i].once(all[i]) })
-	if err := errors.Join(errs...); err != nil {
-		return load{}, err
+	for _, opened := range c.connections {
+		opened.close()
 	}
-	began := time.Now()
-	together(func(i int) { times[i], errs[i] = walkUntil(journeys[i], all[i], began.Add(j.Time)) })
-	l := load{Elapsed: time.Since(began)}
-	took := slices.Concat(times...)
-	slices.Sort(took)
-	if l.Journeys = len(took); l.Journeys > 0 {
-		l.P50, l.P99 = took[l.Journeys/2], took[l.Journeys*99/100]
+}
+
+// together does something on all connections at once.
+func (c *crowd) together(do func(i int) error) error {
+	errs := make([]error, len(c.connections))
+	var busy sync.WaitGroup
+	for i := range c.connections {
+		busy.Go(func() { errs[i] = do(i) })
 	}
-	return l, errors.Join(errs...)
+	busy.Wait()
+	return errors.Join(errs...)
+}
+
+// walk goes on journeys for some time, and counts them.
+func (c *crowd) walk(span time.Duration) (load, error) {
+	if c == nil {
+		return load{}, errors.New("no connections were opened")
+	}
+	times, began := make([][]time.Duration, len(c.connections)), time.Now()
+	err := c.together(func(i int) error {
+		var err error
+		times[i], err = walkUntil(c.journeys[i], c.connections[i], began.Add(span))
+		return err
+	})
+	c.elapsed += time.Since(began)
+	c.took = slices.Concat(append(times, c.took)...)
+	slices.Sort(c.took)
+	l := load{Journeys: len(c.took), Elapsed: c.elapsed}
+	if l.Journeys > 0 {
+		l.P50, l.P99 = c.took[l.Journeys/2], c.took[l.Journeys*99/100]
+	}
+	return l, err
 }
 
 // walkUntil goes on journeys until a time, and says how long each took.

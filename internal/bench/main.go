@@ -13,7 +13,7 @@
 //
 // Three processes take part, all of this program: a server with endpoint, floor and an empty handler, each on a loopback
 // port of its own; a load generator that holds connections to them; and the one that was started, which lets endpoint,
-// floor and empty handler take turns, five rounds of them, and takes the median of the rounds' ratios. Server and load
+// floor and empty handler take turns, ten each in a round, and takes the median of the ratios of five rounds. Server and load
 // generator have half of the CPUs each, so that what is measured is the server.
 //
 // Beside that it measures the start of a process with existing keys, up to the first 200 of the discovery document and of
@@ -55,8 +55,8 @@ func main() {
 	flag.StringVar(&o.store, "store", "all", "memory, sqlite or all")
 	flag.IntVar(&o.connections, "connections", 8, "how many connections are busy at once")
 	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds the median is taken of")
-	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each turn of a round takes")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the last round into this `folder`")
+	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each is busy in a round")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this `folder`")
 	flag.StringVar(&o.role, "role", "", "what this process is: for the program itself")
 	flag.StringVar(&o.folder, "folder", "", "where the database is: for the program itself")
 	flag.Parse()

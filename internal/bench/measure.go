@@ -95,96 +95,128 @@ type trial struct {
 	results        [turns][]turn
 }
 
-// turn is what came of one turn.
+// turn is what came of all turns of one round.
 type turn struct {
 	load
 	allocations, bytes float64 // for each journey
 	cpu                time.Duration
 }
 
-// run lets endpoint, floor and empty handler take turns. The first round is not counted: it warms up, and says how much a turn
-// uses up.
+// changes is how often those who take turns change places in a round. What else the machine does then hits all of them.
+const changes = 10
+
+// run does the rounds. The first is not counted: it warms up, and says how much a round uses up and how long a turn must be.
 func (t *trial) run(storeName string) (line, error) {
 	var err error
 	if t.prepared, err = ask[outcome](t.server, order{Do: "prepare", Row: t.row.name}); err != nil {
 		return line{}, err
 	}
-	count := 40 + t.connections
+	count, span := 40+2*t.connections, t.slice/changes
 	for round := range t.rounds + 1 {
-		order := []int{endpointTurn, floorTurn, emptyTurn}
-		if round%2 == 1 { // whoever comes second has it neither better nor worse
-			slices.Reverse(order)
+		results, err := t.round(count, span)
+		if err != nil {
+			return line{}, err
 		}
-		for _, who := range order {
-			take := t.take
-			if round == t.rounds && t.profile != "" {
-				take = t.profiled(storeName)
+		if round == 0 {
+			endpoint := results[endpointTurn]
+			span = max(span, 3*endpoint.P50) // all connections are busy most of the time
+			count = 2*t.connections + int(2*endpoint.perSecond()*span.Seconds()*changes)
+			continue
+		}
+		for who, result := range results {
+			t.results[who] = append(t.results[who], result)
+		}
+	}
+	if t.profile != "" {
+		err = t.profiled(storeName, count)
+	}
+	return t.line(storeName), err
+}
+
+// round lets all take their turns.
+func (t *trial) round(count int, span time.Duration) (results [turns]turn, err error) {
+	for who := range turns {
+		if err := t.open(who, count); err != nil {
+			return results, err
+		}
+	}
+	for i := range changes {
+		for who := range turns {
+			if i%2 == 1 { // whoever comes second has it neither better nor worse
+				who = turns - 1 - who
 			}
-			result, err := take(who, count)
-			if err != nil {
-				return line{}, err
-			}
-			if round > 0 {
-				t.results[who] = append(t.results[who], result)
-			} else if who == endpointTurn {
-				count = t.connections + int(2*result.perSecond()*t.slice.Seconds())
+			if err := t.take(who, span, &results[who]); err != nil {
+				return results, err
 			}
 		}
 	}
-	return t.line(storeName), nil
-}
-
-// profiled is take with a CPU profile of the server.
-func (t *trial) profiled(storeName string) func(who, count int) (turn, error) {
-	return func(who, count int) (turn, error) {
-		name := strings.Join([]string{storeName, t.row.name, [...]string{"endpoint", "floor", "empty"}[who]}, "-")
-		file := filepath.Join(t.profile, strings.ReplaceAll(name, " ", "-")+".pprof")
-		if _, err := ask[outcome](t.server, order{Do: "profile", Profile: file}); err != nil {
-			return turn{}, err
+	for i := range results {
+		r := &results[i]
+		if r.Journeys == 0 {
+			return results, errors.New("nothing was done in a whole round; make -slice longer")
 		}
-		result, err := t.take(who, count)
-		_, stopping := ask[outcome](t.server, order{Do: "profile"})
-		return result, errors.Join(err, stopping)
+		r.allocations /= float64(r.Journeys)
+		r.bytes /= float64(r.Journeys)
+		r.cpu /= time.Duration(r.Journeys)
 	}
+	return results, nil
 }
 
-// take is one turn.
-func (t *trial) take(who, count int) (turn, error) {
-	j := job{Host: t.prepared.Host, Connections: t.connections, Time: t.slice}
+// open opens the connections for a round.
+func (t *trial) open(who, count int) error {
+	o := &opening{Host: t.prepared.Host, Connections: t.connections}
 	switch who {
 	case endpointTurn:
-		j.Address = t.prepared.Endpoint
+		o.Address = t.prepared.Endpoint
 	case floorTurn:
-		j.Address = t.prepared.Floor
+		o.Address = t.prepared.Floor
 	case emptyTurn:
-		j.Address, j.Work = t.prepared.Empty, t.prepared.Work
+		o.Address, o.Work = t.prepared.Empty, t.prepared.Work
 	}
 	if who != emptyTurn {
 		supplied, err := ask[outcome](t.server, order{Do: "supply", Row: t.row.name, Connections: t.connections, Count: count})
 		if err != nil {
-			return turn{}, err
+			return err
 		}
-		j.Work = supplied.Work
+		o.Work = supplied.Work
 	}
+	_, err := ask[load](t.loader, job{Who: who, Open: o})
+	return err
+}
+
+// take is one turn.
+func (t *trial) take(who int, span time.Duration, result *turn) error {
 	before, err := ask[outcome](t.server, order{Do: "usage"})
 	if err != nil {
-		return turn{}, err
+		return err
 	}
-	l, err := ask[load](t.loader, j)
-	if err != nil {
-		return turn{}, err
-	}
-	if l.Journeys == 0 {
-		return turn{}, errors.New("nothing was done in a whole turn; make -slice longer")
+	if result.load, err = ask[load](t.loader, job{Who: who, Time: span}); err != nil {
+		return err
 	}
 	after, err := ask[outcome](t.server, order{Do: "usage"})
-	n := float64(l.Journeys + t.connections) // the first of each connection is not counted, but costs
-	return turn{
-		load:        l,
-		allocations: float64(after.Usage.Allocations-before.Usage.Allocations) / n,
-		bytes:       float64(after.Usage.AllocatedBytes-before.Usage.AllocatedBytes) / n,
-		cpu:         time.Duration(float64(after.Usage.CPU-before.Usage.CPU) / n),
-	}, err
+	result.allocations += float64(after.Usage.Allocations - before.Usage.Allocations)
+	result.bytes += float64(after.Usage.AllocatedBytes - before.Usage.AllocatedBytes)
+	result.cpu += after.Usage.CPU - before.Usage.CPU
+	return err
+}
+
+// profiled writes a CPU profile of the server for each of those who take turns.
+func (t *trial) profiled(storeName string, count int) error {
+	for who, name := range [turns]string{"endpoint", "floor", "empty"} {
+		if err := t.open(who, count); err != nil {
+			return err
+		}
+		file := strings.ReplaceAll(strings.Join([]string{storeName, t.row.name, name}, "-"), " ", "-") + ".pprof"
+		if _, err := ask[outcome](t.server, order{Do: "profile", Profile: filepath.Join(t.profile, file)}); err != nil {
+			return err
+		}
+		_, err := ask[load](t.loader, job{Who: who, Time: t.slice})
+		_, stopping := ask[outcome](t.server, order{Do: "profile"})
+		if err := errors.Join(err, stopping); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // line takes the medians.
