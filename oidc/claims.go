@@ -80,10 +80,8 @@ func DirectoryClaims(ctx context.Context, d *directory.Directory, subject *direc
 	if err != nil {
 		return nil, err
 	}
-	claims := maps.Clone(u.Attributes)
-	if claims == nil {
-		claims = map[string]any{}
-	}
+	claims := make(map[string]any, len(u.Attributes)+20)
+	maps.Copy(claims, u.Attributes)
 	for _, c := range [...]struct{ name, text string }{
 		{"name", u.Name},
 		{"given_name", u.GivenName},
@@ -144,7 +142,7 @@ func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wan
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	released := map[string]any{} // all may be the source's own
+	released := make(map[string]any, len(wanted)) // all may be the source's own
 	for _, name := range wanted {
 		if value, ok := all[name]; ok {
 			released[name] = value
