@@ -59,6 +59,7 @@ var edges = []edge{
 var testEdges = []edge{
 	{"...", "idptest store store/directory store/memory store/storetest store/directory/directorytest store/sqlstore/...", "tests run over a real provider and real drivers"},
 	{"...", "internal/...", "tests may use any mechanism, and need internal/testenv"},
+	{"store/sqlstore/*", ".", "a provider whose database is locked, full or gone"},
 	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }
 
