@@ -131,8 +131,8 @@ func addressClaim(a *directory.Address) map[string]string {
 // personal returns those of the person's claims that are wanted. It asks the source only when something is. errBroken says
 // that the person is no more.
 func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string) (map[string]any, error) {
-	wanted = slices.DeleteFunc(wanted, isProtocolClaim)
-	if len(wanted) == 0 {
+	personal := func(name string) bool { return !isProtocolClaim(name) }
+	if !slices.ContainsFunc(wanted, personal) {
 		return map[string]any{}, nil
 	}
 	all, err := p.config.Claims(ctx, p.config.Directory, subject)
@@ -144,7 +144,7 @@ func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wan
 	}
 	released := make(map[string]any, len(wanted)) // all may be the source's own
 	for _, name := range wanted {
-		if value, ok := all[name]; ok {
+		if value, ok := all[name]; ok && personal(name) {
 			released[name] = value
 		}
 	}
