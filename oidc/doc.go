@@ -2,18 +2,100 @@
 // grants and tokens; who is at the browser it asks of a flow engine through one hook, and who people are of a
 // directory.Directory.
 //
-//	provider, err := oidc.New(oidc.Config{
-//		Issuer:    "https://id.example.com",
-//		DB:        db,          // store.Open
-//		Directory: people,      // directory.New
-//		Keys:      keys,        // signing keys: a key ring, a KMS
-//		Interact:  flow.Interact,
-//	})
-//	secret, err := provider.Clients.Create(ctx, "Web shop", &oidc.Client{
-//		ClientID:     "shop",
-//		RedirectURIs: []string{"https://shop.example.com/callback"},
-//	})
-//	provider.Mount(mux)
+// This is one with a login of its own:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"crypto"
+//		"crypto/ecdsa"
+//		"crypto/elliptic"
+//		"crypto/rand"
+//		"crypto/rsa"
+//		"fmt"
+//		"log"
+//		"net/http"
+//		"time"
+//
+//		"github.com/signet-idp/signet/oidc"
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/directory"
+//		"github.com/signet-idp/signet/store/memory"
+//	)
+//
+//	// keys is one key for each algorithm; they would come from a file or a key service.
+//	type keys map[string]crypto.Signer
+//
+//	func (k keys) Signer(_ context.Context, algorithm string) (string, crypto.Signer, error) {
+//		return "key-" + algorithm, k[algorithm], nil
+//	}
+//
+//	func (k keys) Public(_ context.Context, algorithm string) (map[string]crypto.PublicKey, error) {
+//		return map[string]crypto.PublicKey{"key-" + algorithm: k[algorithm].Public()}, nil
+//	}
+//
+//	func main() {
+//		ctx := context.Background()
+//		ring, err := store.OpenKeyFile("signet.keys")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		db, err := store.Open(store.Config{Driver: memory.New(), Keys: ring})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		people, err := directory.New(directory.Config{DB: db})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		ann := &directory.User{Username: "ann"}
+//		if err := people.CreateUser(ctx, ann, ""); err != nil {
+//			log.Fatal(err)
+//		}
+//
+//		// interact is the login of the host: here ann, whoever asks. It would look at a cookie of its own and otherwise send
+//		// the browser to its own page, return nil, and bring it back to in.Resume.
+//		interact := func(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
+//			subject, err := people.SubjectOf(r.Context(), ann)
+//			if err != nil {
+//				return nil, err
+//			}
+//			result := &directory.Result{
+//				Subject: subject.Ref(), SubjectVersion: subject.Version, SubjectEpoch: subject.Epoch,
+//				Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}, Subject: subject.ID, Time: time.Now()}},
+//			}
+//			for _, item := range in.Consent { // asked when in.Purpose is directory.ApproveConsent
+//				result.Approved = append(result.Approved, item.ID)
+//			}
+//			return result, nil
+//		}
+//
+//		provider, err := oidc.New(oidc.Config{
+//			Issuer: "http://127.0.0.1:8080", DB: db, Directory: people, Interact: interact,
+//			Keys: keys{"RS256": rsaKey, "PS256": rsaKey, "ES256": ecKey},
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		secret, err := provider.Clients.Create(ctx, "Web shop", &oidc.Client{
+//			ClientID:     "shop",
+//			RedirectURIs: []string{"https://shop.example.com/callback"},
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		fmt.Println("client secret:", secret)
+//		log.Fatal(http.ListenAndServe("127.0.0.1:8080", provider))
+//	}
 //
 // The facade, package signet, wires all of this by itself.
 //
@@ -29,6 +111,11 @@
 //
 // Every use of a token reads its chain: Grant, Session, Subject, Application. A revoked one works nowhere from that moment
 // at our own endpoints; an API that verifies JWTs by itself sees it when they expire.
+//
+// # Events and observations
+//
+// Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
+// oidc.consent.revoked, oidc.grant.revoked. What only a security team counts goes to Config.Observer.
 //
 // # Specifications
 //

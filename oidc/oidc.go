@@ -214,7 +214,7 @@ func (c *Config) fillDefaults() error {
 	return errors.Join(problems...)
 }
 
-// ServeHTTP implements http.Handler for the paths of Routes.
+// ServeHTTP implements http.Handler for everything that Mount registers.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.ServeHTTP(w, r) }
 
 // The paths of the endpoints below the issuer.

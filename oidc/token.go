@@ -67,7 +67,8 @@ type TokenDraft struct {
 	// Subject is whom the token is about; nil for a client acting for itself.
 	Subject *directory.Subject
 	Scopes  []string
-	// Claims are added to the token. Claims that the protocol gives a meaning are refused.
+	// Claims are added to the token; those of an ID token begin with what the claims parameter has asked for. A claim that
+	// the protocol gives a meaning makes the step fail (503).
 	Claims map[string]any
 }
 
