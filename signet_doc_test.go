@@ -63,7 +63,7 @@ func TestDocPrograms(t *testing.T) {
 		})
 		return nil
 	})
-	if err != nil || found < 2 {
+	if err != nil || found < 5 {
 		t.Errorf("%d programs, %v", found, err)
 	}
 }

@@ -11,28 +11,65 @@
 // The package that owns a type declares a Kind, says with a Type how values become records, and works through a
 // Collection and a Batch:
 //
+//	package main
+//
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/memory"
+//	)
+//
 //	type Note struct {
 //		store.Meta
 //		Title string `json:"title"`
 //		Owner string `json:"owner"`
 //	}
 //
-//	var noteKind = store.Kind{Name: "example.note"}
-//
-//	db, err := store.Open(store.Config{Driver: memory.New(), Keys: ring})
-//	notes := store.NewCollection(db, store.Type[Note]{
-//		Kind:  noteKind,
+//	var noteType = store.Type[Note]{
+//		Kind:  store.Kind{Name: "example.note"},
 //		Keys:  func(n *Note) []store.Key { return []store.Key{{Name: "title", Value: n.Title}} },
 //		Index: func(n *Note) []store.Entry { return []store.Entry{{Field: "owner", Value: store.Text(n.Owner)}} },
-//	})
+//	}
 //
-//	note := &Note{Meta: store.Meta{ID: store.NewID()}, Title: "hello", Owner: "ann"}
-//	batch := db.Batch()
-//	notes.Insert(batch, note)
-//	batch.Event(store.Event{Type: "note.written"})
-//	err = batch.Apply(ctx) // both, or neither
+//	func main() {
+//		ctx := context.Background()
+//		ring, err := store.NewKeyRing(store.GenerateRingKey()) // store.OpenKeyFile keeps one
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		db, err := store.Open(store.Config{Driver: memory.New(), Keys: ring})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		notes := store.NewCollection(db, noteType)
 //
-//	note, err = notes.Get(ctx, note.Ref())
+//		batch := db.Batch()
+//		notes.Insert(batch, &Note{Meta: store.Meta{ID: store.NewID()}, Title: "hello", Owner: "ann"})
+//		batch.Event(store.Event{Type: "note.written"})
+//		if err := batch.Apply(ctx); err != nil { // both, or neither
+//			log.Fatal(err)
+//		}
+//
+//		note, err := notes.Lookup(ctx, "", store.Key{Name: "title", Value: "hello"})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		note.Owner = "bob"
+//		batch = db.Batch()
+//		notes.Replace(batch, note) // over the version that was read, or a *Conflict
+//		if err := batch.Apply(ctx); err != nil {
+//			log.Fatal(err)
+//		}
+//		for note, err := range notes.All(ctx, store.Query{Filter: store.Equals("owner", store.Text("bob"))}) {
+//			if err != nil {
+//				log.Fatal(err)
+//			}
+//			fmt.Println(note.Title, note.Owner)
+//		}
+//	}
 //
 // A Batch is the only way to write. It takes any number of operations on durable kinds and at most one on an ephemeral
 // kind, so that the same code is right whether ephemeral kinds live in the Driver (one atomic step) or in a store of
