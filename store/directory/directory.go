@@ -18,7 +18,8 @@ type Config struct {
 	DB *store.DB
 	// Users is where people live. Nil keeps them in the DB.
 	Users Users
-	// Hasher hashes the passwords of people in the DB. Nil is one with the default costs.
+	// Hasher hashes the passwords of people in the DB. Nil is one with the default costs; others are signet.Config's to
+	// choose.
 	Hasher *password.Hasher
 	// LoginBy are the identifiers that FindUser tries, in order. Nil is ByUsername, ByEmail.
 	LoginBy []IdentifierName

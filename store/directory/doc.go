@@ -4,7 +4,7 @@
 // uniqueness and events happen here and nowhere else, so that a user created by SCIM, by registration or by a host
 // program is the same user.
 //
-//	dir, err := directory.New(directory.Config{DB: db, Hasher: hasher})
+//	dir, err := directory.New(directory.Config{DB: db}) // store.Open
 //
 //	ann := &directory.User{Username: "ann", Email: "ann@example.com"}
 //	err = dir.CreateUser(ctx, ann, "correct horse battery staple")

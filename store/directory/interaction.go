@@ -53,7 +53,7 @@ type Interaction struct {
 	RedirectOrigins []string
 	// Cancelable says whether the person may refuse and return to the application.
 	Cancelable bool
-	// Data is what an expired page needs to begin again, sealed by the protocol; see Restart in the flow's config.
+	// Restart is what an expired page needs to begin again, sealed by the protocol; see Restart in the flow's config.
 	Restart string
 }
 

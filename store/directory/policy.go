@@ -2,7 +2,8 @@ package directory
 
 import "time"
 
-// SessionPolicy is how long people stay signed in. The zero value of each field is its default.
+// SessionPolicy is how long people stay signed in. In a Config the zero value of each field is its default; a value for Set
+// has all of them.
 type SessionPolicy struct {
 	// Idle is how long a session signs in without being used; 15 minutes.
 	Idle time.Duration `json:"idle"`
@@ -12,8 +13,8 @@ type SessionPolicy struct {
 	Max time.Duration `json:"max"`
 }
 
-// LockPolicy is what happens to an account after wrong guesses at one factor. The zero value of each field is its
-// default.
+// LockPolicy is what happens to an account after wrong guesses at one factor. In a Config the zero value of each field is
+// its default; a value for Set has all of them.
 type LockPolicy struct {
 	// Failures is how many wrong guesses lead to a lock, each time; 5.
 	Failures int64 `json:"failures"`
@@ -26,7 +27,8 @@ type LockPolicy struct {
 	Max time.Duration `json:"max"`
 }
 
-// ThrottlePolicy is how much one address may try. The zero value of each field is its default.
+// ThrottlePolicy is how much one address may try: up to four limits each. In a Config nil is the default. A value for Set is
+// taken as it is, and nil there is no limit at all.
 type ThrottlePolicy struct {
 	// Password bounds attempts to sign in: 60 a minute and 1,000 a day.
 	Password []Limit `json:"password"`
@@ -45,7 +47,7 @@ type Limit struct {
 // PasswordPolicy is which passwords are accepted. It follows NIST SP 800-63B-4 §3.1.1.2: length counts, composition
 // does not.
 type PasswordPolicy struct {
-	// MinLength is in characters; zero is 8, and less is refused.
+	// MinLength is in characters, 8 to 64; in a Config zero is 8.
 	MinLength int `json:"minLength"`
 }
 
