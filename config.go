@@ -26,31 +26,34 @@ type Config struct {
 	// Keys seals the secrets in the store. All nodes have the same; without it the sealed values are lost.
 	Keys *store.KeyRing
 
-	// Users is where people live. Nil keeps them in Store.
+	// Users is where people live; directorytest proves one of the host's own. Nil keeps them in Store.
 	Users directory.Users
-	// SigningKeys signs tokens. Nil keeps keys in Store, sealed, and rotates them.
+	// SigningKeys signs tokens, with a key for each of oidc.Algorithms. Nil keeps keys in Store, sealed, and rotates them.
 	SigningKeys oidc.Keys
-	// Claims says what is true of a person. Nil is what the directory knows.
+	// Claims says what is true of a person. Nil is oidc.DirectoryClaims.
 	Claims oidc.ClaimsSource
-	// TokenHook sees every token before anything is consumed.
+	// TokenHook adds claims to tokens, or refuses them, before anything is consumed. Nil is none.
 	TokenHook oidc.TokenHook
-	// Observer learns of refusals and reuses, on the request's path.
+	// Observer learns of refusals and reuses, on the request's path, and must be quick. Nil is none.
 	Observer func(context.Context, oidc.Observation)
 	// Tokens are the lifetimes of clients without their own.
 	Tokens TokenLifetimes
 
-	// Session, Lock, Throttle, Password and Branding hold where Directory.Settings has nothing else.
+	// Session, Lock, Throttle, Password and Branding hold where Directory.Settings has nothing else. Branding.Name is also
+	// what authenticator apps show; it must not contain a colon here.
 	Session  directory.SessionPolicy
 	Lock     directory.LockPolicy
 	Throttle directory.ThrottlePolicy
 	Password directory.PasswordPolicy
 	Branding directory.Branding
-	// PasswordCost is what hashing a password costs. Less than the default is for tests.
+	// PasswordCost is what hashing a password costs; the zero value is the default, and less is for tests. Ignored with
+	// Users.
 	PasswordCost PasswordCost
 
-	// Login is what signing in asks for. Nil is a password, and a second factor from those who have one.
+	// Login is what signing in asks for. Nil is flow.DefaultPlan: a password, and a second factor from those who have one and
+	// where the application demands it (directory.Application.SecondFactor).
 	Login *flow.Plan
-	// Executors are steps of the host's own, by name.
+	// Executors are steps of the host's own for Login, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS
