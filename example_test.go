@@ -173,8 +173,8 @@ func exampleSecondFactor(ctx context.Context) error {
 }
 
 // The look of one application, changed while the program runs. Without an application it is that of all; Config.Branding
-// holds where nothing is set. The other settings (Session, Lock, Throttle, Password) are set likewise, whole: a value begins
-// from what holds.
+// holds where nothing is set. The other settings (Session, Lock, Throttle, Password) are of all applications. They are set
+// whole: a value begins from what holds.
 func Example_settings() {
 	if err := exampleSettings(context.Background()); err != nil {
 		fmt.Println(err)
@@ -227,7 +227,7 @@ func Example_pages() {
 		DefaultLocale: "fr",
 		Locales: fstest.MapFS{"fr.json": {Data: []byte(`{
 			"password.title": "Connexion à {application}", "password.login": "Se connecter",
-			"scope.orders.read": "Vos commandes"
+			"scope.orders.read": "Vos achats"
 		}`)}},
 		Templates: fstest.MapFS{"layout.html": {Data: []byte(`{{define "footer"}}<footer>Acme SARL, Lyon</footer>{{end}}`)}},
 	})
