@@ -42,7 +42,8 @@ type SettingKey[T any] struct {
 // Settings keeps what administrators have decided. Reads are cached for at most a second, on this node; a value is
 // shared by all who resolve it and must not be changed.
 type Settings struct {
-	// The settings of this package.
+	// The settings of this package. Branding is read for applications too, the others for organizations alone: what is set
+	// of those for an application is never asked for.
 	Session  SettingKey[SessionPolicy]
 	Lock     SettingKey[LockPolicy]
 	Throttle SettingKey[ThrottlePolicy]
