@@ -230,7 +230,7 @@ const (
 )
 
 // Maintain does one round of what must be done from time to time: rotates signing keys that are due and removes expired
-// records, at most a few thousand of them. Hosts without background work call it from a scheduler; any number of nodes may
+// records, at most 10,000 of them. Hosts without background work call it from a scheduler; any number of nodes may
 // call it at once.
 func (p *Provider) Maintain(ctx context.Context) error {
 	var problems []error
