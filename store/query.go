@@ -72,10 +72,11 @@ type Or []Filter
 // Not matches when its part does not.
 type Not struct{ Filter Filter }
 
-// Present matches when the record has an entry of the field.
+// Present matches when the record has an entry of the field, which is not "".
 type Present struct{ Field string }
 
-// Compare matches when one entry of the field stands in the relation to Value. Entries of another type never do.
+// Compare matches when one entry of the field, which is not "", stands in the relation to Value. Entries of another type
+// never do.
 type Compare struct {
 	Field    string
 	Operator Operator

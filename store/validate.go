@@ -143,7 +143,13 @@ func validateFilter(f Filter) error {
 	case Not:
 		parts = []Filter{f.Filter}
 	case Present:
+		if f.Field == "" {
+			return errors.New("a condition without a field")
+		}
 	case Compare:
+		if f.Field == "" {
+			return errors.New("a condition without a field")
+		}
 		if f.Operator < Eq || f.Operator > Le || f.Value.Type > TimeValue {
 			return fmt.Errorf("operator %d with a value of type %d", f.Operator, f.Value.Type)
 		}

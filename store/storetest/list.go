@@ -214,6 +214,8 @@ func invalidQueries(c *trial) {
 		"nothing in And":    {Kind: c.kind, Filter: store.And{nil}},
 		"zero operator":     {Kind: c.kind, Filter: store.Compare{Field: "f", Value: store.Text("v")}},
 		"operator":          {Kind: c.kind, Filter: store.Compare{Field: "f", Operator: store.Le + 1, Value: store.Text("v")}},
+		"no field":          {Kind: c.kind, Filter: store.And{store.Equals("", store.Text("v"))}},
+		"presence of none":  {Kind: c.kind, Filter: store.Present{}},
 	} {
 		if page, err := c.driver.List(c.Context(), c.now, q); !errors.Is(err, store.ErrInvalid) {
 			c.broken("%s: List returned %d records, error %v", name, len(page.Records), err)
