@@ -46,7 +46,7 @@ func (b *Batch) Now() time.Time { return b.db.Now() }
 
 func (b *Batch) append(i item) {
 	if b.items == nil {
-		b.items = make([]item, 0, 4) // most batches have some
+		b.items = make([]item, 0, 2) // most batches have one or two
 	}
 	b.items = append(b.items, i)
 }
