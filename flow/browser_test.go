@@ -63,22 +63,22 @@ func TestTabs(t *testing.T) {
 
 // Another tab cannot switch the person of a flow.
 func TestTabCannotSwitchThePerson(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	ann, bob := w.user("ann"), w.user("bob")
-	seed := w.totp(ann)
-	b := w.browser()
-	path := w.request(directory.Interaction{})
-	p := b.login(b.get(path), "ann", goodPassword)
-	if got := b.signIn("bob"); got.Subject != bob.Ref() {
-		t.Fatal("bob did not sign in")
-	}
-	if again := b.get(path); again.step() != "totp" {
-		t.Fatalf("ann's flow: %v", again)
-	}
-	if got := b.submit(p, "otp", w.code(seed)).answer(t); got.Subject != ann.Ref() {
-		t.Errorf("got %v, want ann", got.Subject)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		ann, bob := w.user("ann"), w.user("bob")
+		seed := w.totp(ann)
+		b := w.browser()
+		path := w.request(directory.Interaction{})
+		p := b.login(b.get(path), "ann", goodPassword)
+		if got := b.signIn("bob"); got.Subject != bob.Ref() {
+			t.Fatal("bob did not sign in")
+		}
+		if again := b.get(path); again.step() != "totp" {
+			t.Fatalf("ann's flow: %v", again)
+		}
+		if got := b.submit(p, "otp", w.code(seed)).answer(t); got.Subject != ann.Ref() {
+			t.Errorf("got %v, want ann", got.Subject)
+		}
+	})
 }
 
 func TestDuplicatePost(t *testing.T) {
@@ -141,89 +141,89 @@ func TestStalePage(t *testing.T) {
 }
 
 func TestCrossSitePost(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	form := fill(p.View, "username", "ann", "password", goodPassword)
-	for name, edit := range map[string]func(*http.Request){
-		"fetch metadata": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
-		"same site":      func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
-		"origin": func(r *http.Request) {
-			r.Header.Del("Sec-Fetch-Site")
-			r.Header.Set("Origin", "https://evil.example")
-		},
-	} {
-		if got := b.do(http.MethodPost, p.View.Submit, form, edit); got.Status != 403 || got.Failure.Code != "cross_origin" {
-			t.Errorf("%s: got %v", name, got)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		form := fill(p.View, "username", "ann", "password", goodPassword)
+		for name, edit := range map[string]func(*http.Request){
+			"fetch metadata": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+			"same site":      func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+			"origin": func(r *http.Request) {
+				r.Header.Del("Sec-Fetch-Site")
+				r.Header.Set("Origin", "https://evil.example")
+			},
+		} {
+			if got := b.do(http.MethodPost, p.View.Submit, form, edit); got.Status != 403 || got.Failure.Code != "cross_origin" {
+				t.Errorf("%s: got %v", name, got)
+			}
 		}
-	}
-	behindProxy := func(r *http.Request) {
-		r.Host = "backend:8080"
-		r.Header.Del("Sec-Fetch-Site")
-		r.Header.Set("Origin", "https://id.example.com")
-	}
-	b.follow(b.do(http.MethodPost, p.View.Submit, form, behindProxy)).answer(t)
+		behindProxy := func(r *http.Request) {
+			r.Host = "backend:8080"
+			r.Header.Del("Sec-Fetch-Site")
+			r.Header.Set("Origin", "https://id.example.com")
+		}
+		b.follow(b.do(http.MethodPost, p.View.Submit, form, behindProxy)).answer(t)
+	})
 }
 
 func TestMalformedPost(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	for name, c := range map[string]struct {
-		form   url.Values
-		status int
-	}{
-		"unknown field":    {fill(p.View, "admin", "true"), 400},
-		"twice":            {fill(p.View, "username", "a", "username", "b"), 400},
-		"unknown action":   {fill(p.View, "action", "consent_allow"), 400},
-		"foreign consent":  {fill(p.View, "consent", "email"), 400},
-		"no sequence":      {url.Values{"flow": {p.View.Flow}}, 400},
-		"odd sequence":     {url.Values{"flow": {p.View.Flow}, "seq": {"1x"}}, 400},
-		"no flow":          {url.Values{"seq": {"1"}}, 404},
-		"unknown flow":     {url.Values{"flow": {strings.Repeat("A", 43)}, "seq": {"1"}}, 404},
-		"impossible flow":  {url.Values{"flow": {"\x01\u202e"}, "seq": {"1"}}, 404},
-		"oversize":         {fill(p.View, "username", strings.Repeat("x", 70_000)), 413},
-		"foreign sequence": {url.Values{"flow": {p.View.Flow}, "seq": {"-4"}}, 200},
-	} {
-		if got := b.do(http.MethodPost, p.View.Submit, c.form); got.Status != c.status {
-			t.Errorf("%s: got %v, want %d", name, got, c.status)
+	everywhere(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		for name, c := range map[string]struct {
+			form   url.Values
+			status int
+		}{
+			"unknown field":    {fill(p.View, "admin", "true"), 400},
+			"twice":            {fill(p.View, "username", "a", "username", "b"), 400},
+			"unknown action":   {fill(p.View, "action", "consent_allow"), 400},
+			"foreign consent":  {fill(p.View, "consent", "email"), 400},
+			"no sequence":      {url.Values{"flow": {p.View.Flow}}, 400},
+			"odd sequence":     {url.Values{"flow": {p.View.Flow}, "seq": {"1x"}}, 400},
+			"no flow":          {url.Values{"seq": {"1"}}, 404},
+			"unknown flow":     {url.Values{"flow": {strings.Repeat("A", 43)}, "seq": {"1"}}, 404},
+			"impossible flow":  {url.Values{"flow": {"\x01\u202e"}, "seq": {"1"}}, 404},
+			"oversize":         {fill(p.View, "username", strings.Repeat("x", 70_000)), 413},
+			"foreign sequence": {url.Values{"flow": {p.View.Flow}, "seq": {"-4"}}, 200},
+		} {
+			if got := b.do(http.MethodPost, p.View.Submit, c.form); got.Status != c.status {
+				t.Errorf("%s: got %v, want %d", name, got, c.status)
+			}
 		}
-	}
-	wrongType := func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }
-	if got := b.do(http.MethodPost, p.View.Submit, fill(p.View), wrongType); got.Status != 415 {
-		t.Errorf("JSON: got %v", got)
-	}
-	if got := b.do(http.MethodDelete, p.View.Submit, nil); got.Status != 405 {
-		t.Errorf("DELETE: got %v", got)
-	}
-	if got := b.get("/t/login"); got.Status != 404 || got.Failure.Code != "flow_expired" {
-		t.Errorf("no flow: got %v", got)
-	}
+		wrongType := func(r *http.Request) { r.Header.Set("Content-Type", "application/json") }
+		if got := b.do(http.MethodPost, p.View.Submit, fill(p.View), wrongType); got.Status != 415 {
+			t.Errorf("JSON: got %v", got)
+		}
+		if got := b.do(http.MethodDelete, p.View.Submit, nil); got.Status != 405 {
+			t.Errorf("DELETE: got %v", got)
+		}
+		if got := b.get("/t/login"); got.Status != 404 || got.Failure.Code != "flow_expired" {
+			t.Errorf("no flow: got %v", got)
+		}
+	})
 }
 
 // Looking changes nothing: neither GET nor HEAD of any page writes.
 func TestLookingWritesNothing(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}}))
-	look := func() {
-		t.Helper()
-		w.faults.Forget()
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} {
-			if got := b.do(method, p.View.Submit, nil); got.Status != 200 {
-				t.Errorf("%s: got %v", method, got)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}}))
+		look := func() {
+			t.Helper()
+			w.faults.Forget()
+			for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} {
+				if got := b.do(method, p.View.Submit, nil); got.Status != 200 {
+					t.Errorf("%s: got %v", method, got)
+				}
+			}
+			if n := count(w.faults.Calls(), "apply"); n != 0 {
+				t.Errorf("%d writes at step %s", n, p.step())
 			}
 		}
-		if n := count(w.faults.Calls(), "apply"); n != 0 {
-			t.Errorf("%d writes at step %s", n, p.step())
-		}
-	}
-	look()
-	p = b.login(p, "ann", goodPassword)
-	look()
+		look()
+		p = b.login(p, "ann", goodPassword)
+		look()
+	})
 }

@@ -39,23 +39,23 @@ func TestReauthenticate(t *testing.T) {
 }
 
 func TestMaxAge(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	b.signIn("ann")
-	w.advance(10 * time.Minute)
-	b.get(w.request(directory.Interaction{MaxAge: age(10 * time.Minute)})).answer(t)
-	for _, limit := range []time.Duration{0, time.Minute, 10*time.Minute - time.Second} {
-		if p := b.get(w.request(directory.Interaction{MaxAge: age(limit)})); p.step() != "password" {
-			t.Errorf("max_age %v: got %v", limit, p)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		b.signIn("ann")
+		w.advance(10 * time.Minute)
+		b.get(w.request(directory.Interaction{MaxAge: age(10 * time.Minute)})).answer(t)
+		for _, limit := range []time.Duration{0, time.Minute, 10*time.Minute - time.Second} {
+			if p := b.get(w.request(directory.Interaction{MaxAge: age(limit)})); p.step() != "password" {
+				t.Errorf("max_age %v: got %v", limit, p)
+			}
 		}
-	}
-	p := b.get(w.request(directory.Interaction{MaxAge: age(0)}))
-	result := b.login(p, "ann", goodPassword).answer(t)
-	if got := directory.Assess(result.Evidence).AuthTime; !got.Equal(w.Now()) {
-		t.Errorf("auth_time %v, want %v", got, w.Now())
-	}
+		p := b.get(w.request(directory.Interaction{MaxAge: age(0)}))
+		result := b.login(p, "ann", goodPassword).answer(t)
+		if got := directory.Assess(result.Evidence).AuthTime; !got.Equal(w.Now()) {
+			t.Errorf("auth_time %v, want %v", got, w.Now())
+		}
+	})
 }
 
 // A greatest age asks for what is too old and for nothing else, but a second factor never goes to somebody else.
@@ -81,52 +81,52 @@ func TestMaxAgeKeepsTheSecondFactorOfTheSamePerson(t *testing.T) {
 }
 
 func TestPassive(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	ann, bob := w.user("ann"), w.user("bob")
-	nobody, b := w.browser(), w.browser()
-	b.signIn("ann")
-	w.advance(2 * time.Minute)
-	items := []directory.ConsentItem{{ID: "email"}}
-	for name, c := range map[string]struct {
-		browser *browser
-		in      directory.Interaction
-		want    directory.Refusal
-	}{
-		"nobody":           {nobody, directory.Interaction{}, directory.LoginRequired},
-		"signed in":        {b, directory.Interaction{}, ""},
-		"as hinted":        {b, directory.Interaction{HintSubject: ann.ID}, ""},
-		"somebody else":    {b, directory.Interaction{HintSubject: bob.ID}, directory.LoginRequired},
-		"too old":          {b, directory.Interaction{MaxAge: age(time.Minute)}, directory.LoginRequired},
-		"fresh":            {b, directory.Interaction{Reauthenticate: true}, directory.LoginRequired},
-		"choice":           {b, directory.Interaction{SelectAccount: true}, directory.AccountSelectionRequired},
-		"second factor":    {b, directory.Interaction{ACR: []string{directory.ACR2}}, directory.InteractionRequired},
-		"consent":          {b, directory.Interaction{Consent: items}, directory.ConsentRequired},
-		"consent of known": {nobody, directory.Interaction{Purpose: directory.ApproveConsent, Subject: ann.Ref(), Consent: items}, directory.ConsentRequired},
-		"unreachable":      {nobody, directory.Interaction{ACR: []string{"urn:none"}, EssentialACR: true}, directory.Unmet},
-		"logout":           {b, directory.Interaction{Purpose: directory.SignOut}, directory.InteractionRequired},
-	} {
-		c.in.Passive = true
-		w.faults.Forget()
-		p := c.browser.get(w.request(c.in))
-		if p.Result == nil || p.Result.Refusal != c.want {
-			t.Errorf("%s: got %v, want %q", name, p, c.want)
-		}
-		for _, call := range w.faults.Calls() {
-			if slices.Contains(call.Verbs(), store.VerbInsert) && call.Kind.Name == "flow.execution" {
-				t.Errorf("%s: opened a flow", name)
+	everywhere(t, func(t *testing.T, w *world) {
+		ann, bob := w.user("ann"), w.user("bob")
+		nobody, b := w.browser(), w.browser()
+		b.signIn("ann")
+		w.advance(2 * time.Minute)
+		items := []directory.ConsentItem{{ID: "email"}}
+		for name, c := range map[string]struct {
+			browser *browser
+			in      directory.Interaction
+			want    directory.Refusal
+		}{
+			"nobody":           {nobody, directory.Interaction{}, directory.LoginRequired},
+			"signed in":        {b, directory.Interaction{}, ""},
+			"as hinted":        {b, directory.Interaction{HintSubject: ann.ID}, ""},
+			"somebody else":    {b, directory.Interaction{HintSubject: bob.ID}, directory.LoginRequired},
+			"too old":          {b, directory.Interaction{MaxAge: age(time.Minute)}, directory.LoginRequired},
+			"fresh":            {b, directory.Interaction{Reauthenticate: true}, directory.LoginRequired},
+			"choice":           {b, directory.Interaction{SelectAccount: true}, directory.AccountSelectionRequired},
+			"second factor":    {b, directory.Interaction{ACR: []string{directory.ACR2}}, directory.InteractionRequired},
+			"consent":          {b, directory.Interaction{Consent: items}, directory.ConsentRequired},
+			"consent of known": {nobody, directory.Interaction{Purpose: directory.ApproveConsent, Subject: ann.Ref(), Consent: items}, directory.ConsentRequired},
+			"unreachable":      {nobody, directory.Interaction{ACR: []string{"urn:none"}, EssentialACR: true}, directory.Unmet},
+			"logout":           {b, directory.Interaction{Purpose: directory.SignOut}, directory.InteractionRequired},
+		} {
+			c.in.Passive = true
+			w.faults.Forget()
+			p := c.browser.get(w.request(c.in))
+			if p.Result == nil || p.Result.Refusal != c.want {
+				t.Errorf("%s: got %v, want %q", name, p, c.want)
+			}
+			for _, call := range w.faults.Calls() {
+				if slices.Contains(call.Verbs(), store.VerbInsert) && call.Kind.Name == "flow.execution" {
+					t.Errorf("%s: opened a flow", name)
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestUnreachableClass(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	p := w.browser().get(w.request(directory.Interaction{ACR: []string{"aal3", "urn:none"}, EssentialACR: true}))
-	if p.Result == nil || p.Result.Refusal != directory.Unmet {
-		t.Errorf("got %v", p)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		p := w.browser().get(w.request(directory.Interaction{ACR: []string{"aal3", "urn:none"}, EssentialACR: true}))
+		if p.Result == nil || p.Result.Refusal != directory.Unmet {
+			t.Errorf("got %v", p)
+		}
+	})
 }
 
 // Only what is missing is asked of somebody who is signed in.

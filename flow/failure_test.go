@@ -102,7 +102,7 @@ func TestUncertainCommit(t *testing.T) {
 // The commit that completes a login has happened and its answer is lost: the flow is done, and the browser has no cookie.
 func TestUncertainCompletion(t *testing.T) {
 	t.Parallel()
-	w := together(t)
+	w := together(t) // apart there is no such commit, see TestCrashBetweenTheStores
 	w.user("ann")
 	b := w.browser()
 	path := w.request(directory.Interaction{})
@@ -214,83 +214,87 @@ func (u *busyUsers) VerifyPassword(ctx context.Context, user *directory.User, pa
 
 func TestBusyHasherCountsNothing(t *testing.T) {
 	t.Parallel()
-	users := &busyUsers{busy: true}
-	w := together(t, func(_ *flow.Config, d *directory.Config) {
-		plain, err := directory.New(*d)
-		if err != nil {
-			t.Fatal(err)
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		users := &busyUsers{busy: true}
+		w := newWorld(t, place, func(_ *flow.Config, d *directory.Config) {
+			plain, err := directory.New(*d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			users.Users = plain.Users
+			d.Users = users
+		})
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		for range 8 {
+			if got := b.login(p, "ann", goodPassword); !got.unavailable() || got.Header.Get("Retry-After") != "7" {
+				t.Fatalf("got %v, Retry-After %q", got, got.Header.Get("Retry-After"))
+			}
 		}
-		users.Users = plain.Users
-		d.Users = users
+		users.busy = false
+		b.login(p, "ann", goodPassword).answer(t)
 	})
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	for range 8 {
-		if got := b.login(p, "ann", goodPassword); !got.unavailable() || got.Header.Get("Retry-After") != "7" {
-			t.Fatalf("got %v, Retry-After %q", got, got.Header.Get("Retry-After"))
-		}
-	}
-	users.busy = false
-	b.login(p, "ann", goodPassword).answer(t)
 }
 
 func TestExpiredPage(t *testing.T) {
 	t.Parallel()
-	var w *world
-	broken := false
-	w = together(t, func(c *flow.Config, _ *directory.Config) {
-		c.Restart = func(_ context.Context, _ *http.Request, sealed string) (string, error) {
-			if broken {
-				return "", errors.New("no store")
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		var w *world
+		broken := false
+		w = newWorld(t, place, func(c *flow.Config, _ *directory.Config) {
+			c.Restart = func(_ context.Context, _ *http.Request, sealed string) (string, error) {
+				if broken {
+					return "", errors.New("no store")
+				}
+				if sealed != "sealed" {
+					return "", nil
+				}
+				return w.request(directory.Interaction{Restart: sealed}), nil
 			}
-			if sealed != "sealed" {
-				return "", nil
-			}
-			return w.request(directory.Interaction{Restart: sealed}), nil
+		})
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{Restart: "sealed"}))
+		w.advance(31 * time.Minute)
+		if got := b.get(p.View.Submit); got.Status != 404 || got.Failure.Code != "flow_expired" {
+			t.Errorf("refreshed: got %v", got)
+		}
+		fresh := b.login(p, "ann", goodPassword)
+		if fresh.step() != "password" || fresh.View.Flow == p.View.Flow || fresh.View.Sequence != 1 || b.cookie("session") != "" {
+			t.Errorf("posted: got %v", fresh)
+		}
+		b.login(fresh, "ann", goodPassword).answer(t)
+
+		forged := *p.View
+		forged.Restart = "forged"
+		if got := b.submit(page{View: &forged}, "username", "ann"); got.Status != 404 || got.Failure.Code != "flow_expired" {
+			t.Errorf("forged: got %v", got)
+		}
+		forged.Restart = ""
+		if got := b.submit(page{View: &forged}, "username", "ann"); got.Status != 404 || got.Failure.Code != "flow_expired" {
+			t.Errorf("without: got %v", got)
+		}
+		broken = true
+		if got := b.login(p, "ann", goodPassword); !got.unavailable() {
+			t.Errorf("failing: got %v", got)
 		}
 	})
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{Restart: "sealed"}))
-	w.advance(31 * time.Minute)
-	if got := b.get(p.View.Submit); got.Status != 404 || got.Failure.Code != "flow_expired" {
-		t.Errorf("refreshed: got %v", got)
-	}
-	fresh := b.login(p, "ann", goodPassword)
-	if fresh.step() != "password" || fresh.View.Flow == p.View.Flow || fresh.View.Sequence != 1 || b.cookie("session") != "" {
-		t.Errorf("posted: got %v", fresh)
-	}
-	b.login(fresh, "ann", goodPassword).answer(t)
-
-	forged := *p.View
-	forged.Restart = "forged"
-	if got := b.submit(page{View: &forged}, "username", "ann"); got.Status != 404 || got.Failure.Code != "flow_expired" {
-		t.Errorf("forged: got %v", got)
-	}
-	forged.Restart = ""
-	if got := b.submit(page{View: &forged}, "username", "ann"); got.Status != 404 || got.Failure.Code != "flow_expired" {
-		t.Errorf("without: got %v", got)
-	}
-	broken = true
-	if got := b.login(p, "ann", goodPassword); !got.unavailable() {
-		t.Errorf("failing: got %v", got)
-	}
 }
 
 // The id on the failure page is in the log with the cause, and the cause is not on the page.
 func TestCauseIsInTheLog(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	w.faults.FailAll(errors.New("disk on fire"))
-	got := b.get(p.View.Submit)
-	w.faults.Heal()
-	if !got.unavailable() || strings.Contains(got.Failure.Detail, "fire") {
-		t.Fatalf("got %v %+v", got, got.Failure)
-	}
-	if log := w.logged(); !strings.Contains(log, got.Failure.Correlation) || !strings.Contains(log, "disk on fire") {
-		t.Errorf("log: %s", log)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		w.faults.FailAll(errors.New("disk on fire"))
+		got := b.get(p.View.Submit)
+		w.faults.Heal()
+		if !got.unavailable() || strings.Contains(got.Failure.Detail, "fire") {
+			t.Fatalf("got %v %+v", got, got.Failure)
+		}
+		if log := w.logged(); !strings.Contains(log, got.Failure.Correlation) || !strings.Contains(log, "disk on fire") {
+			t.Errorf("log: %s", log)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 func TestLock(t *testing.T) {
@@ -30,15 +31,15 @@ func TestLock(t *testing.T) {
 
 // Success makes the budget whole.
 func TestSuccessForgetsFailures(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	for range 3 {
-		w.guess("ann", 4)
-		b.cookies = map[string]string{}
-		b.signIn("ann")
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		for range 3 {
+			w.guess("ann", 4)
+			b.cookies = map[string]string{}
+			b.signIn("ann")
+		}
+	})
 }
 
 func TestKnownDeviceIsNotLockedOut(t *testing.T) {
@@ -60,54 +61,56 @@ func TestKnownDeviceIsNotLockedOut(t *testing.T) {
 
 func TestThrottle(t *testing.T) {
 	t.Parallel()
-	w := together(t, func(_ *flow.Config, d *directory.Config) {
-		d.Throttle.Password = []directory.Limit{{Count: 3, Per: time.Minute}}
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := newWorld(t, place, func(_ *flow.Config, d *directory.Config) {
+			d.Throttle.Password = []directory.Limit{{Count: 3, Per: time.Minute}}
+		})
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		for i := range 3 {
+			p = b.login(p, fmt.Sprintf("nobody%d", i), "wrong")
+		}
+		refused := b.login(p, "ann", goodPassword)
+		if refused.Status != 429 || refused.Failure.Message.ID != "throttle.wait" || refused.Header.Get("Retry-After") != "60" {
+			t.Fatalf("got %v, Retry-After %q", refused, refused.Header.Get("Retry-After"))
+		}
+		if refused.Failure.StartOver != p.View.Submit {
+			t.Errorf("the way back: %q", refused.Failure.StartOver)
+		}
+		elsewhere := w.browser()
+		elsewhere.address = "203.0.113.9"
+		elsewhere.signIn("ann")
+		w.advance(time.Minute)
+		b.login(p, "ann", goodPassword).answer(t)
 	})
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	for i := range 3 {
-		p = b.login(p, fmt.Sprintf("nobody%d", i), "wrong")
-	}
-	refused := b.login(p, "ann", goodPassword)
-	if refused.Status != 429 || refused.Failure.Message.ID != "throttle.wait" || refused.Header.Get("Retry-After") != "60" {
-		t.Fatalf("got %v, Retry-After %q", refused, refused.Header.Get("Retry-After"))
-	}
-	if refused.Failure.StartOver != p.View.Submit {
-		t.Errorf("the way back: %q", refused.Failure.StartOver)
-	}
-	elsewhere := w.browser()
-	elsewhere.address = "203.0.113.9"
-	elsewhere.signIn("ann")
-	w.advance(time.Minute)
-	b.login(p, "ann", goodPassword).answer(t)
 }
 
 // However many guess at once, no more are judged than the policy allows.
 func TestParallelGuesses(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	const guesses = 40
-	pages, browsers := make([]page, guesses), make([]*browser, guesses)
-	for i := range guesses {
-		browsers[i] = w.browser()
-		pages[i] = browsers[i].get(w.request(directory.Interaction{}))
-	}
-	var wg sync.WaitGroup
-	for i := range guesses {
-		wg.Go(func() {
-			if p := browsers[i].login(pages[i], "ann", "wrong"); p.message() != "password.wrong" {
-				t.Errorf("got %v", p)
-			}
-		})
-	}
-	wg.Wait()
-	locks, err := w.Locks.Of(t.Context(), w.mustFind("ann").Ref())
-	w.must(err)
-	if len(locks) != 1 || locks[0].Streak != 1 {
-		t.Errorf("locks: %+v", locks)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		const guesses = 40
+		pages, browsers := make([]page, guesses), make([]*browser, guesses)
+		for i := range guesses {
+			browsers[i] = w.browser()
+			pages[i] = browsers[i].get(w.request(directory.Interaction{}))
+		}
+		var wg sync.WaitGroup
+		for i := range guesses {
+			wg.Go(func() {
+				if p := browsers[i].login(pages[i], "ann", "wrong"); p.message() != "password.wrong" {
+					t.Errorf("got %v", p)
+				}
+			})
+		}
+		wg.Wait()
+		locks, err := w.Locks.Of(t.Context(), w.mustFind("ann").Ref())
+		w.must(err)
+		if len(locks) != 1 || locks[0].Streak != 1 {
+			t.Errorf("locks: %+v", locks)
+		}
+	})
 }
 
 func (w *world) mustFind(name string) *directory.User {

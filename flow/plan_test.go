@@ -12,6 +12,7 @@ import (
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 func TestConfigIsChecked(t *testing.T) {
@@ -78,7 +79,7 @@ func (b badge) Judge(ctx context.Context, s *flow.State, in flow.Input) (flow.Ve
 }
 
 // badges is a world whose people show a badge after their password.
-func badges(t *testing.T, more ...string) *world {
+func badges(t *testing.T, p storetest.Placement, more ...string) *world {
 	t.Helper()
 	var w *world
 	missing := func(method string) func(context.Context, *flow.State) (bool, error) {
@@ -96,7 +97,7 @@ func badges(t *testing.T, more ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w = together(t, func(c *flow.Config, _ *directory.Config) {
+	w = newWorld(t, p, func(c *flow.Config, _ *directory.Config) {
 		c.Login, c.Executors = plan, map[string]flow.Executor{"badge": badge{&w}}
 	})
 	return w
@@ -104,85 +105,93 @@ func badges(t *testing.T, more ...string) *world {
 
 func TestHostsExecutor(t *testing.T) {
 	t.Parallel()
-	w := badges(t)
-	w.user("ann")
-	b := w.browser()
-	p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	if p.step() != "badge" || p.View.Prompt.Title.ID != "badge|prepared" {
-		t.Fatalf("got %v %+v", p, p.View)
-	}
-	p = b.submit(p, "name", "nobody")
-	if f := p.View.Prompt.Fields[0]; f.Problem.ID != "badge.unknown" || f.Value != "?" {
-		t.Errorf("field %+v", f)
-	}
-	result := b.submit(p, "name", "ann").answer(t)
-	if a := directory.Assess(result.Evidence); a.ACR != directory.ACR2 {
-		t.Errorf("assurance %+v", a)
-	}
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := badges(t, place)
+		w.user("ann")
+		b := w.browser()
+		p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		if p.step() != "badge" || p.View.Prompt.Title.ID != "badge|prepared" {
+			t.Fatalf("got %v %+v", p, p.View)
+		}
+		p = b.submit(p, "name", "nobody")
+		if f := p.View.Prompt.Fields[0]; f.Problem.ID != "badge.unknown" || f.Value != "?" {
+			t.Errorf("field %+v", f)
+		}
+		result := b.submit(p, "name", "ann").answer(t)
+		if a := directory.Assess(result.Evidence); a.ACR != directory.ACR2 {
+			t.Errorf("assurance %+v", a)
+		}
+	})
 }
 
 // The factors of two people never make one login.
 func TestFactorsOfTwoPeople(t *testing.T) {
 	t.Parallel()
-	w := badges(t)
-	w.user("ann")
-	w.user("bob")
-	b := w.browser()
-	p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	if p = b.submit(p, "name", "bob"); p.Result == nil || p.Result.Refusal != directory.LoginRequired || b.cookie("session") != "" {
-		t.Errorf("within a flow: got %v", p)
-	}
-	p = b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	b.submit(p, "name", "ann").answer(t)
-	w.advance(5 * time.Minute)
-	p = b.get(w.request(directory.Interaction{MaxAge: age(time.Minute)}))
-	if p = b.login(p, "bob", goodPassword); p.step() != "badge" {
-		t.Errorf("out of ann's session: got %v", p)
-	}
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := badges(t, place)
+		w.user("ann")
+		w.user("bob")
+		b := w.browser()
+		p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		if p = b.submit(p, "name", "bob"); p.Result == nil || p.Result.Refusal != directory.LoginRequired || b.cookie("session") != "" {
+			t.Errorf("within a flow: got %v", p)
+		}
+		p = b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		b.submit(p, "name", "ann").answer(t)
+		w.advance(5 * time.Minute)
+		p = b.get(w.request(directory.Interaction{MaxAge: age(time.Minute)}))
+		if p = b.login(p, "bob", goodPassword); p.step() != "badge" {
+			t.Errorf("out of ann's session: got %v", p)
+		}
+	})
 }
 
 // A step with several options lets the person choose; what was begun by one way is gone.
 func TestOtherMethod(t *testing.T) {
 	t.Parallel()
-	w := badges(t, "totp")
-	seed := w.totp(w.user("ann"))
-	b := w.browser()
-	p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	if p.step() != "badge" || !slices.ContainsFunc(p.View.Prompt.Actions, func(a flow.Action) bool { return a.Name == "method_totp" }) {
-		t.Fatalf("got %v %+v", p, p.View.Prompt.Actions)
-	}
-	old := p
-	if p = b.submit(p, "action", "method_totp"); p.step() != "totp" {
-		t.Fatalf("got %v", p)
-	}
-	if got := b.submit(old, "name", "ann"); got.step() != "totp" {
-		t.Errorf("the page before was judged: %v", got)
-	}
-	if p = b.submit(p, "action", "method_badge"); p.step() != "badge" {
-		t.Fatalf("got %v", p)
-	}
-	b.submit(b.submit(p, "action", "method_totp"), "otp", w.code(seed)).answer(t)
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := badges(t, place, "totp")
+		seed := w.totp(w.user("ann"))
+		b := w.browser()
+		p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		if p.step() != "badge" || !slices.ContainsFunc(p.View.Prompt.Actions, func(a flow.Action) bool { return a.Name == "method_totp" }) {
+			t.Fatalf("got %v %+v", p, p.View.Prompt.Actions)
+		}
+		old := p
+		if p = b.submit(p, "action", "method_totp"); p.step() != "totp" {
+			t.Fatalf("got %v", p)
+		}
+		if got := b.submit(old, "name", "ann"); got.step() != "totp" {
+			t.Errorf("the page before was judged: %v", got)
+		}
+		if p = b.submit(p, "action", "method_badge"); p.step() != "badge" {
+			t.Fatalf("got %v", p)
+		}
+		b.submit(b.submit(p, "action", "method_totp"), "otp", w.code(seed)).answer(t)
+	})
 }
 
 // A plan that is content with less than the request insists on is not believed.
 func TestNoSuccessWithoutAssurance(t *testing.T) {
 	t.Parallel()
-	lax, err := flow.Compile(flow.Step{Name: "password", Options: []string{"password"}, When: func(_ context.Context, s *flow.State) (bool, error) {
-		return len(s.Evidence) == 0, nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := together(t, func(c *flow.Config, _ *directory.Config) { c.Login = lax })
-	w.user("ann")
-	for name, in := range map[string]directory.Interaction{
-		"class":  {ACR: []string{directory.ACR2}, EssentialACR: true},
-		"policy": {Application: w.app(directory.SecondFactorRequired).Ref()},
-	} {
-		b := w.browser()
-		p := b.login(b.get(w.request(in)), "ann", goodPassword)
-		if p.Result == nil || p.Result.Refusal != directory.Unmet || b.cookie("session") != "" {
-			t.Errorf("%s: got %v", name, p)
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		lax, err := flow.Compile(flow.Step{Name: "password", Options: []string{"password"}, When: func(_ context.Context, s *flow.State) (bool, error) {
+			return len(s.Evidence) == 0, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) { c.Login = lax })
+		w.user("ann")
+		for name, in := range map[string]directory.Interaction{
+			"class":  {ACR: []string{directory.ACR2}, EssentialACR: true},
+			"policy": {Application: w.app(directory.SecondFactorRequired).Ref()},
+		} {
+			b := w.browser()
+			p := b.login(b.get(w.request(in)), "ann", goodPassword)
+			if p.Result == nil || p.Result.Refusal != directory.Unmet || b.cookie("session") != "" {
+				t.Errorf("%s: got %v", name, p)
+			}
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 func TestSecondFactor(t *testing.T) {
@@ -30,40 +31,40 @@ func TestSecondFactor(t *testing.T) {
 }
 
 func TestPolicies(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("plain")
-	seed := w.totp(w.user("enrolled"))
-	aal2, either := []string{directory.ACR2}, []string{directory.ACR2, directory.ACR1}
-	for _, c := range []struct {
-		person string
-		policy directory.SecondFactorPolicy
-		acr    []string
-		want   string // the step after the password; "" is none
-	}{
-		{"plain", directory.SecondFactorIfEnrolled, nil, ""},
-		{"plain", directory.SecondFactorRequired, nil, "totp-enroll"},
-		{"plain", directory.SecondFactorNever, nil, ""},
-		{"plain", directory.SecondFactorNever, aal2, "totp-enroll"},
-		{"plain", directory.SecondFactorIfEnrolled, aal2, "totp-enroll"},
-		{"plain", directory.SecondFactorIfEnrolled, either, ""},
-		{"enrolled", directory.SecondFactorIfEnrolled, nil, "totp"},
-		{"enrolled", directory.SecondFactorRequired, nil, "totp"},
-		{"enrolled", directory.SecondFactorNever, nil, ""},
-		{"enrolled", directory.SecondFactorNever, either, "totp"},
-		{"enrolled", directory.SecondFactorIfEnrolled, []string{"urn:unknown"}, "totp"},
-	} {
-		b := w.browser()
-		p := b.get(w.request(directory.Interaction{Application: w.app(c.policy).Ref(), ACR: c.acr}))
-		if p = b.login(p, c.person, goodPassword); p.step() != c.want {
-			t.Errorf("%+v: got %v", c, p)
-			continue
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("plain")
+		seed := w.totp(w.user("enrolled"))
+		aal2, either := []string{directory.ACR2}, []string{directory.ACR2, directory.ACR1}
+		for _, c := range []struct {
+			person string
+			policy directory.SecondFactorPolicy
+			acr    []string
+			want   string // the step after the password; "" is none
+		}{
+			{"plain", directory.SecondFactorIfEnrolled, nil, ""},
+			{"plain", directory.SecondFactorRequired, nil, "totp-enroll"},
+			{"plain", directory.SecondFactorNever, nil, ""},
+			{"plain", directory.SecondFactorNever, aal2, "totp-enroll"},
+			{"plain", directory.SecondFactorIfEnrolled, aal2, "totp-enroll"},
+			{"plain", directory.SecondFactorIfEnrolled, either, ""},
+			{"enrolled", directory.SecondFactorIfEnrolled, nil, "totp"},
+			{"enrolled", directory.SecondFactorRequired, nil, "totp"},
+			{"enrolled", directory.SecondFactorNever, nil, ""},
+			{"enrolled", directory.SecondFactorNever, either, "totp"},
+			{"enrolled", directory.SecondFactorIfEnrolled, []string{"urn:unknown"}, "totp"},
+		} {
+			b := w.browser()
+			p := b.get(w.request(directory.Interaction{Application: w.app(c.policy).Ref(), ACR: c.acr}))
+			if p = b.login(p, c.person, goodPassword); p.step() != c.want {
+				t.Errorf("%+v: got %v", c, p)
+				continue
+			}
+			if c.want == "totp" {
+				w.advance(time.Minute)
+				b.submit(p, "otp", w.code(seed)).answer(t)
+			}
 		}
-		if c.want == "totp" {
-			w.advance(time.Minute)
-			b.submit(p, "otp", w.code(seed)).answer(t)
-		}
-	}
+	})
 }
 
 func TestEnrolment(t *testing.T) {
@@ -108,19 +109,19 @@ func TestEnrolment(t *testing.T) {
 
 // A right code that was used is no guess: it never leads to a lock.
 func TestReplayIsNoGuess(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	seed := w.totp(w.user("ann"))
-	first, second := w.browser(), w.browser()
-	first.submit(first.login(first.get(w.request(directory.Interaction{})), "ann", goodPassword), "otp", w.code(seed)).answer(t)
-	p := second.login(second.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	for range 7 {
-		if p = second.submit(p, "otp", w.code(seed)); p.message() != "totp.used" {
-			t.Fatalf("got %v", p)
+	everywhere(t, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		first, second := w.browser(), w.browser()
+		first.submit(first.login(first.get(w.request(directory.Interaction{})), "ann", goodPassword), "otp", w.code(seed)).answer(t)
+		p := second.login(second.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		for range 7 {
+			if p = second.submit(p, "otp", w.code(seed)); p.message() != "totp.used" {
+				t.Fatalf("got %v", p)
+			}
 		}
-	}
-	w.advance(30 * time.Second)
-	second.submit(p, "otp", w.code(seed)).answer(t)
+		w.advance(30 * time.Second)
+		second.submit(p, "otp", w.code(seed)).answer(t)
+	})
 }
 
 // Failures are counted for the account: a new flow brings no new guesses. They are not those of the password.
@@ -182,20 +183,20 @@ func TestOneCodeOneWinner(t *testing.T) {
 
 // The seed of an enrolment under way cannot be read from the store.
 func TestSeedIsSealed(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	w.faults.Forget()
-	p := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}})), "ann", goodPassword)
-	seed := p.View.Prompt.QRText
-	for _, c := range w.faults.Calls() {
-		for _, op := range c.Ops {
-			if body := string(op.Record.Body); strings.Contains(body, seed) || strings.Contains(body, string(decode(t, seed))) {
-				t.Errorf("%s holds the seed", op.Record.Kind)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		w.faults.Forget()
+		p := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}})), "ann", goodPassword)
+		seed := p.View.Prompt.QRText
+		for _, c := range w.faults.Calls() {
+			for _, op := range c.Ops {
+				if body := string(op.Record.Body); strings.Contains(body, seed) || strings.Contains(body, string(decode(t, seed))) {
+					t.Errorf("%s holds the seed", op.Record.Kind)
+				}
 			}
 		}
-	}
+	})
 }
 
 // Two tabs enrol at once: the second is asked for a code of what the first has enrolled.
@@ -218,15 +219,17 @@ func TestTwoEnrolments(t *testing.T) {
 
 func TestCredentialIsNamedInEvidence(t *testing.T) {
 	t.Parallel()
-	w := together(t, func(c *flow.Config, _ *directory.Config) { c.TOTP.Issuer = "Example" })
-	ann := w.user("ann")
-	b := w.browser()
-	p := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}})), "ann", goodPassword)
-	result := b.submit(p, "otp", w.code(decode(t, p.View.Prompt.QRText))).answer(t)
-	credential, _, err := w.Credentials.TOTP(t.Context(), ann.Ref())
-	w.must(err)
-	got := result.Evidence[len(result.Evidence)-1]
-	if got.Method != "totp" || (store.Ref{ID: got.Credential}) != credential.Ref() || got.CredentialEpoch != credential.Epoch {
-		t.Errorf("evidence %+v, credential %v at epoch %d", got, credential.Ref(), credential.Epoch)
-	}
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) { c.TOTP.Issuer = "Example" })
+		ann := w.user("ann")
+		b := w.browser()
+		p := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}})), "ann", goodPassword)
+		result := b.submit(p, "otp", w.code(decode(t, p.View.Prompt.QRText))).answer(t)
+		credential, _, err := w.Credentials.TOTP(t.Context(), ann.Ref())
+		w.must(err)
+		got := result.Evidence[len(result.Evidence)-1]
+		if got.Method != "totp" || (store.Ref{ID: got.Credential}) != credential.Ref() || got.CredentialEpoch != credential.Epoch {
+			t.Errorf("evidence %+v, credential %v at epoch %d", got, credential.Ref(), credential.Epoch)
+		}
+	})
 }
