@@ -416,31 +416,33 @@ func TestLostRefresh(t *testing.T) {
 // TestPublicDocumentsNeedNoStore holds that a broken database does not keep others from verifying tokens.
 func TestPublicDocumentsNeedNoStore(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.faults.FailAll(nil)
-	for _, path := range []string{pathJWKS, "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
-		if a := h.send(h.request(http.MethodGet, path, nil)); a.Status != http.StatusOK {
-			t.Errorf("%s: %s", path, a)
+	placements(t, func(t *testing.T, h *harness) {
+		h.faults.FailAll(nil)
+		for _, path := range []string{pathJWKS, "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
+			if a := h.send(h.request(http.MethodGet, path, nil)); a.Status != http.StatusOK {
+				t.Errorf("%s: %s", path, a)
+			}
 		}
-	}
+	})
 }
 
 // TestFailingStoreIsLogged holds that the cause of a 503 is in the log, with the correlation that the page shows, and not
 // in the answer.
 func TestFailingStoreIsLogged(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.faults.FailAll(nil)
-	a := h.newBrowser().get(pathAuthorize + "?" + authorization(web).Encode())
-	cause := storetest.ErrInjected.Error()
-	if strings.Contains(a.String(), cause) {
-		t.Errorf("the answer tells the cause: %s", a)
-	}
-	_, rest, _ := strings.Cut(a.Body, "</code> ")
-	correlation, _, _ := strings.Cut(rest, "<")
-	if log := h.logs.String(); len(correlation) != 12 || !strings.Contains(log, cause) || !strings.Contains(log, correlation) {
-		t.Errorf("correlation %q and cause do not stand in the log: %s", correlation, log)
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		h.faults.FailAll(nil)
+		a := h.newBrowser().get(pathAuthorize + "?" + authorization(web).Encode())
+		cause := storetest.ErrInjected.Error()
+		if strings.Contains(a.String(), cause) {
+			t.Errorf("the answer tells the cause: %s", a)
+		}
+		_, rest, _ := strings.Cut(a.Body, "</code> ")
+		correlation, _, _ := strings.Cut(rest, "<")
+		if log := h.logs.String(); len(correlation) != 12 || !strings.Contains(log, cause) || !strings.Contains(log, correlation) {
+			t.Errorf("correlation %q and cause do not stand in the log: %s", correlation, log)
+		}
+	})
 }
 
 // faultyKeys are keys behind a service that can be away.
@@ -510,16 +512,18 @@ func TestFailingKeys(t *testing.T) {
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			keys := &faultyKeys{}
-			h := together(t, func(c *oidc.Config) { c.Keys = keys })
-			try := d.open(h)
-			h.clock.advance(10 * time.Second) // longer than a node works with what it has read
-			keys.away.Store(true)
-			refusesForNow(t, try.send())
-			keys.away.Store(false)
-			if a := try.send(); !d.done(a) {
-				t.Errorf("the keys are back, and then: %s", a)
-			}
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+				keys := &faultyKeys{}
+				h := newHarness(t, p, func(c *oidc.Config) { c.Keys = keys })
+				try := d.open(h)
+				h.clock.advance(10 * time.Second) // longer than a node works with what it has read
+				keys.away.Store(true)
+				refusesForNow(t, try.send())
+				keys.away.Store(false)
+				if a := try.send(); !d.done(a) {
+					t.Errorf("the keys are back, and then: %s", a)
+				}
+			})
 		})
 	}
 }

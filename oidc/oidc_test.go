@@ -31,49 +31,51 @@ func TestNewNamesEveryProblem(t *testing.T) {
 
 func TestMount(t *testing.T) {
 	t.Parallel()
-	h := together(t, func(c *oidc.Config) { c.Issuer = "https://id.example/one" })
-	mux := http.NewServeMux()
-	h.Mount(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	for path, want := range map[string]int{
-		"/one" + pathJWKS:                             http.StatusOK,
-		"/one/.well-known/openid-configuration":       http.StatusOK,
-		"/.well-known/oauth-authorization-server/one": http.StatusOK,
-		"/one" + pathToken:                            http.StatusTeapot, // the host's for what we do not take
-		"/one/elsewhere":                              http.StatusTeapot,
-		pathJWKS:                                      http.StatusTeapot,
-		"/.well-known/openid-configuration":           http.StatusTeapot,
-	} {
-		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://id.example"+path, nil))
-		if w.Code != want {
-			t.Errorf("%s: %d, want %d", path, w.Code, want)
+	placements(t, func(t *testing.T, h *harness) {
+		mux := http.NewServeMux()
+		h.Mount(mux)
+		mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		for path, want := range map[string]int{
+			"/one" + pathJWKS:                             http.StatusOK,
+			"/one/.well-known/openid-configuration":       http.StatusOK,
+			"/.well-known/oauth-authorization-server/one": http.StatusOK,
+			"/one" + pathToken:                            http.StatusTeapot, // the host's for what we do not take
+			"/one/elsewhere":                              http.StatusTeapot,
+			pathJWKS:                                      http.StatusTeapot,
+			"/.well-known/openid-configuration":           http.StatusTeapot,
+		} {
+			w := httptest.NewRecorder()
+			mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "https://id.example"+path, nil))
+			if w.Code != want {
+				t.Errorf("%s: %d, want %d", path, w.Code, want)
+			}
 		}
-	}
+	}, func(c *oidc.Config) { c.Issuer = "https://id.example/one" })
 }
 
 // TestRestart holds that an expired page leads back to the same request, and to no other.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.persona.acts(script{Page: true})
-	h.newBrowser().get(pathAuthorize + "?" + authorization(web, "scope", "openid").Encode())
-	sealed := h.persona.lastInteraction().Restart
-	url, err := h.Restart(sealed)
-	if err != nil || !strings.HasPrefix(url, pathAuthorize+"?") {
-		t.Fatalf("%q, %v", url, err)
-	}
-	h.clock.advance(24 * time.Hour)
-	h.persona.acts(script{})
-	if a := h.newBrowser().authorize(authorization(web, "scope", "openid")); !gotCode(a) {
-		t.Fatalf("the request itself: %s", a)
-	}
-	if a := h.newBrowser().get(url); !gotCode(a) || a.returned().Get("state") != "xyz" {
-		t.Errorf("the restarted request: %s", a)
-	}
-	for _, forged := range []string{"", "v1.x.y", sealed[:len(sealed)-1], sealed + "A", "client_id=web"} {
-		if url, err := h.Restart(forged); err == nil {
-			t.Errorf("%q restarts as %q", forged, url)
+	placements(t, func(t *testing.T, h *harness) {
+		h.persona.acts(script{Page: true})
+		h.newBrowser().get(pathAuthorize + "?" + authorization(web, "scope", "openid").Encode())
+		sealed := h.persona.lastInteraction().Restart
+		url, err := h.Restart(sealed)
+		if err != nil || !strings.HasPrefix(url, pathAuthorize+"?") {
+			t.Fatalf("%q, %v", url, err)
 		}
-	}
+		h.clock.advance(24 * time.Hour)
+		h.persona.acts(script{})
+		if a := h.newBrowser().authorize(authorization(web, "scope", "openid")); !gotCode(a) {
+			t.Fatalf("the request itself: %s", a)
+		}
+		if a := h.newBrowser().get(url); !gotCode(a) || a.returned().Get("state") != "xyz" {
+			t.Errorf("the restarted request: %s", a)
+		}
+		for _, forged := range []string{"", "v1.x.y", sealed[:len(sealed)-1], sealed + "A", "client_id=web"} {
+			if url, err := h.Restart(forged); err == nil {
+				t.Errorf("%q restarts as %q", forged, url)
+			}
+		}
+	})
 }

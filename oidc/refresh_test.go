@@ -43,31 +43,33 @@ func TestRefreshForMonths(t *testing.T) {
 // TestRefreshWithoutOpenID holds that a token keeps what it has no ID token for.
 func TestRefreshWithoutOpenID(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	tokens := h.issued(h.refresh(web, h.tokens(web, "scope", "profile").RefreshToken))
-	if tokens.IDToken != "" || tokens.Scope != "profile" {
-		t.Errorf("got %+v", tokens)
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		tokens := h.issued(h.refresh(web, h.tokens(web, "scope", "profile").RefreshToken))
+		if tokens.IDToken != "" || tokens.Scope != "profile" {
+			t.Errorf("got %+v", tokens)
+		}
+	})
 }
 
 // TestRefreshKeepsTheSignIn holds that a refreshed ID token tells of the sign-in, not of the refresh (OpenID Connect Core
 // §12.2).
 func TestRefreshKeepsTheSignIn(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.persona.acts(script{Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}, {Method: "totp", AMR: []string{"otp"}}}})
-	first := h.tokens(web)
-	h.clock.advance(20 * time.Minute)
-	again := h.issued(h.refresh(web, first.RefreshToken))
-	before, after := claims(t, first.IDToken), claims(t, again.IDToken)
-	for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "azp", "sid"} {
-		if before[name] == nil || before[name] != after[name] {
-			t.Errorf("%s was %v and is %v", name, before[name], after[name])
+	placements(t, func(t *testing.T, h *harness) {
+		h.persona.acts(script{Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}, {Method: "totp", AMR: []string{"otp"}}}})
+		first := h.tokens(web)
+		h.clock.advance(20 * time.Minute)
+		again := h.issued(h.refresh(web, first.RefreshToken))
+		before, after := claims(t, first.IDToken), claims(t, again.IDToken)
+		for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "azp", "sid"} {
+			if before[name] == nil || before[name] != after[name] {
+				t.Errorf("%s was %v and is %v", name, before[name], after[name])
+			}
 		}
-	}
-	if before["acr"] != directory.ACR2 || before["iat"] == after["iat"] {
-		t.Errorf("before %v, after %v", before, after)
-	}
+		if before["acr"] != directory.ACR2 || before["iat"] == after["iat"] {
+			t.Errorf("before %v, after %v", before, after)
+		}
+	})
 }
 
 // TestRevocationDropsTheSealedSuccessor holds that no sealed copy of a refresh token survives what revokes its grant.
