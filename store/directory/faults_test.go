@@ -24,10 +24,13 @@ type scene struct {
 	role    *directory.Role
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(t *testing.T, apart bool) *scene {
 	t.Helper()
-	durable, ephemeral := memory.New(), memory.New()
-	s := &scene{world: newWorld(t, storetest.Placement{Name: "apart", Driver: durable, Ephemeral: ephemeral})}
+	p := storetest.Placement{Driver: memory.New()}
+	if apart {
+		p.Ephemeral = memory.New()
+	}
+	s := &scene{world: newWorld(t, p)}
 	ctx := t.Context()
 	s.user, s.subject = s.person(t, "ann")
 	s.session, s.cookie = s.signIn(t, s.subject, false)
@@ -55,32 +58,42 @@ func (s *scene) attempt() directory.AttemptKey {
 // absence, never "nobody is signed in", never a broken chain, never success.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	inBothPlacements(t, func(t *testing.T, operate func(*scene) error, apart bool) {
+		whole := newScene(t, apart)
+		whole.faults.Forget()
+		if err := operate(whole); err != nil {
+			t.Fatalf("without a fault: %v", err)
+		}
+		calls := len(whole.faults.Calls())
+		if calls == 0 {
+			t.Fatal("the store was not asked")
+		}
+		for n := 1; n <= calls; n++ {
+			s := newScene(t, apart)
+			s.faults.FailCall(n, nil)
+			err := operate(s)
+			if !errors.Is(err, storetest.ErrInjected) {
+				t.Errorf("call %d of %d failed: the operation returned %v", n, calls, err)
+			}
+			for _, never := range []error{store.ErrNotFound, directory.ErrNoSession, directory.ErrChainBroken, directory.ErrReplayed} {
+				if errors.Is(err, never) {
+					t.Errorf("call %d of %d failed: the operation says %v", n, calls, never)
+				}
+			}
+		}
+	})
+}
+
+// inBothPlacements runs a test for each operation, with what is ephemeral in the one store and apart from it.
+func inBothPlacements(t *testing.T, test func(t *testing.T, operate func(*scene) error, apart bool)) {
+	t.Helper()
 	for name, operate := range operations(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			whole := newScene(t)
-			whole.faults.Forget()
-			if err := operate(whole); err != nil {
-				t.Fatalf("without a fault: %v", err)
-			}
-			calls := len(whole.faults.Calls())
-			if calls == 0 {
-				t.Fatal("the store was not asked")
-			}
-			for n := 1; n <= calls; n++ {
-				s := newScene(t)
-				s.faults.FailCall(n, nil)
-				err := operate(s)
-				if !errors.Is(err, storetest.ErrInjected) {
-					t.Errorf("call %d of %d failed: the operation returned %v", n, calls, err)
-				}
-				for _, never := range []error{store.ErrNotFound, directory.ErrNoSession, directory.ErrChainBroken, directory.ErrReplayed} {
-					if errors.Is(err, never) {
-						t.Errorf("call %d of %d failed: the operation says %v", n, calls, never)
-					}
-				}
-			}
-		})
+		for place, apart := range map[string]bool{"together": false, "apart": true} {
+			t.Run(name+"/"+place, func(t *testing.T) {
+				t.Parallel()
+				test(t, operate, apart)
+			})
+		}
 	}
 }
 
@@ -88,26 +101,23 @@ func TestFaults(t *testing.T) {
 // anything else.
 func TestUncertain(t *testing.T) {
 	t.Parallel()
-	for name, operate := range operations(t) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScene(t)
-			s.faults.Forget()
-			s.faults.Uncertain()
-			err := operate(s)
-			writes := 0
-			for _, c := range s.faults.Calls() {
-				if c.Method == storetest.MethodApply {
-					writes++
-				}
+	inBothPlacements(t, func(t *testing.T, operate func(*scene) error, apart bool) {
+		s := newScene(t, apart)
+		s.faults.Forget()
+		s.faults.Uncertain()
+		err := operate(s)
+		writes := 0
+		for _, c := range s.faults.Calls() {
+			if c.Method == storetest.MethodApply {
+				writes++
 			}
-			if writes == 0 {
-				is(t, "an operation that only reads", err, nil)
-				return
-			}
-			is(t, "an operation whose commit is lost", err, store.ErrUncertain)
-		})
-	}
+		}
+		if writes == 0 {
+			is(t, "an operation that only reads", err, nil)
+			return
+		}
+		is(t, "an operation whose commit is lost", err, store.ErrUncertain)
+	})
 }
 
 func operations(t *testing.T) map[string]func(*scene) error {

@@ -73,38 +73,38 @@ func TestLock(t *testing.T) {
 }
 
 func TestLockSuccessResets(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	key := directory.AttemptKey{Account: "a", Factor: "password"}
-	for range 10 {
-		if n := w.guesses(t, key, 4); n != 4 {
-			t.Fatalf("%d of 4 guesses were judged", n)
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "a", Factor: "password"}
+		for range 10 {
+			if n := w.guesses(t, key, 4); n != 4 {
+				t.Fatalf("%d of 4 guesses were judged", n)
+			}
+			if !w.guess(t, key, true) {
+				t.Fatal("the right one was refused")
+			}
 		}
-		if !w.guess(t, key, true) {
-			t.Fatal("the right one was refused")
-		}
-	}
+	})
 }
 
 func TestLockBudgets(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	_, s := w.person(t, "ann")
-	ann := w.Locks.Account(s, "", "ann")
-	w.guesses(t, directory.AttemptKey{Account: ann, Factor: "password"}, 20)
-	for name, other := range map[string]directory.AttemptKey{
-		"another factor":  {Account: ann, Factor: "totp"},
-		"a known device":  {Account: ann, Factor: "password", Device: "laptop"},
-		"another account": {Account: w.Locks.Account(nil, "", "bob"), Factor: "password"},
-		"moved words":     {Account: ann + "password"},
-	} {
-		if !w.guess(t, other, true) {
-			t.Errorf("%s is locked too", name)
+	everywhere(t, func(t *testing.T, w *world) {
+		_, s := w.person(t, "ann")
+		ann := w.Locks.Account(s, "", "ann")
+		w.guesses(t, directory.AttemptKey{Account: ann, Factor: "password"}, 20)
+		for name, other := range map[string]directory.AttemptKey{
+			"another factor":  {Account: ann, Factor: "totp"},
+			"a known device":  {Account: ann, Factor: "password", Device: "laptop"},
+			"another account": {Account: w.Locks.Account(nil, "", "bob"), Factor: "password"},
+			"moved words":     {Account: ann + "password"},
+		} {
+			if !w.guess(t, other, true) {
+				t.Errorf("%s is locked too", name)
+			}
 		}
-	}
-	if w.Locks.Account(nil, "", "bob") != w.Locks.Account(nil, "", "BOB") {
-		t.Error("an unknown name has a budget for each spelling")
-	}
+		if w.Locks.Account(nil, "", "bob") != w.Locks.Account(nil, "", "BOB") {
+			t.Error("an unknown name has a budget for each spelling")
+		}
+	})
 }
 
 // TestLockParallel holds that no number of attempts at once gets more than the allowed guesses.
@@ -143,174 +143,174 @@ func TestLockParallel(t *testing.T) {
 
 // TestLockUnfinished holds that attempts which were never finished do not lock an account for ever.
 func TestLockUnfinished(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	key := directory.AttemptKey{Account: "ann", Factor: "password"}
-	for range 5 {
-		b := w.db.Batch()
-		_, err := w.Locks.Begin(t.Context(), b, key)
-		is(t, "begin", err, nil)
-		w.apply(t, b) // and the process dies
-	}
-	if w.guess(t, key, true) {
-		t.Error("a sixth attempt was judged")
-	}
-	w.advance(5 * time.Minute)
-	if !w.guess(t, key, true) {
-		t.Error("the account stays locked")
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "ann", Factor: "password"}
+		for range 5 {
+			b := w.db.Batch()
+			_, err := w.Locks.Begin(t.Context(), b, key)
+			is(t, "begin", err, nil)
+			w.apply(t, b) // and the process dies
+		}
+		if w.guess(t, key, true) {
+			t.Error("a sixth attempt was judged")
+		}
+		w.advance(5 * time.Minute)
+		if !w.guess(t, key, true) {
+			t.Error("the account stays locked")
+		}
+	})
 }
 
 func TestLockAbort(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	key := directory.AttemptKey{Account: "ann", Factor: "password"}
-	for range 20 {
-		b := w.db.Batch()
-		a, err := w.Locks.Begin(t.Context(), b, key)
-		is(t, "begin", err, nil)
-		if a.Admitted() {
-			t.Fatal("admitted before it was counted")
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "ann", Factor: "password"}
+		for range 20 {
+			b := w.db.Batch()
+			a, err := w.Locks.Begin(t.Context(), b, key)
+			is(t, "begin", err, nil)
+			if a.Admitted() {
+				t.Fatal("admitted before it was counted")
+			}
+			w.apply(t, b)
+			if !a.Admitted() {
+				t.Fatal("attempts that were taken back count")
+			}
+			is(t, "abort", w.Locks.Abort(t.Context(), a), nil)
 		}
-		w.apply(t, b)
-		if !a.Admitted() {
-			t.Fatal("attempts that were taken back count")
-		}
-		is(t, "abort", w.Locks.Abort(t.Context(), a), nil)
-	}
+	})
 }
 
 // People who sign in on several devices at once are all let in, and so are those who come next.
 func TestLockSuccessesAtOnce(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	key := directory.AttemptKey{Account: "ann", Factor: "password"}
-	var attempts []*directory.Attempt
-	for range 4 {
-		b := w.db.Batch()
-		a, err := w.Locks.Begin(t.Context(), b, key)
-		is(t, "begin", err, nil)
-		w.apply(t, b)
-		attempts = append(attempts, a)
-	}
-	for _, a := range attempts {
-		if !a.Admitted() {
-			t.Fatal("one of four at once is not judged")
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "ann", Factor: "password"}
+		var attempts []*directory.Attempt
+		for range 4 {
+			b := w.db.Batch()
+			a, err := w.Locks.Begin(t.Context(), b, key)
+			is(t, "begin", err, nil)
+			w.apply(t, b)
+			attempts = append(attempts, a)
 		}
-		b := w.db.Batch()
-		is(t, "succeed", w.Locks.Succeed(t.Context(), b, a), nil)
-		w.apply(t, b)
-	}
-	if !w.guess(t, key, true) {
-		t.Error("the next is not judged")
-	}
+		for _, a := range attempts {
+			if !a.Admitted() {
+				t.Fatal("one of four at once is not judged")
+			}
+			b := w.db.Batch()
+			is(t, "succeed", w.Locks.Succeed(t.Context(), b, a), nil)
+			w.apply(t, b)
+		}
+		if !w.guess(t, key, true) {
+			t.Error("the next is not judged")
+		}
+	})
 }
 
 func TestUnlock(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	_, s := w.person(t, "ann")
-	key := directory.AttemptKey{Account: w.Locks.Account(s, "", "ann"), Factor: "password"}
-	w.guesses(t, key, 5)
-	locks, err := w.Locks.Of(t.Context(), s.Ref())
-	if err != nil || len(locks) != 1 || locks[0].Factor != "password" || !locks[0].Until.Equal(w.db.Now().Add(5*time.Minute)) {
-		t.Fatalf("Of = %+v, %v", locks, err)
-	}
-	is(t, "unlock", w.Locks.Unlock(t.Context(), s.Ref()), nil)
-	if n := w.guesses(t, key, 20); n != 5 {
-		t.Errorf("%d guesses after Unlock, want 5", n)
-	}
-	if n := count(w.events(t), "account.unlocked"); n != 1 {
-		t.Errorf("%d events account.unlocked, want 1", n)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		_, s := w.person(t, "ann")
+		key := directory.AttemptKey{Account: w.Locks.Account(s, "", "ann"), Factor: "password"}
+		w.guesses(t, key, 5)
+		locks, err := w.Locks.Of(t.Context(), s.Ref())
+		if err != nil || len(locks) != 1 || locks[0].Factor != "password" || !locks[0].Until.Equal(w.db.Now().Add(5*time.Minute)) {
+			t.Fatalf("Of = %+v, %v", locks, err)
+		}
+		is(t, "unlock", w.Locks.Unlock(t.Context(), s.Ref()), nil)
+		if n := w.guesses(t, key, 20); n != 5 {
+			t.Errorf("%d guesses after Unlock, want 5", n)
+		}
+		if n := count(w.events(t), "account.unlocked"); n != 1 {
+			t.Errorf("%d events account.unlocked, want 1", n)
+		}
+	})
 }
 
 func TestLockForgets(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	key := directory.AttemptKey{Account: "ann", Factor: "password"}
-	w.guesses(t, key, 5)
-	w.advance(5*time.Minute + 24*time.Hour)
-	w.guesses(t, key, 5)
-	w.advance(5 * time.Minute)
-	if !w.guess(t, key, true) {
-		t.Error("a lock of the day before made this one longer")
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "ann", Factor: "password"}
+		w.guesses(t, key, 5)
+		w.advance(5*time.Minute + 24*time.Hour)
+		w.guesses(t, key, 5)
+		w.advance(5 * time.Minute)
+		if !w.guess(t, key, true) {
+			t.Error("a lock of the day before made this one longer")
+		}
+	})
 }
 
 func TestLockPolicy(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	policy := directory.LockPolicy{Failures: 2, Time: time.Hour, Ratio: 100, Max: 3 * time.Hour}
-	is(t, "set", directory.Set(t.Context(), w.Settings, w.Settings.Lock, "", "", policy), nil)
-	key := directory.AttemptKey{Account: "ann", Factor: "password"}
-	for _, lasts := range []time.Duration{time.Hour, 3 * time.Hour, 3 * time.Hour} {
-		if n := w.guesses(t, key, 3); n != 2 {
-			t.Errorf("%d guesses were judged, want 2", n)
+	everywhere(t, func(t *testing.T, w *world) {
+		policy := directory.LockPolicy{Failures: 2, Time: time.Hour, Ratio: 100, Max: 3 * time.Hour}
+		is(t, "set", directory.Set(t.Context(), w.Settings, w.Settings.Lock, "", "", policy), nil)
+		key := directory.AttemptKey{Account: "ann", Factor: "password"}
+		for _, lasts := range []time.Duration{time.Hour, 3 * time.Hour, 3 * time.Hour} {
+			if n := w.guesses(t, key, 3); n != 2 {
+				t.Errorf("%d guesses were judged, want 2", n)
+			}
+			w.advance(lasts)
 		}
-		w.advance(lasts)
-	}
+	})
 }
 
 func TestThrottle(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	try := func(what directory.Throttled, address string) *directory.Pass {
-		b := w.db.Batch()
-		pass, err := w.Throttle.Begin(t.Context(), b, "", what, address)
-		is(t, "begin", err, nil)
-		w.apply(t, b)
-		return pass
-	}
-	w.advance(15 * time.Second)
-	for range 60 {
+	everywhere(t, func(t *testing.T, w *world) {
+		try := func(what directory.Throttled, address string) *directory.Pass {
+			b := w.db.Batch()
+			pass, err := w.Throttle.Begin(t.Context(), b, "", what, address)
+			is(t, "begin", err, nil)
+			w.apply(t, b)
+			return pass
+		}
+		w.advance(15 * time.Second)
+		for range 60 {
+			if !try(directory.ThrottlePassword, "2001:db8:0:1::1").Admitted() {
+				t.Fatal("refused within the limit")
+			}
+		}
+		for _, address := range []string{"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"} {
+			refused := try(directory.ThrottlePassword, address)
+			if refused.Admitted() || refused.RetryAfter() != 45*time.Second {
+				t.Errorf("%s: admitted %v, retry after %v", address, refused.Admitted(), refused.RetryAfter())
+			}
+		}
+		for _, address := range []string{"2001:db8:0:2::1", "192.0.2.1", ""} {
+			if p := try(directory.ThrottlePassword, address); !p.Admitted() || p.RetryAfter() != 0 {
+				t.Errorf("%q pays for another", address)
+			}
+		}
+		if !try(directory.ThrottleAccount, "2001:db8:0:1::1").Admitted() {
+			t.Error("new accounts pay for passwords")
+		}
+		for range 60 {
+			try(directory.ThrottlePassword, "::ffff:192.0.2.9")
+		}
+		if try(directory.ThrottlePassword, "192.0.2.9").Admitted() {
+			t.Error("an IPv4 address in IPv6's form is another")
+		}
+		w.advance(45 * time.Second)
 		if !try(directory.ThrottlePassword, "2001:db8:0:1::1").Admitted() {
-			t.Fatal("refused within the limit")
+			t.Error("refused in the next window")
 		}
-	}
-	for _, address := range []string{"2001:db8:0:1::1", "2001:db8:0:1:ffff::2"} {
-		refused := try(directory.ThrottlePassword, address)
-		if refused.Admitted() || refused.RetryAfter() != 45*time.Second {
-			t.Errorf("%s: admitted %v, retry after %v", address, refused.Admitted(), refused.RetryAfter())
-		}
-	}
-	for _, address := range []string{"2001:db8:0:2::1", "192.0.2.1", ""} {
-		if p := try(directory.ThrottlePassword, address); !p.Admitted() || p.RetryAfter() != 0 {
-			t.Errorf("%q pays for another", address)
-		}
-	}
-	if !try(directory.ThrottleAccount, "2001:db8:0:1::1").Admitted() {
-		t.Error("new accounts pay for passwords")
-	}
-	for range 60 {
-		try(directory.ThrottlePassword, "::ffff:192.0.2.9")
-	}
-	if try(directory.ThrottlePassword, "192.0.2.9").Admitted() {
-		t.Error("an IPv4 address in IPv6's form is another")
-	}
-	w.advance(45 * time.Second)
-	if !try(directory.ThrottlePassword, "2001:db8:0:1::1").Admitted() {
-		t.Error("refused in the next window")
-	}
+	})
 }
 
 func TestThrottleDay(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	admitted := 0
-	for range 20 {
-		for range 60 {
-			b := w.db.Batch()
-			pass, err := w.Throttle.Begin(t.Context(), b, "", directory.ThrottlePassword, "192.0.2.1")
-			is(t, "begin", err, nil)
-			w.apply(t, b)
-			if pass.Admitted() {
-				admitted++
+	everywhere(t, func(t *testing.T, w *world) {
+		admitted := 0
+		for range 20 {
+			for range 60 {
+				b := w.db.Batch()
+				pass, err := w.Throttle.Begin(t.Context(), b, "", directory.ThrottlePassword, "192.0.2.1")
+				is(t, "begin", err, nil)
+				w.apply(t, b)
+				if pass.Admitted() {
+					admitted++
+				}
 			}
+			w.advance(time.Minute)
 		}
-		w.advance(time.Minute)
-	}
-	if admitted != 1000 {
-		t.Errorf("%d attempts in a day, want 1000", admitted)
-	}
+		if admitted != 1000 {
+			t.Errorf("%d attempts in a day, want 1000", admitted)
+		}
+	})
 }

@@ -94,21 +94,22 @@ func TestSessionTimeouts(t *testing.T) {
 }
 
 func TestSessionAbsoluteLimit(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	_, cookie := w.signIn(t, s, false)
-	for range 30*24*6 - 1 {
-		w.advance(10 * time.Minute)
-		session, err := w.Sessions.Open(ctx, cookie)
-		if err != nil {
-			t.Fatalf("after %v of use: %v", w.Now(), err)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		_, cookie := w.signIn(t, s, false)
+		for range 30*24*6 - 1 {
+			w.advance(10 * time.Minute)
+			session, err := w.Sessions.Open(ctx, cookie)
+			if err != nil {
+				t.Fatalf("after %v of use: %v", w.Now(), err)
+			}
+			w.Sessions.Touch(ctx, session)
 		}
-		w.Sessions.Touch(ctx, session)
-	}
-	w.advance(10 * time.Minute)
-	_, err := w.Sessions.Open(ctx, cookie)
-	is(t, "after 30 days of use", err, directory.ErrNoSession)
+		w.advance(10 * time.Minute)
+		_, err := w.Sessions.Open(ctx, cookie)
+		is(t, "after 30 days of use", err, directory.ErrNoSession)
+	})
 }
 
 func TestSessionTouch(t *testing.T) {
@@ -173,89 +174,92 @@ func TestSessionActivityLost(t *testing.T) {
 }
 
 func TestSessionStepUp(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	_, s2 := w.person(t, "bob")
-	_, old := w.signIn(t, s, false)
-	w.advance(time.Minute)
-	session, err := w.Sessions.Open(ctx, old)
-	is(t, "open", err, nil)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		_, s2 := w.person(t, "bob")
+		_, old := w.signIn(t, s, false)
+		w.advance(time.Minute)
+		session, err := w.Sessions.Open(ctx, old)
+		is(t, "open", err, nil)
 
-	b := w.db.Batch()
-	if _, err := w.Sessions.StepUp(b, session, w.proof(s2, "totp", "otp")); err == nil {
-		t.Error("evidence of another subject was accepted")
-	}
-	fresh, err := w.Sessions.StepUp(b, session, w.proof(s, "password", "pwd"), w.proof(s, "totp", "otp"))
-	is(t, "step up", err, nil)
-	if _, err := w.Sessions.Open(ctx, old); err != nil {
-		t.Errorf("the old cookie died before the step was done: %v", err)
-	}
-	w.apply(t, b)
-	_, err = w.Sessions.Open(ctx, old)
-	is(t, "the old cookie", err, directory.ErrNoSession)
-	session, err = w.Sessions.Open(ctx, fresh.Reveal())
-	if err != nil || len(session.Evidence) != 2 {
-		t.Fatalf("Open = %+v, %v", session, err)
-	}
-	if a := directory.Assess(session.Evidence); a.ACR != directory.ACR2 || !a.AuthTime.Equal(w.db.Now()) {
-		t.Errorf("assurance = %+v", a)
-	}
+		b := w.db.Batch()
+		if _, err := w.Sessions.StepUp(b, session, w.proof(s2, "totp", "otp")); err == nil {
+			t.Error("evidence of another subject was accepted")
+		}
+		fresh, err := w.Sessions.StepUp(b, session, w.proof(s, "password", "pwd"), w.proof(s, "totp", "otp"))
+		is(t, "step up", err, nil)
+		if _, err := w.Sessions.Open(ctx, old); err != nil {
+			t.Errorf("the old cookie died before the step was done: %v", err)
+		}
+		w.apply(t, b)
+		_, err = w.Sessions.Open(ctx, old)
+		is(t, "the old cookie", err, directory.ErrNoSession)
+		session, err = w.Sessions.Open(ctx, fresh.Reveal())
+		if err != nil || len(session.Evidence) != 2 {
+			t.Fatalf("Open = %+v, %v", session, err)
+		}
+		if a := directory.Assess(session.Evidence); a.ACR != directory.ACR2 || !a.AuthTime.Equal(w.db.Now()) {
+			t.Errorf("assurance = %+v", a)
+		}
+	})
 }
 
 // TestSessionNamed holds the gate of a sign-in: of several completions one is applied.
 func TestSessionNamed(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	id := store.NewID()
-	var wg sync.WaitGroup
-	errs := make([]error, 16)
-	for i := range errs {
-		wg.Go(func() {
-			b := w.db.Batch()
-			_, _, err := w.Sessions.Begin(ctx, b, directory.NewSession{ID: id, Subject: s, Evidence: []directory.Evidence{w.proof(s, "password", "pwd")}})
-			errs[i] = errors.Join(err, b.Apply(ctx))
-		})
-	}
-	wg.Wait()
-	won := 0
-	for _, err := range errs {
-		if err == nil {
-			won++
-		} else if store.ConflictOn(err, w.Sessions.Kind()) == nil {
-			t.Errorf("a loser got %v", err)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		id := store.NewID()
+		var wg sync.WaitGroup
+		errs := make([]error, 16)
+		for i := range errs {
+			wg.Go(func() {
+				b := w.db.Batch()
+				_, _, err := w.Sessions.Begin(ctx, b, directory.NewSession{ID: id, Subject: s, Evidence: []directory.Evidence{w.proof(s, "password", "pwd")}})
+				errs[i] = errors.Join(err, b.Apply(ctx))
+			})
 		}
-	}
-	if won != 1 {
-		t.Errorf("%d of 16 completions were applied", won)
-	}
+		wg.Wait()
+		won := 0
+		for _, err := range errs {
+			if err == nil {
+				won++
+			} else if store.ConflictOn(err, w.Sessions.Kind()) == nil {
+				t.Errorf("a loser got %v", err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d of 16 completions were applied", won)
+		}
+	})
 }
 
 func TestSessionBeginRefuses(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, ann := w.person(t, "ann")
-	_, bob := w.person(t, "bob")
-	proof := []directory.Evidence{w.proof(ann, "password", "pwd")}
-	for name, n := range map[string]directory.NewSession{
-		"nobody":           {Evidence: proof},
-		"nothing proven":   {Subject: ann},
-		"somebody else":    {Subject: bob, Evidence: proof},
-		"an id with a dot": {Subject: ann, Evidence: proof, ID: "a.b"},
-		"a control id":     {Subject: ann, Evidence: proof, ID: "a\nb"},
-	} {
-		if _, _, err := w.Sessions.Begin(ctx, w.db.Batch(), n); err == nil {
-			t.Errorf("%s: a session was begun", name)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		_, bob := w.person(t, "bob")
+		proof := []directory.Evidence{w.proof(ann, "password", "pwd")}
+		for name, n := range map[string]directory.NewSession{
+			"nobody":           {Evidence: proof},
+			"nothing proven":   {Subject: ann},
+			"somebody else":    {Subject: bob, Evidence: proof},
+			"an id with a dot": {Subject: ann, Evidence: proof, ID: "a.b"},
+			"a control id":     {Subject: ann, Evidence: proof, ID: "a\nb"},
+		} {
+			if _, _, err := w.Sessions.Begin(ctx, w.db.Batch(), n); err == nil {
+				t.Errorf("%s: a session was begun", name)
+			}
 		}
-	}
-	b := w.db.Batch()
-	_, _, err := w.Sessions.Begin(ctx, b, directory.NewSession{Subject: ann, Evidence: proof})
-	is(t, "begin", err, nil)
-	is(t, "disable", w.Subjects.Disable(ctx, ann.Ref()), nil)
-	if store.ConflictOn(b.Apply(ctx), w.Subjects.Kind()) == nil {
-		t.Error("somebody who was disabled meanwhile was signed in")
-	}
+		b := w.db.Batch()
+		_, _, err := w.Sessions.Begin(ctx, b, directory.NewSession{Subject: ann, Evidence: proof})
+		is(t, "begin", err, nil)
+		is(t, "disable", w.Subjects.Disable(ctx, ann.Ref()), nil)
+		if store.ConflictOn(b.Apply(ctx), w.Subjects.Kind()) == nil {
+			t.Error("somebody who was disabled meanwhile was signed in")
+		}
+	})
 }
 
 func TestSessionOfRevokedSubject(t *testing.T) {
@@ -268,161 +272,168 @@ func TestSessionOfRevokedSubject(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := together(t)
-			_, s := w.person(t, "ann")
-			_, cookie := w.signIn(t, s, true)
-			is(t, name, end(w, s.Ref()), nil)
-			_, err := w.Sessions.Open(t.Context(), cookie)
-			is(t, "open", err, directory.ErrNoSession)
-			list, err := w.Sessions.ListBySubject(t.Context(), w.subject(t, s.Ref()))
-			if len(list) != 0 || err != nil {
-				t.Errorf("dead sessions are listed: %v, %v", list, err)
-			}
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+				w := newWorld(t, p)
+				_, s := w.person(t, "ann")
+				_, cookie := w.signIn(t, s, true)
+				is(t, name, end(w, s.Ref()), nil)
+				_, err := w.Sessions.Open(t.Context(), cookie)
+				is(t, "open", err, directory.ErrNoSession)
+				list, err := w.Sessions.ListBySubject(t.Context(), w.subject(t, s.Ref()))
+				if len(list) != 0 || err != nil {
+					t.Errorf("dead sessions are listed: %v, %v", list, err)
+				}
+			})
 		})
 	}
 }
 
 func TestSessionExtend(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	session, cookie := w.signIn(t, s, true)
-	version, until := session.Version, session.Expires.Add(time.Hour)
-	extend := func(until time.Time) {
-		b := w.db.Batch()
-		w.Sessions.Extend(b, session, until)
-		w.apply(t, b)
-	}
-	extend(session.Expires)
-	if session.Version != version {
-		t.Error("a record that lives long enough was written")
-	}
-	extend(until)
-	if session.Version == version {
-		t.Error("a record that does not live long enough was not written")
-	}
-	w.advance(until.Sub(w.Now()) - time.Second)
-	if _, err := w.CheckSession(ctx, session.Ref(), session.Epoch); err != nil {
-		t.Errorf("what hangs on the session is dead: %v", err)
-	}
-	_, err := w.Sessions.Open(ctx, cookie)
-	is(t, "a session past its limit", err, directory.ErrNoSession)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		session, cookie := w.signIn(t, s, true)
+		version, until := session.Version, session.Expires.Add(time.Hour)
+		extend := func(until time.Time) {
+			b := w.db.Batch()
+			w.Sessions.Extend(b, session, until)
+			w.apply(t, b)
+		}
+		extend(session.Expires)
+		if session.Version != version {
+			t.Error("a record that lives long enough was written")
+		}
+		extend(until)
+		if session.Version == version {
+			t.Error("a record that does not live long enough was not written")
+		}
+		w.advance(until.Sub(w.Now()) - time.Second)
+		if _, err := w.CheckSession(ctx, session.Ref(), session.Epoch); err != nil {
+			t.Errorf("what hangs on the session is dead: %v", err)
+		}
+		_, err := w.Sessions.Open(ctx, cookie)
+		is(t, "a session past its limit", err, directory.ErrNoSession)
 
-	is(t, "end", w.Sessions.End(ctx, session.Ref(), "logout"), nil)
-	b := w.db.Batch()
-	w.Sessions.Extend(b, session, w.Now())
-	if store.ConflictOn(b.Apply(ctx), w.Sessions.Kind()) == nil {
-		t.Error("something was hung on a session that had ended")
-	}
-	_, err = w.CheckSession(ctx, session.Ref(), session.Epoch)
-	is(t, "chain", err, directory.ErrChainBroken)
+		is(t, "end", w.Sessions.End(ctx, session.Ref(), "logout"), nil)
+		b := w.db.Batch()
+		w.Sessions.Extend(b, session, w.Now())
+		if store.ConflictOn(b.Apply(ctx), w.Sessions.Kind()) == nil {
+			t.Error("something was hung on a session that had ended")
+		}
+		_, err = w.CheckSession(ctx, session.Ref(), session.Epoch)
+		is(t, "chain", err, directory.ErrChainBroken)
+	})
 }
 
 func TestSessionsOfSubject(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, ann := w.person(t, "ann")
-	_, bob := w.person(t, "bob")
-	first, _ := w.signIn(t, ann, false)
-	w.advance(time.Second)
-	second, cookie := w.signIn(t, ann, false)
-	_, bobs := w.signIn(t, bob, false)
-	list, err := w.Sessions.ListBySubject(ctx, ann)
-	if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].UserAgent != "Mozilla/5.0" {
-		t.Fatalf("ListBySubject = %v, %v", list, err)
-	}
-	is(t, "end all", w.Sessions.EndAllOf(ctx, ann.Ref(), second.ID, "password.changed"), nil)
-	list, err = w.Sessions.ListBySubject(ctx, ann)
-	if err != nil || len(list) != 1 || list[0].ID != second.ID {
-		t.Errorf("ListBySubject = %v, %v", list, err)
-	}
-	for _, c := range []string{cookie, bobs} {
-		_, err := w.Sessions.Open(ctx, c)
-		is(t, "a session that stays", err, nil)
-	}
-	seen, err := w.Sessions.Seen(ctx, second)
-	if err != nil || !seen.Equal(second.Created) {
-		t.Errorf("Seen = %v, %v", seen, err)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		_, bob := w.person(t, "bob")
+		first, _ := w.signIn(t, ann, false)
+		w.advance(time.Second)
+		second, cookie := w.signIn(t, ann, false)
+		_, bobs := w.signIn(t, bob, false)
+		list, err := w.Sessions.ListBySubject(ctx, ann)
+		if err != nil || len(list) != 2 || list[0].ID != first.ID || list[1].UserAgent != "Mozilla/5.0" {
+			t.Fatalf("ListBySubject = %v, %v", list, err)
+		}
+		is(t, "end all", w.Sessions.EndAllOf(ctx, ann.Ref(), second.ID, "password.changed"), nil)
+		list, err = w.Sessions.ListBySubject(ctx, ann)
+		if err != nil || len(list) != 1 || list[0].ID != second.ID {
+			t.Errorf("ListBySubject = %v, %v", list, err)
+		}
+		for _, c := range []string{cookie, bobs} {
+			_, err := w.Sessions.Open(ctx, c)
+			is(t, "a session that stays", err, nil)
+		}
+		seen, err := w.Sessions.Seen(ctx, second)
+		if err != nil || !seen.Equal(second.Created) {
+			t.Errorf("Seen = %v, %v", seen, err)
+		}
+	})
 }
 
 func TestSessionPolicyOfOrganization(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	_, cookie := w.signIn(t, s, false)
-	policy := directory.SessionPolicy{Idle: time.Hour, Remember: time.Hour, Max: time.Hour}
-	is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Session, "", "", policy), nil)
-	w.advance(50 * time.Minute)
-	_, err := w.Sessions.Open(ctx, cookie)
-	is(t, "a longer idle time", err, nil)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		_, cookie := w.signIn(t, s, false)
+		policy := directory.SessionPolicy{Idle: time.Hour, Remember: time.Hour, Max: time.Hour}
+		is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Session, "", "", policy), nil)
+		w.advance(50 * time.Minute)
+		_, err := w.Sessions.Open(ctx, cookie)
+		is(t, "a longer idle time", err, nil)
+	})
 }
 
 func TestParticipants(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, s := w.person(t, "ann")
-	session, _ := w.signIn(t, s, false)
-	other, _ := w.signIn(t, s, false)
-	join := func(session *directory.Session, app, protocol string) int {
-		b := w.db.Batch()
-		is(t, "join", w.Participants.Join(ctx, b, session, store.Ref{ID: app}, protocol), nil)
-		n := b.Len()
-		w.apply(t, b)
-		return n
-	}
-	for _, n := range []int{join(session, "web", "oidc"), join(session, "web", "saml"), join(session, "mail", "oidc"), join(other, "web", "oidc")} {
-		if n != 1 {
-			t.Errorf("joining took %d operations", n)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, s := w.person(t, "ann")
+		session, _ := w.signIn(t, s, false)
+		other, _ := w.signIn(t, s, false)
+		join := func(session *directory.Session, app, protocol string) int {
+			b := w.db.Batch()
+			is(t, "join", w.Participants.Join(ctx, b, session, store.Ref{ID: app}, protocol), nil)
+			n := b.Len()
+			w.apply(t, b)
+			return n
 		}
-	}
-	if n := join(session, "web", "oidc"); n != 0 {
-		t.Errorf("joining again took %d operations", n)
-	}
-	list, err := w.Participants.Of(ctx, session.Ref())
-	if err != nil || len(list) != 3 {
-		t.Fatalf("Of = %v, %v", list, err)
-	}
-	if !slices.ContainsFunc(list, func(p *directory.Participant) bool { return p.Application.ID == "web" && p.Protocol == "saml" }) {
-		t.Errorf("participants = %v", list)
-	}
-	b := w.db.Batch()
-	w.Sessions.Extend(b, session, session.Expires.Add(time.Hour))
-	w.apply(t, b)
-	if n := join(session, "web", "oidc"); n != 1 {
-		t.Error("the participant of a longer session does not live as long")
-	}
+		for _, n := range []int{join(session, "web", "oidc"), join(session, "web", "saml"), join(session, "mail", "oidc"), join(other, "web", "oidc")} {
+			if n != 1 {
+				t.Errorf("joining took %d operations", n)
+			}
+		}
+		if n := join(session, "web", "oidc"); n != 0 {
+			t.Errorf("joining again took %d operations", n)
+		}
+		list, err := w.Participants.Of(ctx, session.Ref())
+		if err != nil || len(list) != 3 {
+			t.Fatalf("Of = %v, %v", list, err)
+		}
+		if !slices.ContainsFunc(list, func(p *directory.Participant) bool { return p.Application.ID == "web" && p.Protocol == "saml" }) {
+			t.Errorf("participants = %v", list)
+		}
+		b := w.db.Batch()
+		w.Sessions.Extend(b, session, session.Expires.Add(time.Hour))
+		w.apply(t, b)
+		if n := join(session, "web", "oidc"); n != 1 {
+			t.Error("the participant of a longer session does not live as long")
+		}
+	})
 }
 
 func TestDevices(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	_, ann := w.person(t, "ann")
-	_, bob := w.person(t, "bob")
-	b := w.db.Batch()
-	cookie := w.Devices.Remember(b, ann.Ref()).Reveal()
-	w.apply(t, b)
-	known := func(cookie string, s *directory.Subject) string {
-		id, err := w.Devices.Known(ctx, cookie, s.Ref())
-		is(t, "known", err, nil)
-		return id
-	}
-	if known(cookie, ann) == "" {
-		t.Error("the device is not known")
-	}
-	id, _, _ := strings.Cut(cookie, ".")
-	for _, forged := range []string{"", id, id + ".", cookie + "x", "x." + cookie} {
-		if known(forged, ann) != "" {
-			t.Errorf("%q is known", forged)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		_, bob := w.person(t, "bob")
+		b := w.db.Batch()
+		cookie := w.Devices.Remember(b, ann.Ref()).Reveal()
+		w.apply(t, b)
+		known := func(cookie string, s *directory.Subject) string {
+			id, err := w.Devices.Known(ctx, cookie, s.Ref())
+			is(t, "known", err, nil)
+			return id
 		}
-	}
-	if known(cookie, bob) != "" {
-		t.Error("the device of another is known")
-	}
-	w.advance(180 * 24 * time.Hour)
-	if known(cookie, ann) != "" {
-		t.Error("the device is known after 180 days")
-	}
+		if known(cookie, ann) == "" {
+			t.Error("the device is not known")
+		}
+		id, _, _ := strings.Cut(cookie, ".")
+		for _, forged := range []string{"", id, id + ".", cookie + "x", "x." + cookie} {
+			if known(forged, ann) != "" {
+				t.Errorf("%q is known", forged)
+			}
+		}
+		if known(cookie, bob) != "" {
+			t.Error("the device of another is known")
+		}
+		w.advance(180 * 24 * time.Hour)
+		if known(cookie, ann) != "" {
+			t.Error("the device is known after 180 days")
+		}
+	})
 }
 
 func FuzzSessionCookie(f *testing.F) {

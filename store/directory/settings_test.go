@@ -28,53 +28,54 @@ var greetingKey = directory.SettingKey[greeting]{
 }
 
 func TestSettingsInherit(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	resolve := func(org, app string) string {
-		t.Helper()
-		g, err := directory.Resolve(ctx, w.Settings, greetingKey, org, app)
-		is(t, "resolve", err, nil)
-		if g.Loud && g.Text != "hello" {
-			t.Errorf("%q was merged with the default", g.Text)
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		resolve := func(org, app string) string {
+			t.Helper()
+			g, err := directory.Resolve(ctx, w.Settings, greetingKey, org, app)
+			is(t, "resolve", err, nil)
+			if g.Loud && g.Text != "hello" {
+				t.Errorf("%q was merged with the default", g.Text)
+			}
+			return g.Text
 		}
-		return g.Text
-	}
-	set := func(org, app, text string) {
-		t.Helper()
-		is(t, "set", directory.Set(ctx, w.Settings, greetingKey, org, app, greeting{Text: text}), nil)
-	}
-	if got := resolve("a/b", "web"); got != "hello" {
-		t.Errorf("the default is %q", got)
-	}
-	steps := []struct{ org, app, text string }{ // each nearer than the one before
-		{"", "", "root"}, {"", "web", "root web"}, {"a", "", "a"}, {"a", "web", "a web"}, {"a/b", "", "b"}, {"a/b", "web", "b web"},
-	}
-	for _, s := range steps {
-		set(s.org, s.app, s.text)
-		if got := resolve("a/b", "web"); got != s.text {
-			t.Errorf("after setting %q it is %q", s.text, got)
+		set := func(org, app, text string) {
+			t.Helper()
+			is(t, "set", directory.Set(ctx, w.Settings, greetingKey, org, app, greeting{Text: text}), nil)
 		}
-	}
-	for place, want := range map[[2]string]string{
-		{"", ""}: "root", {"", "other"}: "root", {"a", "other"}: "a", {"a/c", "web"}: "a web", {"ab", "web"}: "root web", {"a/b", ""}: "b",
-	} {
-		if got := resolve(place[0], place[1]); got != want {
-			t.Errorf("%v resolves to %q, want %q", place, got, want)
+		if got := resolve("a/b", "web"); got != "hello" {
+			t.Errorf("the default is %q", got)
 		}
-	}
-	for i := len(steps) - 1; i > 0; i-- {
-		is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, steps[i].org, steps[i].app), nil)
-		if got := resolve("a/b", "web"); got != steps[i-1].text {
-			t.Errorf("after unsetting %q it is %q", steps[i].text, got)
+		steps := []struct{ org, app, text string }{ // each nearer than the one before
+			{"", "", "root"}, {"", "web", "root web"}, {"a", "", "a"}, {"a", "web", "a web"}, {"a/b", "", "b"}, {"a/b", "web", "b web"},
 		}
-	}
-	is(t, "unset where nothing is", w.Settings.Unset(ctx, greetingKey.Name, "nowhere", ""), nil)
-	if n := count(w.events(t), "setting.changed"); n != 11 {
-		t.Errorf("%d events, want 11 for 6 settings and 5 removals", n)
-	}
-	if err := directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{}); err == nil {
-		t.Error("an invalid value was set")
-	}
+		for _, s := range steps {
+			set(s.org, s.app, s.text)
+			if got := resolve("a/b", "web"); got != s.text {
+				t.Errorf("after setting %q it is %q", s.text, got)
+			}
+		}
+		for place, want := range map[[2]string]string{
+			{"", ""}: "root", {"", "other"}: "root", {"a", "other"}: "a", {"a/c", "web"}: "a web", {"ab", "web"}: "root web", {"a/b", ""}: "b",
+		} {
+			if got := resolve(place[0], place[1]); got != want {
+				t.Errorf("%v resolves to %q, want %q", place, got, want)
+			}
+		}
+		for i := len(steps) - 1; i > 0; i-- {
+			is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, steps[i].org, steps[i].app), nil)
+			if got := resolve("a/b", "web"); got != steps[i-1].text {
+				t.Errorf("after unsetting %q it is %q", steps[i].text, got)
+			}
+		}
+		is(t, "unset where nothing is", w.Settings.Unset(ctx, greetingKey.Name, "nowhere", ""), nil)
+		if n := count(w.events(t), "setting.changed"); n != 11 {
+			t.Errorf("%d events, want 11 for 6 settings and 5 removals", n)
+		}
+		if err := directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{}); err == nil {
+			t.Error("an invalid value was set")
+		}
+	})
 }
 
 // TestSettingsStaleness holds what is promised to other nodes: a second, and no more.
@@ -108,50 +109,53 @@ func TestSettingsStaleness(t *testing.T) {
 }
 
 func TestSettingsNeverCacheErrors(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "set"}), nil)
-	w.faults.FailNext(storetest.MethodGet, nil)
-	_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
-	is(t, "with a failing store", err, storetest.ErrInjected)
-	g, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
-	if err != nil || g.Text != "set" {
-		t.Errorf("after the store healed: %v, %v", g, err)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "set"}), nil)
+		w.faults.FailNext(storetest.MethodGet, nil)
+		_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+		is(t, "with a failing store", err, storetest.ErrInjected)
+		g, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+		if err != nil || g.Text != "set" {
+			t.Errorf("after the store healed: %v, %v", g, err)
+		}
+	})
 }
 
 func TestSettingsInParallel(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for range 20 {
-				is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "x"}), nil)
-				_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
-				is(t, "resolve", err, nil)
-				is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, "", ""), nil)
-				w.advance(time.Second)
-			}
-		})
-	}
-	wg.Wait()
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for range 20 {
+					is(t, "set", directory.Set(ctx, w.Settings, greetingKey, "", "", greeting{Text: "x"}), nil)
+					_, err := directory.Resolve(ctx, w.Settings, greetingKey, "", "")
+					is(t, "resolve", err, nil)
+					is(t, "unset", w.Settings.Unset(ctx, greetingKey.Name, "", ""), nil)
+					w.advance(time.Second)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 func TestPolicies(t *testing.T) {
-	t.Parallel()
-	w, ctx := together(t), t.Context()
-	if err := directory.Set(ctx, w.Settings, w.Settings.Session, "", "", directory.SessionPolicy{Idle: time.Hour}); !hasField(err, "remember") {
-		t.Errorf("a policy with zero fields was set: %v", err)
-	}
-	throttle := directory.ThrottlePolicy{Password: []directory.Limit{{Count: 0, Per: time.Minute}}}
-	if err := directory.Set(ctx, w.Settings, w.Settings.Throttle, "", "", throttle); !hasField(err, "password") {
-		t.Errorf("a limit of nothing was set: %v", err)
-	}
-	is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Password, "", "", directory.PasswordPolicy{MinLength: 20}), nil)
-	if err := w.CheckPassword(ctx, &directory.User{Username: "ann"}, "only-19-characters-"); !hasField(err, "password") {
-		t.Errorf("a short password was accepted: %v", err)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		if err := directory.Set(ctx, w.Settings, w.Settings.Session, "", "", directory.SessionPolicy{Idle: time.Hour}); !hasField(err, "remember") {
+			t.Errorf("a policy with zero fields was set: %v", err)
+		}
+		throttle := directory.ThrottlePolicy{Password: []directory.Limit{{Count: 0, Per: time.Minute}}}
+		if err := directory.Set(ctx, w.Settings, w.Settings.Throttle, "", "", throttle); !hasField(err, "password") {
+			t.Errorf("a limit of nothing was set: %v", err)
+		}
+		is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Password, "", "", directory.PasswordPolicy{MinLength: 20}), nil)
+		if err := w.CheckPassword(ctx, &directory.User{Username: "ann"}, "only-19-characters-"); !hasField(err, "password") {
+			t.Errorf("a short password was accepted: %v", err)
+		}
+	})
 }
 
 func TestBranding(t *testing.T) {
