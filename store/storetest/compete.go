@@ -59,7 +59,7 @@ func playCompetitor(ctx context.Context, driver store.Driver) error {
 func twoProcesses(c *trial, dir string, open func()) {
 	open()
 	competitors := []*process{c.start("compete", dir), c.start("compete", dir)}
-	for round := range size(30, 10) {
+	for round := range c.size(30, 10) {
 		id := fmt.Sprint("r", round)
 		version := c.write(store.Insert(c.record(id))).Version
 		c.contend(competitors, contest{Verb: store.VerbReplace, ID: id, Version: version}, store.Version)

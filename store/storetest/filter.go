@@ -160,13 +160,13 @@ func (g *generator) query() store.Query {
 }
 
 func generatedFilters(c *trial) {
-	for seed := range uint64(size(3, 1)) {
+	for seed := range uint64(c.size(3, 1)) {
 		g := newGenerator(seed)
 		c.kind.Name = fmt.Sprint("storetest.generated-", seed)
 		m := g.records(c, 150)
 		c.insertAll(m)
 		served := 0
-		for range size(150, 60) {
+		for range c.size(150, 60) {
 			q := g.query()
 			q.Filter = g.indexed()
 			c.agrees(m, q)

@@ -64,7 +64,7 @@ type acknowledged struct {
 func killAndReopen(c *trial, dir string, open func()) {
 	p := c.start("write", dir)
 	acked := acknowledged{versions: map[int64]bool{}}
-	for range size(300, 100) {
+	for range c.size(300, 100) {
 		acked.note(c, p.read(c))
 	}
 	if err := p.cmd.Process.Kill(); err != nil {

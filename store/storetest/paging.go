@@ -118,7 +118,7 @@ func (c *trial) once(q store.Query, stable []string, seen []store.Record) {
 }
 
 func writesDuringPages(c *trial) {
-	stable, loose := c.standing(size(120, 60))
+	stable, loose := c.standing(c.size(120, 60))
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
 	for half := range slices.Chunk(loose, len(loose)/2) {

@@ -62,7 +62,7 @@ func runProcesses(t *testing.T, target Target) {
 					t.Skip("the target says that its data does not outlive a process")
 				}
 				dir := t.TempDir()
-				c := &trial{T: t, rule: tc.rule, kind: durable, now: epoch}
+				c := &trial{T: t, rule: tc.rule, kind: durable, now: epoch, brief: target.Brief}
 				tc.run(c, dir, func() {
 					c.driver = target.Open(t, dir)
 					c.store = c.driver

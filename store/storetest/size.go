@@ -19,7 +19,7 @@ func sizeCases() []testCase {
 // costOfOne compares times, so it is generous: eight times, and what a loaded machine adds to anything.
 func costOfOne(c *trial) {
 	const factor, noise = 8, 300 * time.Microsecond
-	many := size(100_000, 10_000)
+	many := c.size(100_000, 10_000)
 	before := c.costs(0)
 	for from := 1000; from < many+1000; from += 500 {
 		var ops []store.Op

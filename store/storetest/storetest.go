@@ -19,6 +19,8 @@ type Target struct {
 	// Process says that the data outlives a process and can be shared by several. It adds the cases that need that, for
 	// which the test binary starts itself again; its TestMain must call Main. Without it these cases are skipped.
 	Process bool
+	// Brief makes the cases use the amounts of -short, for a driver that the race detector slows down too much.
+	Brief bool
 }
 
 // Run proves that the target keeps the contract of store.Driver. Every case is a subtest over an empty store of its own
@@ -30,7 +32,7 @@ func Run(t *testing.T, target Target) {
 	}
 	open := func(t *testing.T) *trial {
 		driver := target.Open(t, t.TempDir())
-		return &trial{T: t, store: driver, driver: driver, kind: durable, now: epoch}
+		return &trial{T: t, store: driver, driver: driver, kind: durable, now: epoch, brief: target.Brief}
 	}
 	openEphemeral := func(t *testing.T) *trial {
 		c := open(t)
@@ -107,6 +109,7 @@ type trial struct {
 	driver store.Driver // nil when an Ephemeral is on trial
 	kind   store.Kind
 	now    time.Time
+	brief  bool
 }
 
 // broken reports what the store did and the rule that this breaks.
@@ -259,8 +262,8 @@ func ids(records []store.Record) []string {
 }
 
 // size chooses between the whole amount of data and that under -short.
-func size(whole, short int) int {
-	if testing.Short() {
+func (c *trial) size(whole, short int) int {
+	if c.brief || testing.Short() {
 		return short
 	}
 	return whole

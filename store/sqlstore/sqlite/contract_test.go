@@ -34,6 +34,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, storetest.Target{
 		Process: true,
+		Brief:   raceEnabled,
 		Open:    func(tb testing.TB, dir string) store.Driver { return openFile(tb, filepath.Join(dir, "test.db")) },
 	})
 }

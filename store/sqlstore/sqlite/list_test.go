@@ -17,11 +17,13 @@ func TestFilters(t *testing.T) {
 	t.Parallel()
 	db := openFile(t, filepath.Join(t.TempDir(), "test.db"))
 	var people []store.Record
+	var ops []store.Op
 	for n := range 300 {
 		people = append(people, person(n))
-		if _, err := db.Apply(t.Context(), now, store.Insert(people[n])); err != nil {
-			t.Fatal(err)
-		}
+		ops = append(ops, store.Insert(people[n]))
+	}
+	if _, err := db.Apply(t.Context(), now, ops...); err != nil {
+		t.Fatal(err)
 	}
 	active := store.Equals("active", store.Bool(true))
 	group := func(n int) store.Filter { return store.Equals("group", store.Text(fmt.Sprint("group", n))) }

@@ -53,7 +53,7 @@ func TestPlans(t *testing.T) {
 	}
 	defer driver.Close()
 	size := 20_000
-	if testing.Short() {
+	if raceEnabled || testing.Short() {
 		size = 6_000
 	}
 	var people []store.Record
