@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
@@ -144,10 +145,13 @@ func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
-		TOTP: mfa.TOTP{Issuer: p.config.Branding.Name}, Restart: p.restart, Logger: p.log,
+		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Logger: p.log,
 	})
 	return err
 }
+
+// authenticatorName is a name as an authenticator app can show it: a colon would end it there.
+func authenticatorName(name string) string { return strings.ReplaceAll(name, ":", " ") }
 
 func (p *Provider) buildOIDC() (err error) {
 	p.OIDC, err = oidc.New(oidc.Config{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -42,5 +43,15 @@ func TestNewReportsEveryProblem(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is missing in:\n%v", part, err)
 		}
+	}
+}
+
+// An authenticator app takes no colon in the name of the provider; a product may have one.
+func TestBrandingNameWithColon(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, func(c *signet.Config) { c.Branding.Name = "Acme: People" })
+	app := idp.App("http://127.0.0.1/callback", func(a *idptest.App) { a.Application.SecondFactor = directory.SecondFactorRequired })
+	if acr := idp.SignIn(idp.User("ann"), app).Claims["acr"]; acr != directory.ACR2 {
+		t.Errorf("signed in with %v", acr)
 	}
 }
