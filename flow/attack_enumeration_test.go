@@ -43,10 +43,10 @@ func (u *watchedUsers) VerifyPassword(ctx context.Context, user *directory.User,
 }
 
 // watch builds a world whose user store is watched; a name makes it one of the host's own, which Signet only reads.
-func watch(t *testing.T, name string) (*world, *watchedUsers) {
+func watch(t *testing.T, open opener, name string) (*world, *watchedUsers) {
 	t.Helper()
 	users := &watchedUsers{}
-	w := together(t, func(_ *flow.Config, d *directory.Config) {
+	w := open(t, func(_ *flow.Config, d *directory.Config) {
 		plain, err := directory.New(*d)
 		if err != nil {
 			t.Fatal(err)
@@ -102,124 +102,127 @@ func calls(w *world) []string {
 // Whoever may not sign in gets the same answers as somebody who mistypes: the same pages, headers and cookies, the same calls
 // of the store, one comparison of a password each, through the lock and beyond.
 func TestAttackEnumeration(t *testing.T) {
-	t.Parallel()
-	const tries = 7 // five that count, two under the lock
-	nothing := func(*world, *browser) {}
-	attempts := func(name, pass string, prepare func(*world, *browser)) (seen []string) {
-		w, users := watch(t, "")
-		b := w.browser()
-		prepare(w, b)
-		p := b.get(w.request(directory.Interaction{}))
-		w.advance(2 * time.Second) // settings that were read before are read again
-		for range tries {
-			users.compared = nil
-			w.faults.Forget()
-			p = b.login(p, name, pass)
-			if n := len(users.compared); n != 1 {
-				t.Errorf("%s: %d passwords compared", name, n)
-			}
-			seen = append(seen, shown(p, name)+"\n"+strings.Join(calls(w), "\n"))
-		}
-		return seen
-	}
-	disable := func(w *world, _ *browser) { w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref())) }
-	known := func(w *world, b *browser) {
-		b.signIn("ann")
-		b.forget("session")
-		b.forget("flow")
-	}
-	// The browser has a device cookie in one half of the cases, which costs a read in all of these alike.
-	for _, device := range []bool{false, true} {
-		with := func(prepare func(*world, *browser)) func(*world, *browser) {
-			return func(w *world, b *browser) {
-				if device {
-					known(w, b)
+	openers(t, func(t *testing.T, open opener) {
+		const tries = 7 // five that count, two under the lock
+		nothing := func(*world, *browser) {}
+		attempts := func(name, pass string, prepare func(*world, *browser)) (seen []string) {
+			w, users := watch(t, open, "")
+			b := w.browser()
+			prepare(w, b)
+			p := b.get(w.request(directory.Interaction{}))
+			w.advance(2 * time.Second) // settings that were read before are read again
+			for range tries {
+				users.compared = nil
+				w.faults.Forget()
+				p = b.login(p, name, pass)
+				if n := len(users.compared); n != 1 {
+					t.Errorf("%s: %d passwords compared", name, n)
 				}
-				prepare(w, b)
+				seen = append(seen, shown(p, name)+"\n"+strings.Join(calls(w), "\n"))
+			}
+			return seen
+		}
+		disable := func(w *world, _ *browser) { w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref())) }
+		known := func(w *world, b *browser) {
+			b.signIn("ann")
+			b.forget("session")
+			b.forget("flow")
+		}
+		// The browser has a device cookie in one half of the cases, which costs a read in all of these alike.
+		for _, device := range []bool{false, true} {
+			with := func(prepare func(*world, *browser)) func(*world, *browser) {
+				return func(w *world, b *browser) {
+					if device {
+						known(w, b)
+					}
+					prepare(w, b)
+				}
+			}
+			want := attempts("ann", "wrong", with(nothing))
+			for name, got := range map[string][]string{
+				"nobody":             attempts("bob", "wrong", with(nothing)),
+				"disabled, right":    attempts("ann", goodPassword, with(disable)),
+				"disabled, wrong":    attempts("ann", "wrong", with(disable)),
+				"in capital letters": attempts("ANN", "wrong", with(nothing)),
+				"without a password": attempts("cid", "wrong", with(func(w *world, _ *browser) {
+					w.must(w.CreateUser(t.Context(), &directory.User{Username: "cid"}, ""))
+				})),
+				"deleted": attempts("ann", goodPassword, with(func(w *world, _ *browser) { w.must(w.DeleteUser(t.Context(), w.mustFind("ann"))) })),
+			} {
+				if !slices.Equal(got, want) {
+					t.Errorf("device %v, %s:\n%s\nwrong password:\n%s", device, name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+				}
+			}
+			// An e-mail address is looked for under two names, whether anybody has it or not.
+			mine, nobodys := attempts("ann@example.com", "wrong", with(nothing)), attempts("bob@example.com", "wrong", with(nothing))
+			if !slices.Equal(mine, nobodys) {
+				t.Errorf("device %v, e-mail:\n%s\nnobody's:\n%s", device, strings.Join(mine, "\n"), strings.Join(nobodys, "\n"))
 			}
 		}
-		want := attempts("ann", "wrong", with(nothing))
-		for name, got := range map[string][]string{
-			"nobody":             attempts("bob", "wrong", with(nothing)),
-			"disabled, right":    attempts("ann", goodPassword, with(disable)),
-			"disabled, wrong":    attempts("ann", "wrong", with(disable)),
-			"in capital letters": attempts("ANN", "wrong", with(nothing)),
-			"without a password": attempts("cid", "wrong", with(func(w *world, _ *browser) {
-				w.must(w.CreateUser(t.Context(), &directory.User{Username: "cid"}, ""))
-			})),
-			"deleted": attempts("ann", goodPassword, with(func(w *world, _ *browser) { w.must(w.DeleteUser(t.Context(), w.mustFind("ann"))) })),
-		} {
-			if !slices.Equal(got, want) {
-				t.Errorf("device %v, %s:\n%s\nwrong password:\n%s", device, name, strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
-		}
-		// An e-mail address is looked for under two names, whether anybody has it or not.
-		mine, nobodys := attempts("ann@example.com", "wrong", with(nothing)), attempts("bob@example.com", "wrong", with(nothing))
-		if !slices.Equal(mine, nobodys) {
-			t.Errorf("device %v, e-mail:\n%s\nnobody's:\n%s", device, strings.Join(mine, "\n"), strings.Join(nobodys, "\n"))
-		}
-	}
+	})
 }
 
 // A person of a host's own table who was never here before has no Subject. Guessing at them writes none: neither can it be told
 // who is in the table, nor does a stranger make records.
 func TestAttackFirstContact(t *testing.T) {
-	t.Parallel()
-	guess := func(name string) (string, []string) {
-		w, _ := watch(t, "crm")
+	openers(t, func(t *testing.T, open opener) {
+		guess := func(name string) (string, []string) {
+			w, _ := watch(t, open, "crm")
+			b := w.browser()
+			p := b.get(w.request(directory.Interaction{}))
+			w.advance(2 * time.Second)
+			w.faults.Forget()
+			p = b.login(p, name, "wrong")
+			return shown(p, name), calls(w)
+		}
+		annPage, annCalls := guess("ann")
+		bobPage, bobCalls := guess("bob")
+		if annPage != bobPage || !slices.Equal(annCalls, bobCalls) {
+			t.Errorf("in the table:\n%s\n%s\nnot in it:\n%s\n%s", annPage, strings.Join(annCalls, "\n"), bobPage, strings.Join(bobCalls, "\n"))
+		}
+		w, _ := watch(t, open, "crm")
+		w.guess("ann", 5)
+		if p := w.browser(); p.login(p.get(w.request(directory.Interaction{})), "ann", goodPassword).message() != "password.wrong" {
+			t.Error("five guesses at somebody who was never here do not lock the account")
+		}
+		w.advance(5 * time.Minute)
 		b := w.browser()
-		p := b.get(w.request(directory.Interaction{}))
-		w.advance(2 * time.Second)
-		w.faults.Forget()
-		p = b.login(p, name, "wrong")
-		return shown(p, name), calls(w)
-	}
-	annPage, annCalls := guess("ann")
-	bobPage, bobCalls := guess("bob")
-	if annPage != bobPage || !slices.Equal(annCalls, bobCalls) {
-		t.Errorf("in the table:\n%s\n%s\nnot in it:\n%s\n%s", annPage, strings.Join(annCalls, "\n"), bobPage, strings.Join(bobCalls, "\n"))
-	}
-	w, _ := watch(t, "crm")
-	w.guess("ann", 5)
-	if p := w.browser(); p.login(p.get(w.request(directory.Interaction{})), "ann", goodPassword).message() != "password.wrong" {
-		t.Error("five guesses at somebody who was never here do not lock the account")
-	}
-	w.advance(5 * time.Minute)
-	b := w.browser()
-	if got := b.signIn("ann"); got.Subject != w.SubjectRef(w.mustFind("ann")) {
-		t.Errorf("signed in as %v", got.Subject)
-	}
+		if got := b.signIn("ann"); got.Subject != w.SubjectRef(w.mustFind("ann")) {
+			t.Errorf("signed in as %v", got.Subject)
+		}
+	})
 }
 
 // While an account is locked or disabled its password is not compared at all, so that nothing which follows from a right one, as
 // hashing it anew, can be seen in time or in the store.
 func TestAttackPasswordOracleUnderLock(t *testing.T) {
-	t.Parallel()
-	for name, prepare := range map[string]func(*world){
-		"locked":   func(w *world) { w.guess("ann", 5) },
-		"disabled": func(w *world) { w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref())) },
-	} {
-		w, users := watch(t, "")
-		outdate(w)
-		prepare(w)
-		b := w.browser()
-		p := b.get(w.request(directory.Interaction{}))
-		var made [2][]string
-		for i, pass := range []string{"wrong", goodPassword} {
-			users.compared = nil
-			w.advance(2 * time.Second)
-			w.faults.Forget()
-			if p = b.login(p, "ann", pass); p.message() != "password.wrong" {
-				t.Fatalf("%s: got %v", name, p)
+	openers(t, func(t *testing.T, open opener) {
+		for name, prepare := range map[string]func(*world){
+			"locked":   func(w *world) { w.guess("ann", 5) },
+			"disabled": func(w *world) { w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref())) },
+		} {
+			w, users := watch(t, open, "")
+			outdate(w)
+			prepare(w)
+			b := w.browser()
+			p := b.get(w.request(directory.Interaction{}))
+			var made [2][]string
+			for i, pass := range []string{"wrong", goodPassword} {
+				users.compared = nil
+				w.advance(2 * time.Second)
+				w.faults.Forget()
+				if p = b.login(p, "ann", pass); p.message() != "password.wrong" {
+					t.Fatalf("%s: got %v", name, p)
+				}
+				if made[i] = calls(w); !slices.Equal(users.compared, []string{""}) {
+					t.Errorf("%s: compared with the password of %q", name, users.compared)
+				}
 			}
-			if made[i] = calls(w); !slices.Equal(users.compared, []string{""}) {
-				t.Errorf("%s: compared with the password of %q", name, users.compared)
+			if !slices.Equal(made[0], made[1]) {
+				t.Errorf("%s: a wrong password:\n%s\nthe right one:\n%s", name, strings.Join(made[0], "\n"), strings.Join(made[1], "\n"))
 			}
 		}
-		if !slices.Equal(made[0], made[1]) {
-			t.Errorf("%s: a wrong password:\n%s\nthe right one:\n%s", name, strings.Join(made[0], "\n"), strings.Join(made[1], "\n"))
-		}
-	}
+	})
 }
 
 // outdate leaves ann with a hash of costs that are no longer ours, which a successful comparison replaces.
@@ -301,25 +304,26 @@ func (w *world) compareTimes(names ...string) float64 {
 
 // A failing store is no way to tell either, and never lets anybody in: the answer is 503 for everybody alike.
 func TestAttackFaultsTellNothing(t *testing.T) {
-	t.Parallel()
-	outcomes := func(name string) (seen []string) {
-		for n := 1; n <= 12; n++ {
-			w := together(t)
-			w.user("ann")
-			b := w.browser()
-			p := b.get(w.request(directory.Interaction{}))
-			w.advance(2 * time.Second)
-			w.faults.FailCall(n, nil)
-			got := b.login(p, name, "wrong")
-			w.faults.Heal()
-			if b.cookie("session") != "" || got.Result != nil {
-				t.Fatalf("%s, call %d: got %v", name, n, got)
+	openers(t, func(t *testing.T, open opener) {
+		outcomes := func(name string) (seen []string) {
+			for n := 1; n <= 12; n++ {
+				w := open(t)
+				w.user("ann")
+				b := w.browser()
+				p := b.get(w.request(directory.Interaction{}))
+				w.advance(2 * time.Second)
+				w.faults.FailCall(n, nil)
+				got := b.login(p, name, "wrong")
+				w.faults.Heal()
+				if b.cookie("session") != "" || got.Result != nil {
+					t.Fatalf("%s, call %d: got %v", name, n, got)
+				}
+				seen = append(seen, got.String())
 			}
-			seen = append(seen, got.String())
+			return seen
 		}
-		return seen
-	}
-	if ann, bob := outcomes("ann"), outcomes("bob"); !slices.Equal(ann, bob) {
-		t.Errorf("somebody:\n%s\nnobody:\n%s", strings.Join(ann, "\n"), strings.Join(bob, "\n"))
-	}
+		if ann, bob := outcomes("ann"), outcomes("bob"); !slices.Equal(ann, bob) {
+			t.Errorf("somebody:\n%s\nnobody:\n%s", strings.Join(ann, "\n"), strings.Join(bob, "\n"))
+		}
+	})
 }

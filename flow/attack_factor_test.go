@@ -199,22 +199,22 @@ func TestAttackSecondFactorSkipped(t *testing.T) {
 
 // The number of a page counts in its own flow alone.
 func TestAttackPageOfAnotherFlow(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	seed := w.totp(w.user("ann"))
-	b := w.browser()
-	one := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-	two := b.get(w.request(directory.Interaction{}))
-	mixed := *two.View
-	mixed.Sequence = one.View.Sequence
-	if p := b.submit(page{View: &mixed}, "otp", w.code(seed)); p.step() != "password" || p.message() != "" {
-		t.Errorf("the code of one flow in another: %v", p)
-	}
-	mixed.Sequence = two.View.Sequence
-	if p := b.do(http.MethodPost, one.View.Submit, fill(&mixed, "otp", w.code(seed))); p.Status != 400 {
-		t.Errorf("at its first page: %v", p)
-	}
-	b.submit(one, "otp", w.code(seed)).answer(t)
+	everywhere(t, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		b := w.browser()
+		one := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		two := b.get(w.request(directory.Interaction{}))
+		mixed := *two.View
+		mixed.Sequence = one.View.Sequence
+		if p := b.submit(page{View: &mixed}, "otp", w.code(seed)); p.step() != "password" || p.message() != "" {
+			t.Errorf("the code of one flow in another: %v", p)
+		}
+		mixed.Sequence = two.View.Sequence
+		if p := b.do(http.MethodPost, one.View.Submit, fill(&mixed, "otp", w.code(seed))); p.Status != 400 {
+			t.Errorf("at its first page: %v", p)
+		}
+		b.submit(one, "otp", w.code(seed)).answer(t)
+	})
 }
 
 // An authenticator is removed, as when the phone was stolen, and a new one enrolled: what was proven with the old one does not
@@ -243,31 +243,31 @@ func TestAttackEvidenceOfARemovedFactor(t *testing.T) {
 // The seed of an authenticator is on the one page that enrols it and nowhere else: not on the pages that follow, in an event, the
 // log, or the store.
 func TestAttackSeedIsShownOnce(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	w.faults.Forget()
-	page := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}, Consent: []directory.ConsentItem{{ID: "email"}}})), "ann", goodPassword)
-	text := page.View.Prompt.QRText
-	after := b.submit(page, "otp", w.code(decode(t, text)))
-	if after.step() != "consent" || after.View.Prompt.QR+after.View.Prompt.QRText != "" {
-		t.Errorf("the page after: %v %+v", after, after.View.Prompt)
-	}
-	if p := b.get(page.View.Submit); p.View.Prompt.QRText != "" {
-		t.Errorf("the page anew: %+v", p.View.Prompt)
-	}
-	b.submit(after, "action", "consent_allow").answer(t)
-	for _, form := range []string{text, string(decode(t, text)), strings.ToLower(text)} {
-		for _, c := range w.faults.Calls() {
-			for _, op := range c.Ops {
-				if strings.Contains(string(op.Record.Body), form) {
-					t.Errorf("%s holds the seed", op.Record.Kind)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		w.faults.Forget()
+		page := b.login(b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}, Consent: []directory.ConsentItem{{ID: "email"}}})), "ann", goodPassword)
+		text := page.View.Prompt.QRText
+		after := b.submit(page, "otp", w.code(decode(t, text)))
+		if after.step() != "consent" || after.View.Prompt.QR+after.View.Prompt.QRText != "" {
+			t.Errorf("the page after: %v %+v", after, after.View.Prompt)
+		}
+		if p := b.get(page.View.Submit); p.View.Prompt.QRText != "" {
+			t.Errorf("the page anew: %+v", p.View.Prompt)
+		}
+		b.submit(after, "action", "consent_allow").answer(t)
+		for _, form := range []string{text, string(decode(t, text)), strings.ToLower(text)} {
+			for _, c := range w.faults.Calls() {
+				for _, op := range c.Ops {
+					if strings.Contains(string(op.Record.Body), form) {
+						t.Errorf("%s holds the seed", op.Record.Kind)
+					}
 				}
 			}
+			if strings.Contains(w.logged(), form) {
+				t.Error("the log holds the seed")
+			}
 		}
-		if strings.Contains(w.logged(), form) {
-			t.Error("the log holds the seed")
-		}
-	}
+	})
 }

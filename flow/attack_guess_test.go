@@ -11,6 +11,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // However the name is spelled, by whichever identifier, in however many flows: it is one account with one budget.
@@ -37,60 +38,64 @@ func TestAttackBudgetForEachSpelling(t *testing.T) {
 // network brings new attempts.
 func TestAttackThrottleEvaded(t *testing.T) {
 	t.Parallel()
-	w := together(t, func(_ *flow.Config, d *directory.Config) {
-		d.Throttle.Password = []directory.Limit{{Count: 8, Per: time.Hour}}
-	})
-	seed := w.totp(w.user("ann"))
-	inside := w.browser()
-	inside.address = "[2001:db8:0:1::1]"
-	code := inside.login(inside.get(w.request(directory.Interaction{})), "ann", goodPassword) // one
-	for i := range 7 {
-		b := w.browser()
-		b.address = fmt.Sprintf("[2001:db8:0:1:%x::%x]", i, i*4099)
-		p := b.get(w.request(directory.Interaction{}))
-		p = b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", fmt.Sprintf("nobody%d", i), "password", "wrong"), func(r *http.Request) {
-			r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
-			r.Header.Set("Forwarded", fmt.Sprintf("for=203.0.113.%d", i))
-			r.Header.Set("X-Real-IP", fmt.Sprintf("203.0.113.%d", i))
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := newWorld(t, place, func(_ *flow.Config, d *directory.Config) {
+			d.Throttle.Password = []directory.Limit{{Count: 8, Per: time.Hour}}
 		})
-		if p.message() != "password.wrong" {
-			t.Fatalf("attempt %d: got %v", i, p)
+		seed := w.totp(w.user("ann"))
+		inside := w.browser()
+		inside.address = "[2001:db8:0:1::1]"
+		code := inside.login(inside.get(w.request(directory.Interaction{})), "ann", goodPassword) // one
+		for i := range 7 {
+			b := w.browser()
+			b.address = fmt.Sprintf("[2001:db8:0:1:%x::%x]", i, i*4099)
+			p := b.get(w.request(directory.Interaction{}))
+			p = b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", fmt.Sprintf("nobody%d", i), "password", "wrong"), func(r *http.Request) {
+				r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
+				r.Header.Set("Forwarded", fmt.Sprintf("for=203.0.113.%d", i))
+				r.Header.Set("X-Real-IP", fmt.Sprintf("203.0.113.%d", i))
+			})
+			if p.message() != "password.wrong" {
+				t.Fatalf("attempt %d: got %v", i, p)
+			}
 		}
-	}
-	for _, address := range []string{"[2001:db8:0:1:ffff::1]", "[2001:db8:0:1::1%eth0]"} {
+		for _, address := range []string{"[2001:db8:0:1:ffff::1]", "[2001:db8:0:1::1%eth0]"} {
+			b := w.browser()
+			b.address = address
+			if p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword); p.Status != 429 {
+				t.Errorf("%s: got %v", address, p)
+			}
+		}
+		if p := inside.submit(code, "otp", w.code(seed)); p.Status != 429 {
+			t.Errorf("a code: got %v", p)
+		}
 		b := w.browser()
-		b.address = address
-		if p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword); p.Status != 429 {
-			t.Errorf("%s: got %v", address, p)
+		b.address = "[2001:db8:0:2::1]"
+		if p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword); p.step() != "totp" {
+			t.Errorf("another network: got %v", p)
 		}
-	}
-	if p := inside.submit(code, "otp", w.code(seed)); p.Status != 429 {
-		t.Errorf("a code: got %v", p)
-	}
-	b := w.browser()
-	b.address = "[2001:db8:0:2::1]"
-	if p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword); p.step() != "totp" {
-		t.Errorf("another network: got %v", p)
-	}
+	})
 }
 
 // Attempts that the throttle refuses lock nobody out, and are not judged.
 func TestAttackThrottledAttemptsLockNobody(t *testing.T) {
 	t.Parallel()
-	w := together(t, func(_ *flow.Config, d *directory.Config) {
-		d.Throttle.Password = []directory.Limit{{Count: 2, Per: time.Hour}}
-	})
-	w.user("ann")
-	eve := w.browser()
-	p := eve.get(w.request(directory.Interaction{}))
-	for range 20 {
-		if got := eve.login(p, "ann", "wrong"); got.View != nil {
-			p = got
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := newWorld(t, place, func(_ *flow.Config, d *directory.Config) {
+			d.Throttle.Password = []directory.Limit{{Count: 2, Per: time.Hour}}
+		})
+		w.user("ann")
+		eve := w.browser()
+		p := eve.get(w.request(directory.Interaction{}))
+		for range 20 {
+			if got := eve.login(p, "ann", "wrong"); got.View != nil {
+				p = got
+			}
 		}
-	}
-	elsewhere := w.browser()
-	elsewhere.address = "203.0.113.9"
-	elsewhere.signIn("ann")
+		elsewhere := w.browser()
+		elsewhere.address = "203.0.113.9"
+		elsewhere.signIn("ann")
+	})
 }
 
 // A person is not locked out by a stranger who guesses for hours: the device on which they have signed in before has guesses of
@@ -192,34 +197,34 @@ func TestAttackPasswordFlood(t *testing.T) {
 
 // Whatever is typed, however long and in whatever bytes, is a wrong guess or a malformed form: never a failure, never a match.
 func TestAttackOddPasswords(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.unthrottle()
-	long := strings.Repeat("\u00e9", 512) // 1 KiB, the most that is hashed
-	w.must(w.CreateUser(t.Context(), &directory.User{Username: "ann"}, long))
-	for _, c := range []struct {
-		pass   string
-		status int
-	}{
-		{long + "x", 422},
-		{long + "\u00e9", 422},
-		{long[:1022], 422},
-		{strings.Repeat("x", 60_000), 422},
-		{long + "\x00", 400},
-		{"\x00", 400},
-		{"\xff\xfe", 400},
-		{"\xed\xa0\x80", 400},
-		{"", 422},
-		{" ", 422},
-		{long + " ", 422},
-	} {
-		b := w.browser()
-		p := b.get(w.request(directory.Interaction{}))
-		if p = b.login(p, "ann", c.pass); p.Status != c.status || b.cookie("session") != "" {
-			t.Errorf("%.12q of %d bytes: got %v, want %d", c.pass, len(c.pass), p, c.status)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.unthrottle()
+		long := strings.Repeat("\u00e9", 512) // 1 KiB, the most that is hashed
+		w.must(w.CreateUser(t.Context(), &directory.User{Username: "ann"}, long))
+		for _, c := range []struct {
+			pass   string
+			status int
+		}{
+			{long + "x", 422},
+			{long + "\u00e9", 422},
+			{long[:1022], 422},
+			{strings.Repeat("x", 60_000), 422},
+			{long + "\x00", 400},
+			{"\x00", 400},
+			{"\xff\xfe", 400},
+			{"\xed\xa0\x80", 400},
+			{"", 422},
+			{" ", 422},
+			{long + " ", 422},
+		} {
+			b := w.browser()
+			p := b.get(w.request(directory.Interaction{}))
+			if p = b.login(p, "ann", c.pass); p.Status != c.status || b.cookie("session") != "" {
+				t.Errorf("%.12q of %d bytes: got %v, want %d", c.pass, len(c.pass), p, c.status)
+			}
+			w.must(w.Locks.Unlock(t.Context(), w.mustFind("ann").Ref()))
 		}
-		w.must(w.Locks.Unlock(t.Context(), w.mustFind("ann").Ref()))
-	}
-	b := w.browser()
-	b.login(b.get(w.request(directory.Interaction{})), "ann", long).answer(t)
+		b := w.browser()
+		b.login(b.get(w.request(directory.Interaction{})), "ann", long).answer(t)
+	})
 }

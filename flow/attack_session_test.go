@@ -11,6 +11,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // A step-up page lies open while the session that it builds on goes idle or passes its limit: the code alone then signs nobody in,
@@ -178,55 +179,55 @@ func TestAttackSessionFixation(t *testing.T) {
 
 // What is in a cookie of another name, of another form, twice, or of another site is not believed.
 func TestAttackCookies(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	b.signIn("ann")
-	passive := func(edit func(*http.Request)) *directory.Result {
-		p := b.do(http.MethodGet, w.request(directory.Interaction{Passive: true}), nil, edit)
-		if p.Result == nil {
-			t.Fatalf("got %v", p)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		b.signIn("ann")
+		passive := func(edit func(*http.Request)) *directory.Result {
+			p := b.do(http.MethodGet, w.request(directory.Interaction{Passive: true}), nil, edit)
+			if p.Result == nil {
+				t.Fatalf("got %v", p)
+			}
+			return p.Result
 		}
-		return p.Result
-	}
-	if got := passive(func(*http.Request) {}); got.Refusal != "" {
-		t.Fatalf("got %+v", got)
-	}
-	name, value := "", ""
-	for n, v := range b.cookies {
-		if strings.HasSuffix(n, "-session") {
-			name, value = n, v
+		if got := passive(func(*http.Request) {}); got.Refusal != "" {
+			t.Fatalf("got %+v", got)
 		}
-	}
-	if !strings.HasPrefix(name, "__Host-signet-") {
-		t.Fatalf("the session cookie is %q", name)
-	}
-	only := func(cookie string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set("Cookie", cookie) }
-	}
-	id, key, _ := strings.Cut(value, ".")
-	for what, cookie := range map[string]string{
-		"without its prefix":  strings.TrimPrefix(name, "__Host-") + "=" + value,
-		"secure prefix":       strings.Replace(name, "__Host-", "__Secure-", 1) + "=" + value,
-		"lower case":          strings.ToLower(name) + "=" + value,
-		"twice":               name + "=" + value + "; " + name + "=" + value,
-		"planted beside":      name + "=planted.secret; " + name + "=" + value,
-		"another issuer's":    "__Host-signet-00000000-session=" + value,
-		"as another purpose":  strings.Replace(name, "-session", "-device", 1) + "=" + value,
-		"the id alone":        name + "=" + id,
-		"without a secret":    name + "=" + id + ".",
-		"the secret alone":    name + "=." + key,
-		"a letter less":       name + "=" + value[:len(value)-1],
-		"a letter more":       name + "=" + value + "A",
-		"another separator":   name + "=" + id + ":" + key,
-		"the device's secret": name + "=" + b.cookie("device"),
-		"the binding":         name + "=" + b.cookie("flow"),
-	} {
-		if got := passive(only(cookie)); got.Refusal != directory.LoginRequired {
-			t.Errorf("%s: got %+v", what, got)
+		name, value := "", ""
+		for n, v := range b.cookies {
+			if strings.HasSuffix(n, "-session") {
+				name, value = n, v
+			}
 		}
-	}
+		if !strings.HasPrefix(name, "__Host-signet-") {
+			t.Fatalf("the session cookie is %q", name)
+		}
+		only := func(cookie string) func(*http.Request) {
+			return func(r *http.Request) { r.Header.Set("Cookie", cookie) }
+		}
+		id, key, _ := strings.Cut(value, ".")
+		for what, cookie := range map[string]string{
+			"without its prefix":  strings.TrimPrefix(name, "__Host-") + "=" + value,
+			"secure prefix":       strings.Replace(name, "__Host-", "__Secure-", 1) + "=" + value,
+			"lower case":          strings.ToLower(name) + "=" + value,
+			"twice":               name + "=" + value + "; " + name + "=" + value,
+			"planted beside":      name + "=planted.secret; " + name + "=" + value,
+			"another issuer's":    "__Host-signet-00000000-session=" + value,
+			"as another purpose":  strings.Replace(name, "-session", "-device", 1) + "=" + value,
+			"the id alone":        name + "=" + id,
+			"without a secret":    name + "=" + id + ".",
+			"the secret alone":    name + "=." + key,
+			"a letter less":       name + "=" + value[:len(value)-1],
+			"a letter more":       name + "=" + value + "A",
+			"another separator":   name + "=" + id + ":" + key,
+			"the device's secret": name + "=" + b.cookie("device"),
+			"the binding":         name + "=" + b.cookie("flow"),
+		} {
+			if got := passive(only(cookie)); got.Refusal != directory.LoginRequired {
+				t.Errorf("%s: got %+v", what, got)
+			}
+		}
+	})
 }
 
 // Cookies are as narrow as they can be: on https bound to the host and to TLS; never readable by scripts, nor sent along by other
@@ -234,28 +235,30 @@ func TestAttackCookies(t *testing.T) {
 func TestAttackCookieAttributes(t *testing.T) {
 	t.Parallel()
 	for _, site := range []string{"https://id.example.com", "http://localhost:8080"} {
-		w := together(t, func(c *flow.Config, _ *directory.Config) { c.Issuer = site })
-		w.user("ann")
-		w.mux = http.NewServeMux()
-		for _, route := range w.engine.Routes() {
-			w.mux.Handle(route.Path, route.Handler)
-		}
-		w.mux.HandleFunc("/t/authorize", w.authorize)
-		b := w.browser()
-		first := b.do(http.MethodGet, w.request(directory.Interaction{}), nil)
-		p := b.follow(first)
-		last := b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword, "remember", "true"))
-		set := append((&http.Response{Header: first.Header}).Cookies(), (&http.Response{Header: last.Header}).Cookies()...)
-		if len(set) != 3 {
-			t.Fatalf("%s: cookies %v, want flow, session and device", site, set)
-		}
-		for _, c := range set {
-			secure := strings.HasPrefix(site, "https:")
-			if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != secure ||
-				strings.HasPrefix(c.Name, "__Host-signet-") != secure {
-				t.Errorf("%s: %v", site, c)
+		storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+			w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) { c.Issuer = site })
+			w.user("ann")
+			w.mux = http.NewServeMux()
+			for _, route := range w.engine.Routes() {
+				w.mux.Handle(route.Path, route.Handler)
 			}
-		}
+			w.mux.HandleFunc("/t/authorize", w.authorize)
+			b := w.browser()
+			first := b.do(http.MethodGet, w.request(directory.Interaction{}), nil)
+			p := b.follow(first)
+			last := b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword, "remember", "true"))
+			set := append((&http.Response{Header: first.Header}).Cookies(), (&http.Response{Header: last.Header}).Cookies()...)
+			if len(set) != 3 {
+				t.Fatalf("%s: cookies %v, want flow, session and device", site, set)
+			}
+			for _, c := range set {
+				secure := strings.HasPrefix(site, "https:")
+				if !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.Secure != secure ||
+					strings.HasPrefix(c.Name, "__Host-signet-") != secure {
+					t.Errorf("%s: %v", site, c)
+				}
+			}
+		})
 	}
 }
 
@@ -293,31 +296,31 @@ func TestAttackStolenDeviceCookie(t *testing.T) {
 
 // A session is remembered when that was asked for in the post that proved the password, and no longer than the limits allow.
 func TestAttackRemember(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	seed := w.totp(w.user("ann"))
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	p = b.submit(p, "username", "ann", "password", "wrong", "remember", "true")
-	p = b.submit(p, "username", "ann", "password", goodPassword)
-	if bad := b.do(http.MethodPost, p.View.Submit, fill(p.View, "otp", w.code(seed), "remember", "true")); bad.Status != 400 {
-		t.Errorf("at the page for the code: %v", bad)
-	}
-	b.submit(p, "otp", w.code(seed)).answer(t)
-	w.advance(15 * time.Minute)
-	if p := b.get(w.request(directory.Interaction{Passive: true})); p.Result.Refusal != directory.LoginRequired {
-		t.Errorf("remembered although the right answer did not ask for it: %v", p)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		p = b.submit(p, "username", "ann", "password", "wrong", "remember", "true")
+		p = b.submit(p, "username", "ann", "password", goodPassword)
+		if bad := b.do(http.MethodPost, p.View.Submit, fill(p.View, "otp", w.code(seed), "remember", "true")); bad.Status != 400 {
+			t.Errorf("at the page for the code: %v", bad)
+		}
+		b.submit(p, "otp", w.code(seed)).answer(t)
+		w.advance(15 * time.Minute)
+		if p := b.get(w.request(directory.Interaction{Passive: true})); p.Result.Refusal != directory.LoginRequired {
+			t.Errorf("remembered although the right answer did not ask for it: %v", p)
+		}
 
-	w.advance(time.Minute)
-	p = b.submit(b.get(w.request(directory.Interaction{})), "username", "ann", "password", goodPassword, "remember", "true")
-	b.submit(p, "otp", w.code(seed)).answer(t)
-	w.advance(14*24*time.Hour - time.Second)
-	b.get(w.request(directory.Interaction{Passive: true})).answer(t)
-	w.advance(time.Second)
-	if p := b.get(w.request(directory.Interaction{Passive: true})); p.Result.Refusal != directory.LoginRequired {
-		t.Errorf("after 14 days: %v", p)
-	}
+		w.advance(time.Minute)
+		p = b.submit(b.get(w.request(directory.Interaction{})), "username", "ann", "password", goodPassword, "remember", "true")
+		b.submit(p, "otp", w.code(seed)).answer(t)
+		w.advance(14*24*time.Hour - time.Second)
+		b.get(w.request(directory.Interaction{Passive: true})).answer(t)
+		w.advance(time.Second)
+		if p := b.get(w.request(directory.Interaction{Passive: true})); p.Result.Refusal != directory.LoginRequired {
+			t.Errorf("after 14 days: %v", p)
+		}
+	})
 }
 
 // A logout is confirmed after another tab has signed somebody else in: whoever presses the button is signed out, rather than told
@@ -404,49 +407,49 @@ func TestAttackDisplacedSession(t *testing.T) {
 // Signing in at another application of the same site asks it anew: one that is gone, or was never there, changes nothing about
 // what must be shown, and the second factor of one is not spared by another that asks for none.
 func TestAttackSingleSignOnBelowAnApplicationsDemand(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.totp(w.user("ann"))
-	b := w.browser()
-	lax, strict := w.app(directory.SecondFactorNever), w.app(directory.SecondFactorRequired)
-	b.login(b.get(w.request(directory.Interaction{Application: lax.Ref()})), "ann", goodPassword).answer(t)
-	for name, in := range map[string]directory.Interaction{
-		"that demands it":        {Application: strict.Ref()},
-		"that leaves it to them": {Application: w.app(directory.SecondFactorIfEnrolled).Ref()},
-		"that does not exist":    {Application: store.Ref{ID: "none"}},
-		"none":                   {},
-	} {
-		if p := b.get(w.request(in)); p.step() != "totp" {
-			t.Errorf("an application %s: got %v", name, p)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.totp(w.user("ann"))
+		b := w.browser()
+		lax, strict := w.app(directory.SecondFactorNever), w.app(directory.SecondFactorRequired)
+		b.login(b.get(w.request(directory.Interaction{Application: lax.Ref()})), "ann", goodPassword).answer(t)
+		for name, in := range map[string]directory.Interaction{
+			"that demands it":        {Application: strict.Ref()},
+			"that leaves it to them": {Application: w.app(directory.SecondFactorIfEnrolled).Ref()},
+			"that does not exist":    {Application: store.Ref{ID: "none"}},
+			"none":                   {},
+		} {
+			if p := b.get(w.request(in)); p.step() != "totp" {
+				t.Errorf("an application %s: got %v", name, p)
+			}
 		}
-	}
+	})
 }
 
 // HEAD is GET without a body: it neither posts nor signs in, and what it says about cookies is the same.
 func TestAttackHead(t *testing.T) {
-	t.Parallel()
-	w := together(t)
-	w.user("ann")
-	b := w.browser()
-	p := b.get(w.request(directory.Interaction{}))
-	r := httptest.NewRequest(http.MethodHead, "https://id.example.com"+p.View.Submit+"&"+fill(p.View, "username", "ann", "password", goodPassword).Encode(), nil)
-	for name, value := range b.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	rec := httptest.NewRecorder()
-	w.mux.ServeHTTP(rec, r)
-	if rec.Code != 200 || len(rec.Result().Cookies()) != 0 {
-		t.Errorf("got %d %v", rec.Code, rec.Header())
-	}
-	if now := b.get(p.View.Submit); now.View.Sequence != p.View.Sequence {
-		t.Error("HEAD moves a flow")
-	}
-	for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, "GET\x00", "post"} {
-		r.Method = method
-		rec := httptest.NewRecorder()
-		w.engine.ServeHTTP(rec, r)
-		if rec.Code != 405 || len(rec.Result().Cookies()) != 0 {
-			t.Errorf("%q: got %d", method, rec.Code)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		r := httptest.NewRequest(http.MethodHead, "https://id.example.com"+p.View.Submit+"&"+fill(p.View, "username", "ann", "password", goodPassword).Encode(), nil)
+		for name, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
-	}
+		rec := httptest.NewRecorder()
+		w.mux.ServeHTTP(rec, r)
+		if rec.Code != 200 || len(rec.Result().Cookies()) != 0 {
+			t.Errorf("got %d %v", rec.Code, rec.Header())
+		}
+		if now := b.get(p.View.Submit); now.View.Sequence != p.View.Sequence {
+			t.Error("HEAD moves a flow")
+		}
+		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, "GET\x00", "post"} {
+			r.Method = method
+			rec := httptest.NewRecorder()
+			w.engine.ServeHTTP(rec, r)
+			if rec.Code != 405 || len(rec.Result().Cookies()) != 0 {
+				t.Errorf("%q: got %d", method, rec.Code)
+			}
+		}
+	})
 }

@@ -106,6 +106,23 @@ func together(t *testing.T, edit ...func(*flow.Config, *directory.Config)) *worl
 	return newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, edit...)
 }
 
+// apart is a world with a store of its own for what is ephemeral.
+func apart(t *testing.T, edit ...func(*flow.Config, *directory.Config)) *world {
+	t.Helper()
+	return newWorld(t, storetest.Placement{Name: "apart", Driver: memory.New(), Ephemeral: memory.New()}, edit...)
+}
+
+// opener makes a world in one of the placements.
+type opener func(*testing.T, ...func(*flow.Config, *directory.Config)) *world
+
+// openers runs a test that needs several worlds in both placements.
+func openers(t *testing.T, test func(t *testing.T, open opener)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("together", func(t *testing.T) { test(t, together) })
+	t.Run("apart", func(t *testing.T) { test(t, apart) })
+}
+
 // everywhere runs a test in both placements.
 func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
