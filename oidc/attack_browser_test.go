@@ -18,55 +18,57 @@ import (
 // digest, and may post to one place.
 func TestAttackFormPostMarkup(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, state := range []string{
-		`"><script>alert(1)</script>`, `</script><script>alert(1)</script>`, `'"><img src=x onerror=alert(1)>`, `javascript:alert(1)`,
-		`&quot;><svg/onload=alert(1)>`, "{{.Action}}", "</form><form action=https://evil.example>", "\u2028<b>", "<!--", "]]>", "a\nb", "\x01\x7f",
-		"+ADw-script+AD4-", strings.Repeat("<", 5000),
-	} {
-		for _, pairs := range [][]string{nil, {"prompt", "x"}} {
-			a := h.newBrowser().authorize(authorization(web, append([]string{"response_mode", "form_post", "state", state}, pairs...)...))
-			fields := postedFields(a.Body)
-			if a.Status != http.StatusOK || strings.Count(a.Body, "<script>") != 1 || strings.Count(a.Body, "<form") != 1 ||
-				strings.Contains(a.Body, "<img") || strings.Contains(a.Body, "<svg") || strings.Contains(a.Body, "<b>") || strings.Contains(a.Body, "<!--") {
-				t.Errorf("state %.40q: %.2000s", state, a)
-			}
-			if got := fields.Get("state"); got != state && !strings.ContainsAny(state, "\n\x01") {
-				t.Errorf("state %.40q came back as %.40q", state, got)
-			}
-			if !strings.Contains(a.Body, `<form method="post" action="`+callback+`">`) {
-				t.Errorf("state %.40q: %.2000s", state, a)
-			}
-			policy := a.Header.Get("Content-Security-Policy")
-			for _, want := range []string{
-				"default-src 'none'", "script-src 'sha256-", "form-action 'self' https://app.example", "frame-ancestors 'none'", "base-uri 'none'",
-			} {
-				if !strings.Contains(policy, want) {
-					t.Errorf("policy %q lacks %q", policy, want)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, state := range []string{
+			`"><script>alert(1)</script>`, `</script><script>alert(1)</script>`, `'"><img src=x onerror=alert(1)>`, `javascript:alert(1)`,
+			`&quot;><svg/onload=alert(1)>`, "{{.Action}}", "</form><form action=https://evil.example>", "\u2028<b>", "<!--", "]]>", "a\nb", "\x01\x7f",
+			"+ADw-script+AD4-", strings.Repeat("<", 5000),
+		} {
+			for _, pairs := range [][]string{nil, {"prompt", "x"}} {
+				a := h.newBrowser().authorize(authorization(web, append([]string{"response_mode", "form_post", "state", state}, pairs...)...))
+				fields := postedFields(a.Body)
+				if a.Status != http.StatusOK || strings.Count(a.Body, "<script>") != 1 || strings.Count(a.Body, "<form") != 1 ||
+					strings.Contains(a.Body, "<img") || strings.Contains(a.Body, "<svg") || strings.Contains(a.Body, "<b>") || strings.Contains(a.Body, "<!--") {
+					t.Errorf("state %.40q: %.2000s", state, a)
+				}
+				if got := fields.Get("state"); got != state && !strings.ContainsAny(state, "\n\x01") {
+					t.Errorf("state %.40q came back as %.40q", state, got)
+				}
+				if !strings.Contains(a.Body, `<form method="post" action="`+callback+`">`) {
+					t.Errorf("state %.40q: %.2000s", state, a)
+				}
+				policy := a.Header.Get("Content-Security-Policy")
+				for _, want := range []string{
+					"default-src 'none'", "script-src 'sha256-", "form-action 'self' https://app.example", "frame-ancestors 'none'", "base-uri 'none'",
+				} {
+					if !strings.Contains(policy, want) {
+						t.Errorf("policy %q lacks %q", policy, want)
+					}
+				}
+				if strings.Contains(policy, "unsafe") || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("X-Frame-Options") != "DENY" ||
+					a.Header.Get("Referrer-Policy") != "no-referrer" || a.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+					t.Errorf("headers: %v", a.Header)
 				}
 			}
-			if strings.Contains(policy, "unsafe") || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("X-Frame-Options") != "DENY" ||
-				a.Header.Get("Referrer-Policy") != "no-referrer" || a.Header.Get("Content-Type") != "text/html; charset=utf-8" {
-				t.Errorf("headers: %v", a.Header)
-			}
 		}
-	}
+	})
 }
 
 // Response splitting and leaks by headers (RFC 9700 §4.2.4, §4.12): a code travels by 303, uncached, without a referrer, and
 // no value of the request breaks out of a header.
 func TestAttackRedirectResponse(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, state := range []string{"x", "a\r\nSet-Cookie: evil=1", "a&code=evil", "#evil", "ü\u202e"} {
-		a := h.newBrowser().authorize(authorization(web, "state", state))
-		if a.Status != http.StatusSeeOther || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Referrer-Policy") != "no-referrer" {
-			t.Errorf("%q: %s", state, a)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, state := range []string{"x", "a\r\nSet-Cookie: evil=1", "a&code=evil", "#evil", "ü\u202e"} {
+			a := h.newBrowser().authorize(authorization(web, "state", state))
+			if a.Status != http.StatusSeeOther || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Referrer-Policy") != "no-referrer" {
+				t.Errorf("%q: %s", state, a)
+			}
+			if got := a.returned(); got.Get("state") != state || len(got["code"]) != 1 || strings.ContainsAny(a.Header.Get("Location"), "\r\n#") {
+				t.Errorf("%q: %s", state, a)
+			}
 		}
-		if got := a.returned(); got.Get("state") != state || len(got["code"]) != 1 || strings.ContainsAny(a.Header.Get("Location"), "\r\n#") {
-			t.Errorf("%q: %s", state, a)
-		}
-	}
+	})
 }
 
 // Cross-site POST to the authorization endpoint (OpenID Connect Core §3.1.2.1): it comes without the Lax cookie, so nothing
@@ -157,18 +159,19 @@ func TestAttackRequestOfAnotherBrowser(t *testing.T) {
 // The binding cookie is what __Host- cookies are: Secure, HttpOnly, Lax, for this host alone (RFC 6265bis §4.1.3).
 func TestAttackBindingCookie(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.persona.acts(script{Page: true})
-	a := h.newBrowser().get(pathAuthorize + "?" + authorization(web).Encode())
-	cookies := (&http.Response{Header: a.Header}).Cookies()
-	if len(cookies) != 1 {
-		t.Fatalf("cookies: %v", cookies)
-	}
-	c := cookies[0]
-	if !strings.HasPrefix(c.Name, "__Host-signet-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" ||
-		len(c.Value) < 43 {
-		t.Errorf("%+v", c)
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		h.persona.acts(script{Page: true})
+		a := h.newBrowser().get(pathAuthorize + "?" + authorization(web).Encode())
+		cookies := (&http.Response{Header: a.Header}).Cookies()
+		if len(cookies) != 1 {
+			t.Fatalf("cookies: %v", cookies)
+		}
+		c := cookies[0]
+		if !strings.HasPrefix(c.Name, "__Host-signet-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" ||
+			len(c.Value) < 43 {
+			t.Errorf("%+v", c)
+		}
+	})
 }
 
 // Completion happens once: of parallel resumes one gets a code.
@@ -221,47 +224,48 @@ func TestAttackConsentInParallel(t *testing.T) {
 // prompt and max_age (OpenID Connect Core §3.1.2.1): values that overflow, contradict each other or mean nothing.
 func TestAttackPromptAndMaxAge(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, pairs := range [][]string{
-		{"prompt", "none login"},
-		{"prompt", "none none"},
-		{"prompt", "none consent"},
-		{"prompt", "NONE"},
-		{"prompt", "create"},
-		{"prompt", "login evil"},
-		{"max_age", "-1"},
-		{"max_age", "+1"},
-		{"max_age", "1.5"},
-		{"max_age", "1e3"},
-		{"max_age", "0x10"},
-		{"max_age", " 1"},
-		{"max_age", "١"},
-		{"max_age", "one"},
-	} {
-		asked := len(h.persona.interactions())
-		a := h.newBrowser().authorize(authorization(web, pairs...))
-		if a.errorCode() != "invalid_request" || len(h.persona.interactions()) != asked {
-			t.Errorf("%v: %s", pairs, a)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, pairs := range [][]string{
+			{"prompt", "none login"},
+			{"prompt", "none none"},
+			{"prompt", "none consent"},
+			{"prompt", "NONE"},
+			{"prompt", "create"},
+			{"prompt", "login evil"},
+			{"max_age", "-1"},
+			{"max_age", "+1"},
+			{"max_age", "1.5"},
+			{"max_age", "1e3"},
+			{"max_age", "0x10"},
+			{"max_age", " 1"},
+			{"max_age", "١"},
+			{"max_age", "one"},
+		} {
+			asked := len(h.persona.interactions())
+			a := h.newBrowser().authorize(authorization(web, pairs...))
+			if a.errorCode() != "invalid_request" || len(h.persona.interactions()) != asked {
+				t.Errorf("%v: %s", pairs, a)
+			}
 		}
-	}
-	for text, want := range map[string]time.Duration{
-		"0": 0, "00": 0, "1": time.Second, "86400": 24 * time.Hour, "9223372036": 100 * 365 * 24 * time.Hour, "9223372037": 100 * 365 * 24 * time.Hour,
-		"18446744073709551615": 100 * 365 * 24 * time.Hour, "18446744073709551616": 100 * 365 * 24 * time.Hour, strings.Repeat("9", 400): 100 * 365 * 24 * time.Hour,
-	} {
-		h.newBrowser().authorize(authorization(web, "max_age", text))
-		if age := h.signIn().MaxAge; age == nil || *age != want {
-			t.Errorf("max_age %.30s is %v", text, age)
+		for text, want := range map[string]time.Duration{
+			"0": 0, "00": 0, "1": time.Second, "86400": 24 * time.Hour, "9223372036": 100 * 365 * 24 * time.Hour, "9223372037": 100 * 365 * 24 * time.Hour,
+			"18446744073709551615": 100 * 365 * 24 * time.Hour, "18446744073709551616": 100 * 365 * 24 * time.Hour, strings.Repeat("9", 400): 100 * 365 * 24 * time.Hour,
+		} {
+			h.newBrowser().authorize(authorization(web, "max_age", text))
+			if age := h.signIn().MaxAge; age == nil || *age != want {
+				t.Errorf("max_age %.30s is %v", text, age)
+			}
 		}
-	}
-	h.newBrowser().authorize(authorization(web, "prompt", "login select_account consent"))
-	if in := h.signIn(); !in.Reauthenticate || !in.SelectAccount || in.Passive || in.MaxAge != nil {
-		t.Errorf("%+v", in)
-	}
-	h.persona.acts(script{Refusal: directory.LoginRequired})
-	a := h.newBrowser().authorize(authorization(web, "prompt", "none"))
-	if !h.signIn().Passive || a.errorCode() != "login_required" || a.returned().Get("state") != "xyz" {
-		t.Errorf("prompt=none: %s", a)
-	}
+		h.newBrowser().authorize(authorization(web, "prompt", "login select_account consent"))
+		if in := h.signIn(); !in.Reauthenticate || !in.SelectAccount || in.Passive || in.MaxAge != nil {
+			t.Errorf("%+v", in)
+		}
+		h.persona.acts(script{Refusal: directory.LoginRequired})
+		a := h.newBrowser().authorize(authorization(web, "prompt", "none"))
+		if !h.signIn().Passive || a.errorCode() != "login_required" || a.returned().Get("state") != "xyz" {
+			t.Errorf("prompt=none: %s", a)
+		}
+	})
 }
 
 // signIn is the last interaction that was a sign-in.
@@ -279,12 +283,13 @@ func (h *harness) signIn() directory.Interaction {
 // prompt=none asks nothing: consent that is due is an error and not a page (OpenID Connect Core §3.1.2.6).
 func TestAttackPassiveConsent(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.persona.acts(script{RefuseConsent: directory.ConsentRequired})
-	a := h.newBrowser().authorize(authorization(web, "prompt", "none"))
-	if last := h.persona.lastInteraction(); a.errorCode() != "consent_required" || !last.Passive || last.Purpose != directory.ApproveConsent {
-		t.Errorf("%s", a)
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		h.persona.acts(script{RefuseConsent: directory.ConsentRequired})
+		a := h.newBrowser().authorize(authorization(web, "prompt", "none"))
+		if last := h.persona.lastInteraction(); a.errorCode() != "consent_required" || !last.Passive || last.Purpose != directory.ApproveConsent {
+			t.Errorf("%s", a)
+		}
+	})
 }
 
 // Consent is re-evaluated for the subject that the request ends on: what ann has allowed counts nothing for bob, and bob's
@@ -344,16 +349,17 @@ func TestAttackPersonSwitchedDuringConsent(t *testing.T) {
 // A person who refuses everything has not consented to a token without scope: the client is told (RFC 6749 §4.1.2.1).
 func TestAttackEverythingRefused(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.persona.acts(script{Allow: []string{}})
-	if a := h.newBrowser().authorize(authorization(web, "scope", "profile email")); a.errorCode() != "access_denied" {
-		t.Errorf("%s", a)
-	}
-	h.persona.acts(script{Allow: []string{"admin", "openid", "address", "claim:sub"}}) // more than was asked
-	got := h.tokens(web, "scope", "openid profile", "prompt", "consent")
-	if got.Scope != "openid" {
-		t.Errorf("scope is %q", got.Scope)
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		h.persona.acts(script{Allow: []string{}})
+		if a := h.newBrowser().authorize(authorization(web, "scope", "profile email")); a.errorCode() != "access_denied" {
+			t.Errorf("%s", a)
+		}
+		h.persona.acts(script{Allow: []string{"admin", "openid", "address", "claim:sub"}}) // more than was asked
+		got := h.tokens(web, "scope", "openid profile", "prompt", "consent")
+		if got.Scope != "openid" {
+			t.Errorf("scope is %q", got.Scope)
+		}
+	})
 }
 
 // auth_time, acr and amr are those of the real authentication, also when all that happened was a consent, and after every
@@ -390,43 +396,44 @@ func TestAttackAuthTimeOfTheRealAuthentication(t *testing.T) {
 // that we do not know, is an error; a voluntary one is answered with what was reached.
 func TestAttackACRNotReached(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	password := []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}}
-	both := append(slices.Clone(password), directory.Evidence{Method: "totp", AMR: []string{"otp"}})
-	essential := func(values string) []string {
-		return []string{"claims", `{"id_token":{"acr":{"essential":true,"values":[` + values + `]}}}`}
-	}
-	for name, test := range map[string]struct {
-		proof []directory.Evidence
-		pairs []string
-		acr   string // "" is an error
-	}{
-		"essential and not reached":           {password, essential(`"aal2"`), ""},
-		"essential and unknown":               {both, essential(`"urn:mace:incommon:iap:gold"`), ""},
-		"essential and in capitals":           {both, essential(`"AAL2"`), ""},
-		"essential by value, not reached":     {password, []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`}, ""},
-		"essential and reached":               {both, essential(`"aal2"`), "aal2"},
-		"essential, one of two reached":       {password, essential(`"aal2","aal1"`), "aal1"},
-		"essential, more than asked":          {both, essential(`"aal1"`), "aal1"},
-		"essential wins over acr_values":      {password, append(essential(`"aal2"`), "acr_values", "aal1"), ""},
-		"voluntary and not reached":           {password, []string{"acr_values", "aal2"}, "aal1"},
-		"voluntary and unknown":               {both, []string{"acr_values", "gold"}, "aal2"},
-		"voluntary by claims and not reached": {password, []string{"claims", `{"id_token":{"acr":{"values":["aal2"]}}}`}, "aal1"},
-		"essential without a value":           {password, []string{"claims", `{"id_token":{"acr":{"essential":true}}}`}, "aal1"},
-	} {
-		h.persona.acts(script{Evidence: test.proof})
-		a := h.newBrowser().authorize(authorization(web, test.pairs...))
-		if test.acr == "" {
-			if a.errorCode() != "unmet_authentication_requirements" || a.returned().Has("code") {
-				t.Errorf("%s: %s", name, a)
+	placements(t, func(t *testing.T, h *harness) {
+		password := []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}}
+		both := append(slices.Clone(password), directory.Evidence{Method: "totp", AMR: []string{"otp"}})
+		essential := func(values string) []string {
+			return []string{"claims", `{"id_token":{"acr":{"essential":true,"values":[` + values + `]}}}`}
+		}
+		for name, test := range map[string]struct {
+			proof []directory.Evidence
+			pairs []string
+			acr   string // "" is an error
+		}{
+			"essential and not reached":           {password, essential(`"aal2"`), ""},
+			"essential and unknown":               {both, essential(`"urn:mace:incommon:iap:gold"`), ""},
+			"essential and in capitals":           {both, essential(`"AAL2"`), ""},
+			"essential by value, not reached":     {password, []string{"claims", `{"id_token":{"acr":{"essential":true,"value":"aal2"}}}`}, ""},
+			"essential and reached":               {both, essential(`"aal2"`), "aal2"},
+			"essential, one of two reached":       {password, essential(`"aal2","aal1"`), "aal1"},
+			"essential, more than asked":          {both, essential(`"aal1"`), "aal1"},
+			"essential wins over acr_values":      {password, append(essential(`"aal2"`), "acr_values", "aal1"), ""},
+			"voluntary and not reached":           {password, []string{"acr_values", "aal2"}, "aal1"},
+			"voluntary and unknown":               {both, []string{"acr_values", "gold"}, "aal2"},
+			"voluntary by claims and not reached": {password, []string{"claims", `{"id_token":{"acr":{"values":["aal2"]}}}`}, "aal1"},
+			"essential without a value":           {password, []string{"claims", `{"id_token":{"acr":{"essential":true}}}`}, "aal1"},
+		} {
+			h.persona.acts(script{Evidence: test.proof})
+			a := h.newBrowser().authorize(authorization(web, test.pairs...))
+			if test.acr == "" {
+				if a.errorCode() != "unmet_authentication_requirements" || a.returned().Has("code") {
+					t.Errorf("%s: %s", name, a)
+				}
+				continue
 			}
-			continue
+			got := h.issued(h.redeem(web, a.returned().Get("code")))
+			if acr := claims(t, got.IDToken)["acr"]; acr != test.acr {
+				t.Errorf("%s: acr is %v", name, acr)
+			}
 		}
-		got := h.issued(h.redeem(web, a.returned().Get("code")))
-		if acr := claims(t, got.IDToken)["acr"]; acr != test.acr {
-			t.Errorf("%s: acr is %v", name, acr)
-		}
-	}
+	})
 }
 
 // A flow that answers with somebody else than the request names, or with proofs of two people, or with none, gets no code
@@ -470,26 +477,27 @@ func TestAttackFlowAnswersForAnother(t *testing.T) {
 // Tampered id_token_hint (OpenID Connect Core §3.1.2.1): only what we signed as an ID token is one, expired or not.
 func TestAttackTamperedHint(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	got := h.tokens(web)
-	head, payload, signature := cutJWT(got.IDToken)
-	_, other, otherSignature := cutJWT(h.tokens(mail).IDToken)
-	for name, hint := range map[string]string{
-		"another payload": head + "." + other + "." + signature, "another signature": head + "." + payload + "." + otherSignature,
-		"no signature": head + "." + payload + ".", "an access token": got.AccessToken, "text": "hint", "alg none": "eyJhbGciOiJub25lIn0." + payload + ".",
-	} {
-		if a := h.newBrowser().authorize(authorization(web, "id_token_hint", hint)); a.errorCode() != "invalid_request" {
-			t.Errorf("%s: %s", name, a)
+	placements(t, func(t *testing.T, h *harness) {
+		got := h.tokens(web)
+		head, payload, signature := cutJWT(got.IDToken)
+		_, other, otherSignature := cutJWT(h.tokens(mail).IDToken)
+		for name, hint := range map[string]string{
+			"another payload": head + "." + other + "." + signature, "another signature": head + "." + payload + "." + otherSignature,
+			"no signature": head + "." + payload + ".", "an access token": got.AccessToken, "text": "hint", "alg none": "eyJhbGciOiJub25lIn0." + payload + ".",
+		} {
+			if a := h.newBrowser().authorize(authorization(web, "id_token_hint", hint)); a.errorCode() != "invalid_request" {
+				t.Errorf("%s: %s", name, a)
+			}
+			for _, more := range []string{"", bye} {
+				a := h.newBrowser().get(pathLogout + "?" + values("id_token_hint", hint, "post_logout_redirect_uri", more, "client_id", web).Encode())
+				h.demandStays(a, name)
+			}
 		}
-		for _, more := range []string{"", bye} {
-			a := h.newBrowser().get(pathLogout + "?" + values("id_token_hint", hint, "post_logout_redirect_uri", more, "client_id", web).Encode())
-			h.demandStays(a, name)
+		h.clock.advance(30 * 24 * time.Hour)
+		if a := h.newBrowser().authorize(authorization(web, "id_token_hint", got.IDToken)); !a.returned().Has("code") {
+			t.Errorf("an expired ID token is a hint: %s", a)
 		}
-	}
-	h.clock.advance(30 * 24 * time.Hour)
-	if a := h.newBrowser().authorize(authorization(web, "id_token_hint", got.IDToken)); !a.returned().Has("code") {
-		t.Errorf("an expired ID token is a hint: %s", a)
-	}
+	})
 }
 
 // A client or redirect URI that is withdrawn while somebody is signing in gets no code.
@@ -528,53 +536,54 @@ func TestAttackClientChangedMeanwhile(t *testing.T) {
 // URL and every cookie come from configuration.
 func TestAttackHostHeader(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	evil := func(r *http.Request) {
-		r.Host = "evil.example"
-		for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host", "X-Host", "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL"} {
-			r.Header.Set(name, "evil.example")
+	placements(t, func(t *testing.T, h *harness) {
+		evil := func(r *http.Request) {
+			r.Host = "evil.example"
+			for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host", "X-Host", "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL"} {
+				r.Header.Set(name, "evil.example")
+			}
+			r.Header.Set("X-Forwarded-Proto", "http")
+			r.Header.Set("X-Forwarded-For", "203.0.113.66")
+			r.Header.Set("Forwarded", "host=evil.example;proto=http;for=203.0.113.66")
+			r.Header.Set("Origin", "https://evil.example")
 		}
-		r.Header.Set("X-Forwarded-Proto", "http")
-		r.Header.Set("X-Forwarded-For", "203.0.113.66")
-		r.Header.Set("Forwarded", "host=evil.example;proto=http;for=203.0.113.66")
-		r.Header.Set("Origin", "https://evil.example")
-	}
-	check := func(what string, a *answer) {
-		t.Helper()
-		if strings.Contains(a.String(), "evil.example") {
-			t.Errorf("%s: %s", what, a)
+		check := func(what string, a *answer) {
+			t.Helper()
+			if strings.Contains(a.String(), "evil.example") {
+				t.Errorf("%s: %s", what, a)
+			}
+			if a.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s allows credentials: %s", what, a)
+			}
 		}
-		if a.Header.Get("Access-Control-Allow-Credentials") != "" {
-			t.Errorf("%s allows credentials: %s", what, a)
+		b := h.newBrowser()
+		for _, path := range []string{
+			"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", pathJWKS, pathAuthorize + "?" + authorization(web).Encode(),
+			pathAuthorize, pathLogout, pathResume + "?id=x", pathUserInfo,
+		} {
+			a := b.do(http.MethodGet, path, nil, evil)
+			check(path, a)
+			if origin := a.Header.Get("Access-Control-Allow-Origin"); origin != "" && origin != "*" {
+				t.Errorf("%s reflects an origin: %q", path, origin)
+			}
 		}
-	}
-	b := h.newBrowser()
-	for _, path := range []string{
-		"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", pathJWKS, pathAuthorize + "?" + authorization(web).Encode(),
-		pathAuthorize, pathLogout, pathResume + "?id=x", pathUserInfo,
-	} {
-		a := b.do(http.MethodGet, path, nil, evil)
-		check(path, a)
-		if origin := a.Header.Get("Access-Control-Allow-Origin"); origin != "" && origin != "*" {
-			t.Errorf("%s reflects an origin: %q", path, origin)
+		check("POST", b.do(http.MethodPost, pathAuthorize, authorization(web), evil))
+		r := h.request(http.MethodPost, pathToken, values("grant_type", "client_credentials"))
+		r.SetBasicAuth(robot, clientSecret(robot))
+		evil(r)
+		a := h.send(r)
+		if origin := a.Header.Get("Access-Control-Allow-Origin"); origin != "" {
+			t.Errorf("the token endpoint answers other sites: %q", origin)
 		}
-	}
-	check("POST", b.do(http.MethodPost, pathAuthorize, authorization(web), evil))
-	r := h.request(http.MethodPost, pathToken, values("grant_type", "client_credentials"))
-	r.SetBasicAuth(robot, clientSecret(robot))
-	evil(r)
-	a := h.send(r)
-	if origin := a.Header.Get("Access-Control-Allow-Origin"); origin != "" {
-		t.Errorf("the token endpoint answers other sites: %q", origin)
-	}
-	if got := claims(t, h.issued(a).AccessToken)["iss"]; got != issuer {
-		t.Errorf("iss is %v", got)
-	}
-	for _, o := range h.observedSoFar() {
-		if strings.HasPrefix(o.Address, "203.0.113.") {
-			t.Errorf("an untrusted peer chose its address: %+v", o)
+		if got := claims(t, h.issued(a).AccessToken)["iss"]; got != issuer {
+			t.Errorf("iss is %v", got)
 		}
-	}
+		for _, o := range h.observedSoFar() {
+			if strings.HasPrefix(o.Address, "203.0.113.") {
+				t.Errorf("an untrusted peer chose its address: %+v", o)
+			}
+		}
+	})
 }
 
 func (h *harness) observedSoFar() []oidc.Observation {
@@ -587,43 +596,45 @@ func (h *harness) observedSoFar() []oidc.Observation {
 // and without credentials, everything else is for nobody's script.
 func TestAttackCORS(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	token := h.tokens(web).AccessToken
-	for _, origin := range []string{"https://evil.example", "null", "https://app.example", issuer + ".evil.example"} {
-		for _, method := range []string{http.MethodOptions, http.MethodGet, http.MethodPost} {
-			for _, path := range []string{
-				pathToken, pathUserInfo, pathIntrospect, pathRevoke, pathAuthorize, pathResume, pathLogout, pathJWKS, "/.well-known/openid-configuration",
-			} {
-				r := h.request(method, path, nil)
-				r.Header.Set("Origin", origin)
-				r.Header.Set("Access-Control-Request-Method", http.MethodPost)
-				r.Header.Set("Access-Control-Request-Headers", "authorization")
-				r.Header.Set("Authorization", "Bearer "+token)
-				a := h.send(r)
-				public := path == pathJWKS || strings.HasPrefix(path, "/.well-known/")
-				allowed := a.Header.Get("Access-Control-Allow-Origin")
-				if allowed != "" && (allowed != "*" || !public) || a.Header.Get("Access-Control-Allow-Credentials")+a.Header.Get("Access-Control-Allow-Headers") != "" {
-					t.Errorf("%s %s from %s: %v", method, path, origin, a.Header)
+	placements(t, func(t *testing.T, h *harness) {
+		token := h.tokens(web).AccessToken
+		for _, origin := range []string{"https://evil.example", "null", "https://app.example", issuer + ".evil.example"} {
+			for _, method := range []string{http.MethodOptions, http.MethodGet, http.MethodPost} {
+				for _, path := range []string{
+					pathToken, pathUserInfo, pathIntrospect, pathRevoke, pathAuthorize, pathResume, pathLogout, pathJWKS, "/.well-known/openid-configuration",
+				} {
+					r := h.request(method, path, nil)
+					r.Header.Set("Origin", origin)
+					r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+					r.Header.Set("Access-Control-Request-Headers", "authorization")
+					r.Header.Set("Authorization", "Bearer "+token)
+					a := h.send(r)
+					public := path == pathJWKS || strings.HasPrefix(path, "/.well-known/")
+					allowed := a.Header.Get("Access-Control-Allow-Origin")
+					if allowed != "" && (allowed != "*" || !public) || a.Header.Get("Access-Control-Allow-Credentials")+a.Header.Get("Access-Control-Allow-Headers") != "" {
+						t.Errorf("%s %s from %s: %v", method, path, origin, a.Header)
+					}
 				}
 			}
 		}
-	}
+	})
 }
 
 // The error page is no oracle and no canvas: what the request says is shown as text or not at all, and nothing may frame it.
 func TestAttackErrorPage(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, name := range []string{"client_id", "redirect_uri", "state", "scope", "id", "error", "error_description"} {
-		for _, path := range []string{pathAuthorize, pathResume, pathLogout} {
-			a := h.newBrowser().get(path + "?post_logout_redirect_uri=x&" + values(name, `"><script>alert(1)</script>`).Encode())
-			if a.Status == http.StatusSeeOther {
-				continue
-			}
-			if strings.Contains(a.Body, "alert(1)") || a.errorCode() == "" || a.Header.Get("X-Frame-Options") != "DENY" ||
-				!strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") || a.Header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%s?%s: %s", path, name, a)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, name := range []string{"client_id", "redirect_uri", "state", "scope", "id", "error", "error_description"} {
+			for _, path := range []string{pathAuthorize, pathResume, pathLogout} {
+				a := h.newBrowser().get(path + "?post_logout_redirect_uri=x&" + values(name, `"><script>alert(1)</script>`).Encode())
+				if a.Status == http.StatusSeeOther {
+					continue
+				}
+				if strings.Contains(a.Body, "alert(1)") || a.errorCode() == "" || a.Header.Get("X-Frame-Options") != "DENY" ||
+					!strings.Contains(a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'") || a.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s?%s: %s", path, name, a)
+				}
 			}
 		}
-	}
+	})
 }

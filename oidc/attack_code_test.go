@@ -206,56 +206,58 @@ func TestAttackCodeInOtherHands(t *testing.T) {
 // verifier for a request without challenge is as bad as the reverse.
 func TestAttackPKCEDowngrade(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, clientID := range []string{web, spa} {
-		for name, pairs := range map[string][]string{
-			"no challenge":              {"code_challenge", "", "code_challenge_method", ""},
-			"method without challenge":  {"code_challenge", ""},
-			"plain":                     {"code_challenge_method", "plain"},
-			"no method, which is plain": {"code_challenge_method", ""},
-			"s256 in small letters":     {"code_challenge_method", "s256"},
-			"unknown method":            {"code_challenge_method", "S512"},
-			"short challenge":           {"code_challenge", challenge()[:42]},
-			"long challenge":            {"code_challenge", challenge() + "A"},
-			"padded challenge":          {"code_challenge", challenge()[:42] + "="},
-		} {
-			a := h.newBrowser().authorize(authorization(clientID, pairs...))
-			if a.errorCode() != "invalid_request" || a.returned().Has("code") {
-				t.Errorf("%s, %s: %s", clientID, name, a)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, clientID := range []string{web, spa} {
+			for name, pairs := range map[string][]string{
+				"no challenge":              {"code_challenge", "", "code_challenge_method", ""},
+				"method without challenge":  {"code_challenge", ""},
+				"plain":                     {"code_challenge_method", "plain"},
+				"no method, which is plain": {"code_challenge_method", ""},
+				"s256 in small letters":     {"code_challenge_method", "s256"},
+				"unknown method":            {"code_challenge_method", "S512"},
+				"short challenge":           {"code_challenge", challenge()[:42]},
+				"long challenge":            {"code_challenge", challenge() + "A"},
+				"padded challenge":          {"code_challenge", challenge()[:42] + "="},
+			} {
+				a := h.newBrowser().authorize(authorization(clientID, pairs...))
+				if a.errorCode() != "invalid_request" || a.returned().Has("code") {
+					t.Errorf("%s, %s: %s", clientID, name, a)
+				}
 			}
 		}
-	}
-	trusting := h.client(web)
-	trusting.InsecureOptionalPKCE = true
-	h.must(h.Clients.Replace(t.Context(), trusting))
-	without := []string{"code_challenge", "", "code_challenge_method", ""}
-	for name, pairs := range map[string][]string{
-		"without a nonce":                    append([]string{"nonce", ""}, without...),
-		"without an ID token for the nonce":  append([]string{"scope", "profile"}, without...),
-		"with a method and without anything": {"code_challenge", "", "code_challenge_method", "S256"},
-	} {
-		if a := h.newBrowser().authorize(authorization(web, pairs...)); a.errorCode() != "invalid_request" {
-			t.Errorf("optional PKCE %s: %s", name, a)
+		trusting := h.client(web)
+		trusting.InsecureOptionalPKCE = true
+		h.must(h.Clients.Replace(t.Context(), trusting))
+		without := []string{"code_challenge", "", "code_challenge_method", ""}
+		for name, pairs := range map[string][]string{
+			"without a nonce":                    append([]string{"nonce", ""}, without...),
+			"without an ID token for the nonce":  append([]string{"scope", "profile"}, without...),
+			"with a method and without anything": {"code_challenge", "", "code_challenge_method", "S256"},
+		} {
+			if a := h.newBrowser().authorize(authorization(web, pairs...)); a.errorCode() != "invalid_request" {
+				t.Errorf("optional PKCE %s: %s", name, a)
+			}
 		}
-	}
-	code := h.code(web, without...)
-	if a := h.redeem(web, code); a.errorCode() != "invalid_grant" {
-		t.Errorf("a verifier without a challenge: %s", a)
-	}
-	h.issued(h.redeem(web, code, "code_verifier", ""))
+		code := h.code(web, without...)
+		if a := h.redeem(web, code); a.errorCode() != "invalid_grant" {
+			t.Errorf("a verifier without a challenge: %s", a)
+		}
+		h.issued(h.redeem(web, code, "code_verifier", ""))
+	})
 }
 
 // Malleable code: every byte of it counts, and nothing can be cut off or added (CVE-2026-27840's class).
 func TestAttackCodeMalleable(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	code := h.code(web)
-	for name, forged := range mutations(code) {
-		if a := h.redeem(web, forged); a.errorCode() != "invalid_grant" && a.errorCode() != "invalid_request" {
-			t.Errorf("%s: %s", name, a)
+	placements(t, func(t *testing.T, h *harness) {
+		code := h.code(web)
+		for name, forged := range mutations(code) {
+			if a := h.redeem(web, forged); a.errorCode() != "invalid_grant" && a.errorCode() != "invalid_request" {
+				t.Errorf("%s: %s", name, a)
+			}
 		}
-	}
-	h.issued(h.redeem(web, code))
+		h.issued(h.redeem(web, code))
+	})
 }
 
 // mutations are the values that differ from one by a flipped, removed or doubled byte, by a cut at either end, or by an

@@ -44,13 +44,14 @@ func TestAttackClaimsPastARefusedScope(t *testing.T) {
 // A scope whose name would pass for a single claim on the consent page cannot be registered.
 func TestAttackScopeNamedLikeAClaim(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	for _, scope := range []string{"claim:email", "a b", "a\"", "a\\", "", "ü", strings.Repeat("a", 129)} {
-		_, err := h.Clients.Create(t.Context(), "X", &oidc.Client{RedirectURIs: []string{callback}, Scopes: []string{"openid", scope}})
-		if err == nil || !strings.Contains(err.Error(), "scopes") {
-			t.Errorf("scope %q: %v", scope, err)
+	placements(t, func(t *testing.T, h *harness) {
+		for _, scope := range []string{"claim:email", "a b", "a\"", "a\\", "", "ü", strings.Repeat("a", 129)} {
+			_, err := h.Clients.Create(t.Context(), "X", &oidc.Client{RedirectURIs: []string{callback}, Scopes: []string{"openid", scope}})
+			if err == nil || !strings.Contains(err.Error(), "scopes") {
+				t.Errorf("scope %q: %v", scope, err)
+			}
 		}
-	}
+	})
 }
 
 // Revoking a consent ends what was issued also where nobody was asked, and in every organization.
@@ -151,19 +152,20 @@ func TestAttackRevocationOvertakesRefresh(t *testing.T) {
 // (CVE-2024-39694's class: local return URLs).
 func TestAttackRestart(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	h.newBrowser().authorize(authorization(web, "state", "//evil.example/\\@x"))
-	sealed := h.signIn().Restart
-	path, err := h.Restart(sealed)
-	if err != nil || !strings.HasPrefix(path, pathAuthorize+"?") || strings.Contains(path, "//") || strings.ContainsAny(path, "\\\r\n") {
-		t.Errorf("%q %v", path, err)
-	}
-	if a := h.newBrowser().follow(h.newBrowser().get(path)); !a.returned().Has("code") && a.Status != http.StatusSeeOther {
-		t.Errorf("a fresh start: %s", a)
-	}
-	for _, forged := range []string{"", "x", "//evil.example", sealed[:len(sealed)-1], sealed + "A", strings.ToUpper(sealed), "client_id=web"} {
-		if path, err := h.Restart(forged); err == nil {
-			t.Errorf("%q leads to %q", forged, path)
+	placements(t, func(t *testing.T, h *harness) {
+		h.newBrowser().authorize(authorization(web, "state", "//evil.example/\\@x"))
+		sealed := h.signIn().Restart
+		path, err := h.Restart(sealed)
+		if err != nil || !strings.HasPrefix(path, pathAuthorize+"?") || strings.Contains(path, "//") || strings.ContainsAny(path, "\\\r\n") {
+			t.Errorf("%q %v", path, err)
 		}
-	}
+		if a := h.newBrowser().follow(h.newBrowser().get(path)); !a.returned().Has("code") && a.Status != http.StatusSeeOther {
+			t.Errorf("a fresh start: %s", a)
+		}
+		for _, forged := range []string{"", "x", "//evil.example", sealed[:len(sealed)-1], sealed + "A", strings.ToUpper(sealed), "client_id=web"} {
+			if path, err := h.Restart(forged); err == nil {
+				t.Errorf("%q leads to %q", forged, path)
+			}
+		}
+	})
 }

@@ -84,15 +84,16 @@ func TestAttackHookSpeaksForTheProtocol(t *testing.T) {
 		for _, name := range []string{plain, strings.ToUpper(plain), strings.ToUpper(plain[:1]) + plain[1:], strings.Replace(plain, "s", "ſ", 1)} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				h := together(t, func(c *oidc.Config) {
+				placements(t, func(t *testing.T, h *harness) {
+					if a := h.token(robot, "grant_type", "client_credentials"); a.Status != http.StatusServiceUnavailable {
+						t.Errorf("the hook set %q: %s", name, a)
+					}
+				}, func(c *oidc.Config) {
 					c.TokenHook = func(_ context.Context, d *oidc.TokenDraft) error {
 						d.Claims[name] = "evil"
 						return nil
 					}
 				})
-				if a := h.token(robot, "grant_type", "client_credentials"); a.Status != http.StatusServiceUnavailable {
-					t.Errorf("the hook set %q: %s", name, a)
-				}
 			})
 		}
 	}
@@ -102,25 +103,31 @@ func TestAttackHookSpeaksForTheProtocol(t *testing.T) {
 // Core §5.5), even when the client asks for it by name.
 func TestAttackAttributeNamedLikeAClaimOfTheProtocol(t *testing.T) {
 	t.Parallel()
-	h := together(t, func(c *oidc.Config) {
+	placements(t, func(t *testing.T, h *harness) {
+		ask := `{"sub":null,"SID":null,"Sub":null,"Iss":null,"name":null}`
+		got := h.tokens(web, "claims", `{"id_token":`+ask+`,"userinfo":`+ask+`}`)
+		if payload := fmt.Sprint(claims(t, got.IDToken)); strings.Contains(payload, "evil") || !strings.Contains(payload, "name:Ann") {
+			t.Errorf("ID token: %s", payload)
+		}
+		if a := h.userInfo(got.AccessToken); strings.Contains(a.Body, "evil") || a.member("name") != "Ann" {
+			t.Errorf("userinfo: %s", a)
+		}
+	}, func(c *oidc.Config) {
 		c.Claims = func(context.Context, *directory.Directory, *directory.Subject) (map[string]any, error) {
 			return map[string]any{"sub": "evil", "SID": "evil", "Sub": "evil", "Iss": "evil", "name": "Ann"}, nil
 		}
 	})
-	ask := `{"sub":null,"SID":null,"Sub":null,"Iss":null,"name":null}`
-	got := h.tokens(web, "claims", `{"id_token":`+ask+`,"userinfo":`+ask+`}`)
-	if payload := fmt.Sprint(claims(t, got.IDToken)); strings.Contains(payload, "evil") || !strings.Contains(payload, "name:Ann") {
-		t.Errorf("ID token: %s", payload)
-	}
-	if a := h.userInfo(got.AccessToken); strings.Contains(a.Body, "evil") || a.member("name") != "Ann" {
-		t.Errorf("userinfo: %s", a)
-	}
 }
 
 // A hook that changes what it was shown changes nothing for anybody else: client metadata is shared between requests.
 func TestAttackHookChangesTheClient(t *testing.T) {
 	t.Parallel()
-	h := together(t, func(c *oidc.Config) {
+	placements(t, func(t *testing.T, h *harness) {
+		h.machineToken(robot)
+		if got := h.issued(h.token(robot, "grant_type", "client_credentials", "scope", "read")); got.Scope != "read" {
+			t.Errorf("scope is %q", got.Scope)
+		}
+	}, func(c *oidc.Config) {
 		c.TokenHook = func(_ context.Context, d *oidc.TokenDraft) error {
 			for i := range d.Client.Scopes {
 				d.Client.Scopes[i] = "admin"
@@ -134,55 +141,55 @@ func TestAttackHookChangesTheClient(t *testing.T) {
 			return nil
 		}
 	})
-	h.machineToken(robot)
-	if got := h.issued(h.token(robot, "grant_type", "client_credentials", "scope", "read")); got.Scope != "read" {
-		t.Errorf("scope is %q", got.Scope)
-	}
 }
 
 // A claims source whose map is its own is neither changed nor emptied, whatever requests run beside each other.
 func TestAttackClaimsSourceIsShared(t *testing.T) {
 	t.Parallel()
-	shared := map[string]any{"name": "Ann", "email": "ann@example.com", "team": "blue"}
-	h := together(t, func(c *oidc.Config) {
-		c.Claims = func(context.Context, *directory.Directory, *directory.Subject) (map[string]any, error) {
-			return shared, nil
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		shared := map[string]any{"name": "Ann", "email": "ann@example.com", "team": "blue"}
+		h := newHarness(t, place, func(c *oidc.Config) {
+			c.Claims = func(context.Context, *directory.Directory, *directory.Subject) (map[string]any, error) {
+				return shared, nil
+			}
+		})
+		got := h.tokens(web)
+		for _, a := range atOnce(8, func(int) *answer { return h.userInfo(got.AccessToken) }) {
+			if a.member("name") != "Ann" || a.member("team") != "" {
+				t.Errorf("userinfo: %s", a)
+			}
+		}
+		if len(shared) != 3 {
+			t.Errorf("the source's map is %v", shared)
 		}
 	})
-	got := h.tokens(web)
-	for _, a := range atOnce(8, func(int) *answer { return h.userInfo(got.AccessToken) }) {
-		if a.member("name") != "Ann" || a.member("team") != "" {
-			t.Errorf("userinfo: %s", a)
-		}
-	}
-	if len(shared) != 3 {
-		t.Errorf("the source's map is %v", shared)
-	}
 }
 
 // Deprovisioned user (CVE-2026-16103's class): a person whom the source of people no longer knows is an answer, not a
 // failure, at the token and the userinfo endpoint.
 func TestAttackPersonIsNoMore(t *testing.T) {
 	t.Parallel()
-	gone := false
-	h := together(t, func(c *oidc.Config) {
-		c.Claims = func(ctx context.Context, d *directory.Directory, s *directory.Subject) (map[string]any, error) {
-			if gone {
-				return nil, fmt.Errorf("ldap: %w", store.ErrNotFound)
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		gone := false
+		h := newHarness(t, place, func(c *oidc.Config) {
+			c.Claims = func(ctx context.Context, d *directory.Directory, s *directory.Subject) (map[string]any, error) {
+				if gone {
+					return nil, fmt.Errorf("ldap: %w", store.ErrNotFound)
+				}
+				return oidc.DirectoryClaims(ctx, d, s)
 			}
-			return oidc.DirectoryClaims(ctx, d, s)
+		})
+		pairs := []string{"claims", `{"id_token":{"email":null}}`}
+		got, code := h.tokens(web, pairs...), h.code(web, pairs...)
+		gone = true
+		if a := h.userInfo(got.AccessToken); a.Status != http.StatusUnauthorized || a.errorCode() != "invalid_token" {
+			t.Errorf("userinfo: %s", a)
+		}
+		if a := h.refresh(web, got.RefreshToken); a.errorCode() != "invalid_grant" {
+			t.Errorf("refresh: %s", a)
+		}
+		if a := h.redeem(web, code); a.errorCode() != "invalid_grant" {
+			t.Errorf("redeem: %s", a)
 		}
 	})
-	pairs := []string{"claims", `{"id_token":{"email":null}}`}
-	got, code := h.tokens(web, pairs...), h.code(web, pairs...)
-	gone = true
-	if a := h.userInfo(got.AccessToken); a.Status != http.StatusUnauthorized || a.errorCode() != "invalid_token" {
-		t.Errorf("userinfo: %s", a)
-	}
-	if a := h.refresh(web, got.RefreshToken); a.errorCode() != "invalid_grant" {
-		t.Errorf("refresh: %s", a)
-	}
-	if a := h.redeem(web, code); a.errorCode() != "invalid_grant" {
-		t.Errorf("redeem: %s", a)
-	}
 }

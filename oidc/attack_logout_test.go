@@ -97,29 +97,30 @@ func TestAttackLogoutHintOfAnotherSession(t *testing.T) {
 // Logout with somebody else's hint, client or URI (RP-Initiated Logout §2, §3): refused on a page.
 func TestAttackLogoutRequestRefused(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	hint := h.tokens(web).IDToken
-	for name, pairs := range map[string][]string{
-		"hint of another client":       {"id_token_hint", hint, "client_id", mail},
-		"hint of another client, URI":  {"id_token_hint", hint, "client_id", mail, "post_logout_redirect_uri", bye},
-		"URI without a client":         {"post_logout_redirect_uri", bye},
-		"URI that is not registered":   {"id_token_hint", hint, "post_logout_redirect_uri", "https://evil.example/"},
-		"redirect URI of sign-in":      {"id_token_hint", hint, "post_logout_redirect_uri", callback},
-		"unknown client":               {"client_id", "nobody", "post_logout_redirect_uri", bye},
-		"client without such URIs":     {"client_id", robot, "post_logout_redirect_uri", bye},
-		"URI with more behind it":      {"client_id", web, "post_logout_redirect_uri", bye + "?x"},
-		"javascript":                   {"client_id", web, "post_logout_redirect_uri", "javascript:alert(1)"},
-		"a hint that is no token":      {"id_token_hint", "x.y.z", "client_id", web},
-		"a refresh token for the hint": {"id_token_hint", h.tokens(web).RefreshToken},
-	} {
-		h.demandStays(h.newBrowser().get(pathLogout+"?"+values(pairs...).Encode()), name)
-		h.demandStays(h.newBrowser().do(http.MethodPost, pathLogout, values(pairs...)), name)
-	}
-	twice := pathLogout + "?" + values("client_id", web, "post_logout_redirect_uri", bye).Encode() + "&post_logout_redirect_uri=https://evil.example"
-	h.demandStays(h.newBrowser().get(twice), "URI twice")
-	if !h.alive() {
-		t.Error("a session ended")
-	}
+	placements(t, func(t *testing.T, h *harness) {
+		hint := h.tokens(web).IDToken
+		for name, pairs := range map[string][]string{
+			"hint of another client":       {"id_token_hint", hint, "client_id", mail},
+			"hint of another client, URI":  {"id_token_hint", hint, "client_id", mail, "post_logout_redirect_uri", bye},
+			"URI without a client":         {"post_logout_redirect_uri", bye},
+			"URI that is not registered":   {"id_token_hint", hint, "post_logout_redirect_uri", "https://evil.example/"},
+			"redirect URI of sign-in":      {"id_token_hint", hint, "post_logout_redirect_uri", callback},
+			"unknown client":               {"client_id", "nobody", "post_logout_redirect_uri", bye},
+			"client without such URIs":     {"client_id", robot, "post_logout_redirect_uri", bye},
+			"URI with more behind it":      {"client_id", web, "post_logout_redirect_uri", bye + "?x"},
+			"javascript":                   {"client_id", web, "post_logout_redirect_uri", "javascript:alert(1)"},
+			"a hint that is no token":      {"id_token_hint", "x.y.z", "client_id", web},
+			"a refresh token for the hint": {"id_token_hint", h.tokens(web).RefreshToken},
+		} {
+			h.demandStays(h.newBrowser().get(pathLogout+"?"+values(pairs...).Encode()), name)
+			h.demandStays(h.newBrowser().do(http.MethodPost, pathLogout, values(pairs...)), name)
+		}
+		twice := pathLogout + "?" + values("client_id", web, "post_logout_redirect_uri", bye).Encode() + "&post_logout_redirect_uri=https://evil.example"
+		h.demandStays(h.newBrowser().get(twice), "URI twice")
+		if !h.alive() {
+			t.Error("a session ended")
+		}
+	})
 }
 
 // A logout that another browser began cannot be answered here, and one that came by a cross-site POST binds to the first

@@ -363,31 +363,32 @@ func TestAttackRefreshRestartAndClock(t *testing.T) {
 // flipped or padded, or that is of another Grant.
 func TestAttackRefreshForged(t *testing.T) {
 	t.Parallel()
-	h := together(t)
-	got, other := h.tokens(web), h.tokens(web)
-	parts, foreign := strings.Split(got.RefreshToken, "."), strings.Split(other.RefreshToken, ".")
-	forged := []string{
-		parts[0] + "." + foreign[1] + "." + foreign[2], parts[0] + "." + foreign[1] + "." + parts[2], foreign[0] + "." + parts[1] + "." + parts[2],
-		parts[0] + "." + strings.Repeat("A", 22) + "." + strings.Repeat("A", 43), parts[0] + ".." + parts[2], parts[0] + "." + parts[1] + ".", parts[0],
-		parts[0] + "." + parts[1] + "." + parts[2][:42], parts[0] + "." + parts[1] + "." + parts[2] + "A", parts[0] + "." + parts[2] + "." + parts[1],
-		"sgrt_", "sgrt_..", "sgat_" + parts[1], strings.ToUpper(got.RefreshToken), got.AccessToken, got.IDToken,
-	}
-	for i := range len(parts[0] + "." + parts[1]) { // every byte before the member
-		forged = append(forged, got.RefreshToken[:i]+string(rune(got.RefreshToken[i]^1))+got.RefreshToken[i+1:], got.RefreshToken[:i])
-	}
-	for _, token := range forged {
-		if a := h.refresh(web, token); a.errorCode() != "invalid_grant" && a.errorCode() != "invalid_request" {
-			t.Errorf("%q: %s", token, a)
+	placements(t, func(t *testing.T, h *harness) {
+		got, other := h.tokens(web), h.tokens(web)
+		parts, foreign := strings.Split(got.RefreshToken, "."), strings.Split(other.RefreshToken, ".")
+		forged := []string{
+			parts[0] + "." + foreign[1] + "." + foreign[2], parts[0] + "." + foreign[1] + "." + parts[2], foreign[0] + "." + parts[1] + "." + parts[2],
+			parts[0] + "." + strings.Repeat("A", 22) + "." + strings.Repeat("A", 43), parts[0] + ".." + parts[2], parts[0] + "." + parts[1] + ".", parts[0],
+			parts[0] + "." + parts[1] + "." + parts[2][:42], parts[0] + "." + parts[1] + "." + parts[2] + "A", parts[0] + "." + parts[2] + "." + parts[1],
+			"sgrt_", "sgrt_..", "sgat_" + parts[1], strings.ToUpper(got.RefreshToken), got.AccessToken, got.IDToken,
 		}
-		if a := h.introspect(web, token); token != got.AccessToken && a.active() {
-			t.Errorf("%q is active: %s", token, a)
+		for i := range len(parts[0] + "." + parts[1]) { // every byte before the member
+			forged = append(forged, got.RefreshToken[:i]+string(rune(got.RefreshToken[i]^1))+got.RefreshToken[i+1:], got.RefreshToken[:i])
 		}
-	}
-	for name, token := range map[string]string{"one": got.RefreshToken, "other": other.RefreshToken} {
-		if a := h.refresh(web, token); a.Status != http.StatusOK {
-			t.Errorf("%s was harmed: %s", name, a)
+		for _, token := range forged {
+			if a := h.refresh(web, token); a.errorCode() != "invalid_grant" && a.errorCode() != "invalid_request" {
+				t.Errorf("%q: %s", token, a)
+			}
+			if a := h.introspect(web, token); token != got.AccessToken && a.active() {
+				t.Errorf("%q is active: %s", token, a)
+			}
 		}
-	}
+		for name, token := range map[string]string{"one": got.RefreshToken, "other": other.RefreshToken} {
+			if a := h.refresh(web, token); a.Status != http.StatusOK {
+				t.Errorf("%s was harmed: %s", name, a)
+			}
+		}
+	})
 }
 
 // A lost answer to COMMIT is never taken for reuse: after ErrUncertain on the rotation the client tries again and gets the
