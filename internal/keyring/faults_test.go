@@ -131,24 +131,24 @@ func TestUncertainCommit(t *testing.T) {
 
 // What was read before is not taken for the present when the store fails, and an error is not remembered.
 func TestFailureIsNoAbsence(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	for _, failure := range []error{storetest.ErrInjected, store.ErrUncertain, context.DeadlineExceeded} {
-		h.clock.Advance(staleness)
-		h.faults.FailAll(failure)
-		for call, err := range everyCall(t.Context(), ring, "ES256") {
-			if !errors.Is(err, failure) {
-				t.Errorf("%s: %v, want %v", call, err, failure)
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		for _, failure := range []error{storetest.ErrInjected, store.ErrUncertain, context.DeadlineExceeded} {
+			h.clock.Advance(staleness)
+			h.faults.FailAll(failure)
+			for call, err := range everyCall(t.Context(), ring, "ES256") {
+				if !errors.Is(err, failure) {
+					t.Errorf("%s: %v, want %v", call, err, failure)
+				}
+			}
+			h.faults.Heal()
+			if got := signer(t, ring, "ES256"); got != first {
+				t.Error("another key signs")
 			}
 		}
-		h.faults.Heal()
-		if got := signer(t, ring, "ES256"); got != first {
-			t.Error("another key signs")
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-1"}) {
+			t.Errorf("records %q", got)
 		}
-	}
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-1"}) {
-		t.Errorf("records %q", got)
-	}
+	})
 }

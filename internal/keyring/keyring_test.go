@@ -76,6 +76,13 @@ func newHouse(t testing.TB, p storetest.Placement) *house {
 	return &house{faults: faults, ephemeral: faults.Ephemeral(p.Ephemeral), secret: newSecret(t), clock: newClock()}
 }
 
+// everywhere runs a test in both placements.
+func everywhere(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) { test(t, newHouse(t, p)) })
+}
+
 func newMemoryHouse(t testing.TB) *house {
 	t.Helper()
 	return newHouse(t, storetest.Placement{Driver: memory.New()})
@@ -260,28 +267,28 @@ func TestKeysAreMadeWhenAskedFor(t *testing.T) {
 }
 
 func TestOtherAlgorithms(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	id := signer(t, h.es256(t), "ES256")
-	ring := h.node(t, keyring.Config{Algorithms: []string{"EdDSA"}})
-	if _, key, err := ring.Signer(t.Context(), "ES256"); !errors.Is(err, jose.ErrAlgorithm) || key != nil {
-		t.Errorf("signer: %v, %v", key, err)
-	}
-	for _, rotate := range []func(context.Context, string) error{ring.Rotate, ring.RotateNow} {
-		if err := rotate(t.Context(), "ES256"); !errors.Is(err, jose.ErrAlgorithm) {
-			t.Errorf("rotate: %v", err)
+	everywhere(t, func(t *testing.T, h *house) {
+		id := signer(t, h.es256(t), "ES256")
+		ring := h.node(t, keyring.Config{Algorithms: []string{"EdDSA"}})
+		if _, key, err := ring.Signer(t.Context(), "ES256"); !errors.Is(err, jose.ErrAlgorithm) || key != nil {
+			t.Errorf("signer: %v, %v", key, err)
 		}
-	}
-	if got := public(t, ring, "ES256"); !slices.Equal(got, []string{id}) {
-		t.Errorf("keys of an algorithm that is no longer used: %q, want %q", got, id)
-	}
-	keys, err := ring.Public(t.Context(), "none")
-	if err != nil || keys == nil || len(keys) != 0 {
-		t.Errorf("keys of an algorithm without keys: %v, %v", keys, err)
-	}
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-1"}) {
-		t.Errorf("records %q", got)
-	}
+		for _, rotate := range []func(context.Context, string) error{ring.Rotate, ring.RotateNow} {
+			if err := rotate(t.Context(), "ES256"); !errors.Is(err, jose.ErrAlgorithm) {
+				t.Errorf("rotate: %v", err)
+			}
+		}
+		if got := public(t, ring, "ES256"); !slices.Equal(got, []string{id}) {
+			t.Errorf("keys of an algorithm that is no longer used: %q, want %q", got, id)
+		}
+		keys, err := ring.Public(t.Context(), "none")
+		if err != nil || keys == nil || len(keys) != 0 {
+			t.Errorf("keys of an algorithm without keys: %v, %v", keys, err)
+		}
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-1"}) {
+			t.Errorf("records %q", got)
+		}
+	})
 }
 
 func TestPublicIsTheCallers(t *testing.T) {
@@ -298,75 +305,75 @@ func TestPublicIsTheCallers(t *testing.T) {
 }
 
 func TestRecordsAreRememberedForFiveSeconds(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	if err := h.es256(t).Ready(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ring := h.es256(t)
-	ask := func(want int, when string) {
-		t.Helper()
-		h.faults.Forget()
-		for range 3 {
-			signer(t, ring, "ES256")
-			public(t, ring, "ES256")
+	everywhere(t, func(t *testing.T, h *house) {
+		if err := h.es256(t).Ready(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		calls := h.faults.Calls()
-		if len(calls) != want || slices.ContainsFunc(calls, func(c storetest.Call) bool { return c.Method != storetest.MethodList }) {
-			t.Errorf("%s: calls %v, want %d lists", when, calls, want)
+		ring := h.es256(t)
+		ask := func(want int, when string) {
+			t.Helper()
+			h.faults.Forget()
+			for range 3 {
+				signer(t, ring, "ES256")
+				public(t, ring, "ES256")
+			}
+			calls := h.faults.Calls()
+			if len(calls) != want || slices.ContainsFunc(calls, func(c storetest.Call) bool { return c.Method != storetest.MethodList }) {
+				t.Errorf("%s: calls %v, want %d lists", when, calls, want)
+			}
 		}
-	}
-	ask(1, "cold start")
-	h.clock.Advance(staleness - time.Microsecond)
-	ask(0, "within five seconds")
-	h.clock.Advance(time.Microsecond)
-	ask(1, "after five seconds")
-	h.clock.Advance(-time.Microsecond)
-	ask(1, "after the clock went back")
+		ask(1, "cold start")
+		h.clock.Advance(staleness - time.Microsecond)
+		ask(0, "within five seconds")
+		h.clock.Advance(time.Microsecond)
+		ask(1, "after five seconds")
+		h.clock.Advance(-time.Microsecond)
+		ask(1, "after the clock went back")
+	})
 }
 
 func TestKeysAreOpenedOnce(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	_, before, err := ring.Signer(t.Context(), "ES256")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil { // moves the version of the record
-		t.Fatal(err)
-	}
-	h.clock.Advance(time.Hour)
-	_, after, err := ring.Signer(t.Context(), "ES256")
-	if err != nil || after != before {
-		t.Errorf("opened again: %v", err)
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		_, before, err := ring.Signer(t.Context(), "ES256")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ring.Rotate(t.Context(), "ES256"); err != nil { // moves the version of the record
+			t.Fatal(err)
+		}
+		h.clock.Advance(time.Hour)
+		_, after, err := ring.Signer(t.Context(), "ES256")
+		if err != nil || after != before {
+			t.Errorf("opened again: %v", err)
+		}
+	})
 }
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	held, release := make(chan struct{}), make(chan struct{})
-	h.faults.Hook(func(storetest.Call) error {
-		close(held)
-		<-release
-		return nil
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		held, release := make(chan struct{}), make(chan struct{})
+		h.faults.Hook(func(storetest.Call) error {
+			close(held)
+			<-release
+			return nil
+		})
+		done := make(chan error)
+		go func() {
+			_, err := ring.Public(t.Context(), "ES256")
+			done <- err
+		}()
+		<-held
+		h.faults.Heal()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := ring.Signer(ctx, "ES256"); !errors.Is(err, context.Canceled) {
+			t.Errorf("waiting behind a slow store: %v", err)
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	})
-	done := make(chan error)
-	go func() {
-		_, err := ring.Public(t.Context(), "ES256")
-		done <- err
-	}()
-	<-held
-	h.faults.Heal()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := ring.Signer(ctx, "ES256"); !errors.Is(err, context.Canceled) {
-		t.Errorf("waiting behind a slow store: %v", err)
-	}
-	close(release)
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
 }

@@ -131,51 +131,51 @@ func (w *witness) checkSpans(t *testing.T) {
 
 // Promotion needs nobody: it happens by the clock, on a node that reads nothing in that moment.
 func TestKeysChangeByTheClock(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	h.clock.Advance(prepublish + staleness - time.Second)
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("the next key signs too early")
-	}
-	h.faults.FailAll(nil)
-	h.clock.Advance(time.Second)
-	if got := signer(t, ring, "ES256"); got == first {
-		t.Error("the next key does not sign")
-	}
-}
-
-func TestRotateIsUnderWay(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	for range 3 {
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
 		if err := ring.Rotate(t.Context(), "ES256"); err != nil {
 			t.Fatal(err)
 		}
-		h.clock.Advance(day)
-	}
-	if err := ring.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
-		t.Errorf("records %q after three calls, want one new key", got)
-	}
-	h.clock.Advance(prepublish + staleness - 3*day)
-	if got := signer(t, ring, "ES256"); got == first {
-		t.Error("further calls have put off the rotation")
-	}
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.ids(t); len(got) != 3 {
-		t.Errorf("records %q, want a third key once the second is active", got)
-	}
+		h.clock.Advance(prepublish + staleness - time.Second)
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("the next key signs too early")
+		}
+		h.faults.FailAll(nil)
+		h.clock.Advance(time.Second)
+		if got := signer(t, ring, "ES256"); got == first {
+			t.Error("the next key does not sign")
+		}
+	})
+}
+
+func TestRotateIsUnderWay(t *testing.T) {
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		for range 3 {
+			if err := ring.Rotate(t.Context(), "ES256"); err != nil {
+				t.Fatal(err)
+			}
+			h.clock.Advance(day)
+		}
+		if err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
+			t.Errorf("records %q after three calls, want one new key", got)
+		}
+		h.clock.Advance(prepublish + staleness - 3*day)
+		if got := signer(t, ring, "ES256"); got == first {
+			t.Error("further calls have put off the rotation")
+		}
+		if err := ring.Rotate(t.Context(), "ES256"); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.ids(t); len(got) != 3 {
+			t.Errorf("records %q, want a third key once the second is active", got)
+		}
+	})
 }
 
 func TestRotateNow(t *testing.T) {
@@ -236,145 +236,145 @@ func TestRotateNow(t *testing.T) {
 }
 
 func TestManyGenerations(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	seen := map[string]bool{signer(t, ring, "ES256"): true}
-	for range 110 { // more than one page of a list, and 10 after 9
-		if err := ring.RotateNow(t.Context(), "ES256"); err != nil {
-			t.Fatal(err)
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		seen := map[string]bool{signer(t, ring, "ES256"): true}
+		for range 110 { // more than one page of a list, and 10 after 9
+			if err := ring.RotateNow(t.Context(), "ES256"); err != nil {
+				t.Fatal(err)
+			}
+			id := signer(t, ring, "ES256")
+			if seen[id] {
+				t.Fatal("a key came back")
+			}
+			seen[id] = true
 		}
-		id := signer(t, ring, "ES256")
-		if seen[id] {
-			t.Fatal("a key came back")
+		if got := public(t, h.es256(t), "ES256"); len(got) != 111 {
+			t.Errorf("%d keys are public, want 111", len(got))
 		}
-		seen[id] = true
-	}
-	if got := public(t, h.es256(t), "ES256"); len(got) != 111 {
-		t.Errorf("%d keys are public, want 111", len(got))
-	}
+	})
 }
 
 // Where nobody called Maintain for long, signing went on, and the next key is still published ahead.
 func TestMaintainComesLate(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	h.clock.Advance(1000 * day)
-	if err := ring.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("the new key signs before anyone can know it")
-	}
-	h.clock.Advance(prepublish + staleness)
-	if got := signer(t, ring, "ES256"); got == first {
-		t.Error("the new key does not sign")
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		h.clock.Advance(1000 * day)
+		if err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("the new key signs before anyone can know it")
+		}
+		h.clock.Advance(prepublish + staleness)
+		if got := signer(t, ring, "ES256"); got == first {
+			t.Error("the new key does not sign")
+		}
+	})
 }
 
 func TestMaintainWritesNothingInBetween(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	signer(t, ring, "ES256")
-	h.faults.Forget()
-	h.clock.Advance(90*day - prepublish - staleness - time.Microsecond)
-	if err := ring.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if calls := h.faults.Calls(); len(calls) != 1 || calls[0].Method != storetest.MethodList {
-		t.Errorf("calls %v, want one list", calls)
-	}
-	h.clock.Advance(time.Microsecond)
-	if err := ring.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.ids(t); len(got) != 2 {
-		t.Errorf("records %q, want the next key on time", got)
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		signer(t, ring, "ES256")
+		h.faults.Forget()
+		h.clock.Advance(90*day - prepublish - staleness - time.Microsecond)
+		if err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if calls := h.faults.Calls(); len(calls) != 1 || calls[0].Method != storetest.MethodList {
+			t.Errorf("calls %v, want one list", calls)
+		}
+		h.clock.Advance(time.Microsecond)
+		if err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.ids(t); len(got) != 2 {
+			t.Errorf("records %q, want the next key on time", got)
+		}
+	})
 }
 
 // A node whose clock is behind that of the node that made the first key signs with it all the same.
 func TestClockStandsBeforeTheFirstKey(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	h.clock.Advance(-time.Hour)
-	for _, node := range []*keyring.Ring{ring, h.es256(t)} {
-		if got := signer(t, node, "ES256"); got != first {
-			t.Error("another key signs")
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		h.clock.Advance(-time.Hour)
+		for _, node := range []*keyring.Ring{ring, h.es256(t)} {
+			if got := signer(t, node, "ES256"); got != first {
+				t.Error("another key signs")
+			}
+			if err := node.Maintain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := node.Maintain(t.Context()); err != nil {
+		if err := ring.Rotate(t.Context(), "ES256"); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
-		t.Errorf("records %q", got)
-	}
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("the second key signs before the first")
-	}
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
+			t.Errorf("records %q", got)
+		}
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("the second key signs before the first")
+		}
+	})
 }
 
 // An operator deletes the record of a key: the one before it goes on, and a successor is published ahead.
 func TestDeletedKey(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	h.clock.Advance(prepublish + staleness)
-	stolen := signer(t, ring, "ES256")
-	h.remove(t, "ES256-2")
-	h.clock.Advance(staleness)
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("the key before does not sign")
-	}
-	if got := public(t, ring, "ES256"); slices.Contains(got, stolen) {
-		t.Error("the deleted key is public")
-	}
-	for range 60 {
-		if err := ring.Maintain(t.Context()); err != nil {
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		if err := ring.Rotate(t.Context(), "ES256"); err != nil {
 			t.Fatal(err)
 		}
-		signer(t, ring, "ES256")
-		h.clock.Advance(day)
-	}
-	if got := signer(t, ring, "ES256"); got == first || got == stolen {
-		t.Error("no successor signs")
-	}
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-2"}) {
-		t.Errorf("records %q", got)
-	}
+		h.clock.Advance(prepublish + staleness)
+		stolen := signer(t, ring, "ES256")
+		h.remove(t, "ES256-2")
+		h.clock.Advance(staleness)
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("the key before does not sign")
+		}
+		if got := public(t, ring, "ES256"); slices.Contains(got, stolen) {
+			t.Error("the deleted key is public")
+		}
+		for range 60 {
+			if err := ring.Maintain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			signer(t, ring, "ES256")
+			h.clock.Advance(day)
+		}
+		if got := signer(t, ring, "ES256"); got == first || got == stolen {
+			t.Error("no successor signs")
+		}
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-2"}) {
+			t.Errorf("records %q", got)
+		}
+	})
 }
 
 // The same without Maintain: when the last key has expired, a new life begins, whatever the node remembers.
 func TestNoKeyIsLeft(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	if err := ring.RotateNow(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	h.remove(t, "ES256-2")
-	h.clock.Advance(staleness + 14*day - time.Second)
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("the key before does not sign")
-	}
-	h.clock.Advance(time.Second)
-	if got := signer(t, ring, "ES256"); got == first {
-		t.Error("a removed key signs")
-	}
-	if got := public(t, ring, "ES256"); len(got) != 1 || got[0] == first {
-		t.Errorf("%q are public", got)
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		if err := ring.RotateNow(t.Context(), "ES256"); err != nil {
+			t.Fatal(err)
+		}
+		h.remove(t, "ES256-2")
+		h.clock.Advance(staleness + 14*day - time.Second)
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("the key before does not sign")
+		}
+		h.clock.Advance(time.Second)
+		if got := signer(t, ring, "ES256"); got == first {
+			t.Error("a removed key signs")
+		}
+		if got := public(t, ring, "ES256"); len(got) != 1 || got[0] == first {
+			t.Errorf("%q are public", got)
+		}
+	})
 }

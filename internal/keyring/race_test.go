@@ -75,51 +75,51 @@ func TestFirstKeyIsMadeOnce(t *testing.T) {
 }
 
 func TestNextKeyIsMadeOnce(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	nodes := []*keyring.Ring{h.es256(t), h.es256(t), h.es256(t), h.es256(t)}
-	first := signer(t, nodes[0], "ES256")
-	h.clock.Advance(90*day - prepublish)
-	together(t, 64, func(i int) (struct{}, error) {
-		if i%8 == 7 {
-			return struct{}{}, nodes[i%4].Rotate(t.Context(), "ES256")
+	everywhere(t, func(t *testing.T, h *house) {
+		nodes := []*keyring.Ring{h.es256(t), h.es256(t), h.es256(t), h.es256(t)}
+		first := signer(t, nodes[0], "ES256")
+		h.clock.Advance(90*day - prepublish)
+		together(t, 64, func(i int) (struct{}, error) {
+			if i%8 == 7 {
+				return struct{}{}, nodes[i%4].Rotate(t.Context(), "ES256")
+			}
+			return struct{}{}, nodes[i%4].Maintain(t.Context())
+		})
+		if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
+			t.Errorf("records %q", got)
 		}
-		return struct{}{}, nodes[i%4].Maintain(t.Context())
+		for i, ring := range nodes {
+			if got := signer(t, ring, "ES256"); got != first {
+				t.Errorf("node %d signs with a key that was published this moment", i)
+			}
+			if got := public(t, ring, "ES256"); len(got) != 2 {
+				t.Errorf("node %d publishes %d keys", i, len(got))
+			}
+		}
 	})
-	if got := h.ids(t); !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
-		t.Errorf("records %q", got)
-	}
-	for i, ring := range nodes {
-		if got := signer(t, ring, "ES256"); got != first {
-			t.Errorf("node %d signs with a key that was published this moment", i)
-		}
-		if got := public(t, ring, "ES256"); len(got) != 2 {
-			t.Errorf("node %d publishes %d keys", i, len(got))
-		}
-	}
 }
 
 // A Rotate that is overtaken between reading and writing finds the other's key and is content with it.
 func TestRotateIsOvertaken(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	slow, fast := h.es256(t), h.es256(t)
-	signer(t, slow, "ES256")
-	overtaken := false
-	h.faults.Hook(func(c storetest.Call) error {
-		if c.Method != storetest.MethodApply || overtaken {
-			return nil
+	everywhere(t, func(t *testing.T, h *house) {
+		slow, fast := h.es256(t), h.es256(t)
+		signer(t, slow, "ES256")
+		overtaken := false
+		h.faults.Hook(func(c storetest.Call) error {
+			if c.Method != storetest.MethodApply || overtaken {
+				return nil
+			}
+			overtaken = true
+			return fast.Rotate(t.Context(), "ES256")
+		})
+		if err := slow.RotateNow(t.Context(), "ES256"); err != nil {
+			t.Fatal(err)
 		}
-		overtaken = true
-		return fast.Rotate(t.Context(), "ES256")
+		if got := h.ids(t); !overtaken || !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
+			t.Errorf("records %q", got)
+		}
+		if a, b := signer(t, slow, "ES256"), signer(t, h.es256(t), "ES256"); a != b {
+			t.Error("nodes disagree")
+		}
 	})
-	if err := slow.RotateNow(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	if got := h.ids(t); !overtaken || !slices.Equal(got, []string{"ES256-1", "ES256-2"}) {
-		t.Errorf("records %q", got)
-	}
-	if a, b := signer(t, slow, "ES256"), signer(t, h.es256(t), "ES256"); a != b {
-		t.Error("nodes disagree")
-	}
 }

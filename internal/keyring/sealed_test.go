@@ -243,79 +243,79 @@ func everyCall(ctx context.Context, ring *keyring.Ring, algorithm string) map[st
 
 // A running node that has the key open notices when the record is exchanged, and when it is put right.
 func TestRunningNodeNotices(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	first := signer(t, ring, "ES256")
-	var good string
-	h.alter(t, "ES256-1", "key", func(s string) string { good = s; return s[:len(s)-8] + "AAAAAAAA" })
-	h.clock.Advance(staleness)
-	if _, _, err := ring.Signer(t.Context(), "ES256"); !errors.Is(err, store.ErrSealed) {
-		t.Errorf("signing with an exchanged record: %v", err)
-	}
-	if err := ring.Maintain(t.Context()); !errors.Is(err, store.ErrSealed) {
-		t.Errorf("maintenance with nothing to do: %v", err)
-	}
-	h.alter(t, "ES256-1", "key", func(string) string { return good })
-	h.clock.Advance(staleness)
-	if got := signer(t, ring, "ES256"); got != first {
-		t.Error("another key signs")
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		first := signer(t, ring, "ES256")
+		var good string
+		h.alter(t, "ES256-1", "key", func(s string) string { good = s; return s[:len(s)-8] + "AAAAAAAA" })
+		h.clock.Advance(staleness)
+		if _, _, err := ring.Signer(t.Context(), "ES256"); !errors.Is(err, store.ErrSealed) {
+			t.Errorf("signing with an exchanged record: %v", err)
+		}
+		if err := ring.Maintain(t.Context()); !errors.Is(err, store.ErrSealed) {
+			t.Errorf("maintenance with nothing to do: %v", err)
+		}
+		h.alter(t, "ES256-1", "key", func(string) string { return good })
+		h.clock.Advance(staleness)
+		if got := signer(t, ring, "ES256"); got != first {
+			t.Error("another key signs")
+		}
+	})
 }
 
 // Bringing a published key forward needs no key to be opened, and is refused all the same.
 func TestRotateNowWithAnotherKeyRing(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	ring := h.es256(t)
-	signer(t, ring, "ES256")
-	if err := ring.Rotate(t.Context(), "ES256"); err != nil {
-		t.Fatal(err)
-	}
-	before := h.records(t)
-	h.secret = newSecret(t)
-	if err := h.es256(t).RotateNow(t.Context(), "ES256"); !errors.Is(err, store.ErrSealed) {
-		t.Error(err)
-	}
-	if after := h.records(t); !reflect.DeepEqual(after, before) {
-		t.Errorf("records were written:\n%+v\n%+v", before, after)
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		ring := h.es256(t)
+		signer(t, ring, "ES256")
+		if err := ring.Rotate(t.Context(), "ES256"); err != nil {
+			t.Fatal(err)
+		}
+		before := h.records(t)
+		h.secret = newSecret(t)
+		if err := h.es256(t).RotateNow(t.Context(), "ES256"); !errors.Is(err, store.ErrSealed) {
+			t.Error(err)
+		}
+		if after := h.records(t); !reflect.DeepEqual(after, before) {
+			t.Errorf("records were written:\n%+v\n%+v", before, after)
+		}
+	})
 }
 
 // An operator whose key ring is lost deletes the records: a new life begins.
 func TestDeletingWhatDoesNotOpen(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	first := signer(t, h.es256(t), "ES256")
-	h.secret = newSecret(t)
-	ring := h.es256(t)
-	if err := ring.Ready(t.Context()); !errors.Is(err, store.ErrSealed) {
-		t.Fatal(err)
-	}
-	h.remove(t, "ES256-1")
-	if err := ring.Maintain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := signer(t, ring, "ES256"); got == first {
-		t.Error("the lost key signs")
-	}
+	everywhere(t, func(t *testing.T, h *house) {
+		first := signer(t, h.es256(t), "ES256")
+		h.secret = newSecret(t)
+		ring := h.es256(t)
+		if err := ring.Ready(t.Context()); !errors.Is(err, store.ErrSealed) {
+			t.Fatal(err)
+		}
+		h.remove(t, "ES256-1")
+		if err := ring.Maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := signer(t, ring, "ES256"); got == first {
+			t.Error("the lost key signs")
+		}
+	})
 }
 
 // The ring's working key may change while keys are sealed under the one before.
 func TestKeyRingRotates(t *testing.T) {
-	t.Parallel()
-	h := newMemoryHouse(t)
-	old, next := store.GenerateRingKey(), store.GenerateRingKey()
-	rings := [][]store.RingKey{{old}, {next, old}}
-	var ids []string
-	for _, keys := range rings {
-		var err error
-		if h.secret, err = store.NewKeyRing(keys...); err != nil {
-			t.Fatal(err)
+	everywhere(t, func(t *testing.T, h *house) {
+		old, next := store.GenerateRingKey(), store.GenerateRingKey()
+		rings := [][]store.RingKey{{old}, {next, old}}
+		var ids []string
+		for _, keys := range rings {
+			var err error
+			if h.secret, err = store.NewKeyRing(keys...); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, signer(t, h.es256(t), "ES256"))
 		}
-		ids = append(ids, signer(t, h.es256(t), "ES256"))
-	}
-	if len(slices.Compact(ids)) != 1 {
-		t.Error("another key signs")
-	}
+		if len(slices.Compact(ids)) != 1 {
+			t.Error("another key signs")
+		}
+	})
 }
