@@ -144,6 +144,11 @@ func (s *teller) direct(line string) {
 		h.persona.acts(next)
 	case "break": // the flow fails from here on
 		h.persona.acts(script{Err: errors.New("the flow is broken")})
+	case "store": // goes down, or comes up again; nothing that was read from it before is remembered
+		h.clock.advance(2 * time.Second)
+		if h.faults.Heal(); rest == "down" {
+			h.faults.FailAll(nil)
+		}
 	case "advance": // the clock
 		d, err := time.ParseDuration(rest)
 		h.must(err)
@@ -165,6 +170,12 @@ func (s *teller) direct(line string) {
 		s.disable(rest)
 	case "end-session": // the last one
 		h.must(h.people.Sessions.End(h.tb.Context(), h.persona.lastSession().Ref(), "test"))
+	case "delete": // a client
+		h.must(h.Clients.Delete(h.tb.Context(), h.client(rest)))
+	case "delete-person":
+		u, err := h.people.FindUser(h.tb.Context(), "", rest)
+		h.must(err)
+		h.must(h.people.DeleteUser(h.tb.Context(), u))
 	case "skip-consent": // of the application of a client
 		h.skipConsent(rest)
 	default:
