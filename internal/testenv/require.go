@@ -23,18 +23,26 @@ func Require(tb testing.TB, name, debianPackage string, lookups ...string) strin
 	if len(lookups) == 0 {
 		lookups = []string{name}
 	}
-	for _, lookup := range lookups {
-		if path, ok := find(lookup); ok {
-			return path
-		}
+	path, err := first(lookups)
+	if err == nil {
+		return path
 	}
-	missing := fmt.Sprintf("%s is not installed: apt-get install %s (looked for %s)",
-		name, debianPackage, strings.Join(lookups, ", "))
+	missing := fmt.Sprintf("%s is not installed: apt-get install %s (%v)", name, debianPackage, err)
 	if required(os.Getenv(requireVariable), name) {
 		tb.Fatalf("%s, and %s lists it", missing, requireVariable)
 	}
 	tb.Skip(missing)
 	return ""
+}
+
+// first returns the path of the first lookup that leads to a program.
+func first(lookups []string) (string, error) {
+	for _, lookup := range lookups {
+		if path, ok := find(lookup); ok {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("looked for %s", strings.Join(lookups, ", "))
 }
 
 // find resolves one lookup to the path of an executable file.
