@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
@@ -231,12 +232,18 @@ const (
 	maintainEvery = time.Minute
 	purgeBatch    = 500
 	purgeRounds   = 20
+	// listenAgain is how long Run waits before it listens anew.
+	listenAgain = 5 * time.Second
 )
 
 // Maintain does one round of what must be done from time to time: rotates signing keys that are due and removes expired
-// records, at most 10,000 of them. Hosts without background work call it from a scheduler; any number of nodes may
-// call it at once.
+// records, at most 10,000 of them. Hosts without background work call it from a scheduler. Any number of nodes may call
+// it at once: one of them does the work, and goes on doing it while it calls at least every two minutes.
 func (p *Provider) Maintain(ctx context.Context) error {
+	ours, err := p.DB.Lease(ctx, "signet.maintain", 2*maintainEvery)
+	if err != nil || !ours {
+		return err
+	}
 	var problems []error
 	if p.ring != nil {
 		problems = append(problems, p.ring.Maintain(ctx))
@@ -251,8 +258,12 @@ func (p *Provider) Maintain(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// Run calls Maintain every minute until ctx is done, and returns its error. What fails is logged and tried again.
+// Run calls Maintain every minute, and hears at once of what other nodes have written where the store can tell
+// (store.Notifier), until ctx is done; it returns the context's error. What fails is logged and tried again.
 func (p *Provider) Run(ctx context.Context) error {
+	var jobs sync.WaitGroup
+	defer jobs.Wait()
+	jobs.Go(func() { p.listen(ctx) })
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	for {
@@ -263,6 +274,22 @@ func (p *Provider) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		}
+	}
+}
+
+// listen hears of other nodes until ctx is done.
+func (p *Provider) listen(ctx context.Context) {
+	for {
+		err := p.DB.Listen(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		p.log.WarnContext(ctx, "signet: other nodes are not heard; what they write is known a second later", slog.Any("cause", err))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(listenAgain):
 		}
 	}
 }

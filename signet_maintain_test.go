@@ -101,6 +101,51 @@ func TestMaintainFails(t *testing.T) {
 	}
 }
 
+// Of several nodes that maintain one does the work, and another takes over when it is gone.
+func TestMaintainOnOneNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		driver := memory.New()
+		var nodes []*signet.Provider
+		var purges []*storetest.Faulty
+		for range 3 {
+			faults := storetest.Faults(driver)
+			purges = append(purges, faults)
+			nodes = append(nodes, open(t, func(c *signet.Config) { c.Store = faults }))
+		}
+		worked := func(nodes ...*signet.Provider) (by []int) {
+			t.Helper()
+			for _, node := range nodes {
+				if err := node.Maintain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, faults := range purges {
+				for _, call := range faults.Calls() {
+					if call.Method == storetest.MethodPurge {
+						by = append(by, i)
+					}
+				}
+				faults.Forget()
+			}
+			return by
+		}
+		for range 3 {
+			if by := worked(nodes...); !slices.Equal(by, []int{0}) {
+				t.Errorf("the work was done by %v", by)
+			}
+			time.Sleep(time.Minute)
+		}
+		if by := worked(nodes[2], nodes[1]); len(by) != 0 {
+			t.Errorf("a minute after the first was seen the work is done by %v", by)
+		}
+		time.Sleep(time.Minute)
+		if by := worked(nodes[2], nodes[1]); !slices.Equal(by, []int{2}) {
+			t.Errorf("the first is gone, and the work was done by %v", by)
+		}
+	})
+}
+
 // Run maintains at once and every minute, goes on after a failure, and ends with its context.
 func TestRun(t *testing.T) {
 	t.Parallel()
@@ -114,7 +159,13 @@ func TestRun(t *testing.T) {
 		rounds := func(want int) {
 			t.Helper()
 			synctest.Wait()
-			if got := len(faults.Calls()); got != want {
+			got := 0
+			for _, call := range faults.Calls() {
+				if call.Method == storetest.MethodPurge {
+					got++
+				}
+			}
+			if got != want {
 				t.Errorf("%d rounds, want %d", got, want)
 			}
 		}

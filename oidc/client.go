@@ -100,6 +100,7 @@ var clientType = store.Type[Client]{
 	Index: func(c *Client) []store.Entry {
 		return []store.Entry{{Field: "application", Value: store.Text(c.Application.ID)}}
 	},
+	Cached: true,
 }
 
 // Clients keeps the registered clients. It is safe for concurrent use.
@@ -107,15 +108,12 @@ type Clients struct {
 	db        *store.DB
 	directory *directory.Directory
 	stored    *store.Collection[Client]
-	known     *cache[string, *Client]
+	known     *store.Cache[string, *Client]
 }
 
 func newClients(db *store.DB, dir *directory.Directory) *Clients {
-	return &Clients{
-		db: db, directory: dir,
-		stored: store.NewCollection(db, clientType),
-		known:  newCache[string, *Client](db.Now),
-	}
+	stored := store.NewCollection(db, clientType)
+	return &Clients{db: db, directory: dir, stored: stored, known: store.NewCache[string, *Client](db, stored)}
 }
 
 // Create registers a client, with an Application called name when it has none, and returns its secret: the one time that
@@ -161,7 +159,8 @@ func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 	return err
 }
 
-// Find returns the client of that client_id, or store.ErrNotFound. The answer may be a second old.
+// Find returns the client of that client_id, or store.ErrNotFound. What another node has written may be unknown
+// for store.Staleness.
 func (s *Clients) Find(ctx context.Context, clientID string) (*Client, error) {
 	shared, err := s.find(ctx, clientID)
 	if err != nil {
@@ -185,8 +184,12 @@ func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
 	if !validClientID(clientID) {
 		return nil, store.ErrNotFound
 	}
-	return s.known.get(clientID, func() (*Client, error) {
-		return s.stored.Lookup(ctx, "", store.Key{Scope: store.GlobalScope, Name: "client_id", Value: clientID})
+	return s.known.Get(ctx, clientID, func() (*Client, string, error) {
+		c, err := s.stored.Lookup(ctx, "", store.Key{Scope: store.GlobalScope, Name: "client_id", Value: clientID})
+		if err != nil {
+			return nil, "", err
+		}
+		return c, c.Org, nil
 	})
 }
 
@@ -198,7 +201,6 @@ func (s *Clients) Replace(ctx context.Context, c *Client) error {
 	b := s.db.Batch()
 	s.stored.Replace(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.updated", Data: eventData(map[string]string{"client_id": c.ClientID})})
-	defer s.known.drop(c.ClientID)
 	return b.Apply(ctx)
 }
 
@@ -217,7 +219,6 @@ func (s *Clients) Delete(ctx context.Context, c *Client) error {
 	b := s.db.Batch()
 	s.stored.Delete(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.deleted", Data: eventData(map[string]string{"client_id": c.ClientID})})
-	defer s.known.drop(c.ClientID)
 	return b.Apply(ctx)
 }
 

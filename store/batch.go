@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,8 +13,10 @@ import (
 type Batch struct {
 	db    *DB
 	items []item
-	err   error
-	done  bool
+	// outdated are the places of cached kinds that the batch writes to.
+	outdated []place
+	err      error
+	done     bool
 }
 
 // item is an operation with what is told of its Result; either may be nil.
@@ -44,6 +47,13 @@ func (b *Batch) Len() int { return len(b.items) }
 // Now is the time by which the batch will be judged, for values that are being written.
 func (b *Batch) Now() time.Time { return b.db.Now() }
 
+// outdate moves a generation with the batch, once whatever is written.
+func (b *Batch) outdate(p place) {
+	if !slices.Contains(b.outdated, p) {
+		b.outdated = append(b.outdated, p)
+	}
+}
+
 func (b *Batch) append(i item) {
 	if b.items == nil {
 		b.items = make([]item, 0, 2) // most batches have one or two
@@ -73,6 +83,10 @@ func (b *Batch) Apply(ctx context.Context) error {
 		return b.err
 	}
 	b.done = true
+	defer b.announce(ctx)
+	for _, p := range b.outdated { // last, so that the others keep their places
+		b.Add(generationKind, Ref{Org: p.org, ID: p.kind}, 1, time.Time{})
+	}
 	durable, ephemeral := b.split()
 	if len(ephemeral) > 1 {
 		return fmt.Errorf("%w: a batch takes at most one operation on an ephemeral kind", ErrInvalid)
@@ -84,6 +98,17 @@ func (b *Batch) Apply(ctx context.Context) error {
 		return err
 	}
 	return b.apply(ctx, b.db.config.Ephemeral, ephemeral)
+}
+
+// announce tells this node, and others if there is a way, that what they remember may be old. It does so whatever became of the
+// batch: an outcome may be uncertain, and looking once more costs little.
+func (b *Batch) announce(ctx context.Context) {
+	for _, p := range b.outdated {
+		b.db.generations.doubt(p)
+		if n := b.db.notifier(); n != nil {
+			_ = n.Notify(context.WithoutCancel(ctx), p.topic()) // within Staleness everybody finds out anyway
+		}
+	}
 }
 
 // split returns the indexes of the durable and of the ephemeral operations.

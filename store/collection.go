@@ -47,6 +47,8 @@ type Type[T any] struct {
 	Keys func(*T) []Key
 	// Index lists what a Query may filter and sort by; nil is nothing.
 	Index func(*T) []Entry
+	// Cached lets a Cache remember values: each write of one moves the generation of the kind in the organization.
+	Cached bool
 }
 
 // Collection reads values of T, and prepares their writing in a Batch. It is safe for concurrent use; values are not.
@@ -212,17 +214,27 @@ func (c *Collection[T]) All(ctx context.Context, q Query) iter.Seq2[*T, error] {
 // Insert adds to the batch that v is written and must be absent.
 func (c *Collection[T]) Insert(b *Batch, v *T) {
 	b.write(VerbInsert, c.meta(v), func() (Record, error) { return c.Encode(v) })
+	c.outdate(b, v)
 }
 
 // Replace adds to the batch that v is written over the version it was read at.
 func (c *Collection[T]) Replace(b *Batch, v *T) {
 	b.write(VerbReplace, c.meta(v), func() (Record, error) { return c.Encode(v) })
+	c.outdate(b, v)
 }
 
 // Delete adds to the batch that the record of v is removed at the version v was read at.
 func (c *Collection[T]) Delete(b *Batch, v *T) {
 	m := c.meta(v)
 	b.append(item{op: Delete(c.typ.Kind, m.Ref(), m.Version), meta: m})
+	c.outdate(b, v)
+}
+
+// outdate adds to the batch that what is remembered of a cached kind has become old.
+func (c *Collection[T]) outdate(b *Batch, v *T) {
+	if c.typ.Cached {
+		b.outdate(place{c.typ.Kind.Name, c.meta(v).Org})
+	}
 }
 
 // Check adds to the batch that the record of v must stand at the version v was read at.

@@ -27,11 +27,15 @@ type Config struct {
 }
 
 // DB is a Driver with everything that all of its users share: the clock, the key ring, a separate Ephemeral if there is
-// one, and the consumers of events. It is immutable and safe for concurrent use.
+// one, the consumers of events, and what this node knows of the generations of cached kinds. It is safe for concurrent use.
 type DB struct {
 	config Config
 	events *Collection[Event]
 	outbox *Collection[Delivery]
+	leases *Collection[lease]
+	node   string
+
+	generations generations
 }
 
 // Open checks the configuration and returns a DB. It does no I/O; the DB does not own the Driver and never closes it.
@@ -56,9 +60,10 @@ func Open(config Config) (*DB, error) {
 	if config.ScanLimit == 0 {
 		config.ScanLimit = 10_000
 	}
-	db := &DB{config: config}
+	db := &DB{config: config, node: NewID(), generations: generations{known: map[place]generation{}}}
 	db.events = NewCollection(db, eventType)
 	db.outbox = NewCollection(db, deliveryType)
+	db.leases = NewCollection(db, leaseType)
 	return db, nil
 }
 

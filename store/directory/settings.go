@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/signet-idp/signet/store"
 )
@@ -24,8 +22,9 @@ type setting struct {
 var (
 	settingKind = store.Kind{Name: "directory.setting"}
 	settingType = store.Type[setting]{
-		Kind:  settingKind,
-		Index: func(s *setting) []store.Entry { return []store.Entry{{Field: "name", Value: store.Text(s.Name)}} },
+		Kind:   settingKind,
+		Index:  func(s *setting) []store.Entry { return []store.Entry{{Field: "name", Value: store.Text(s.Name)}} },
+		Cached: true,
 	}
 )
 
@@ -39,8 +38,8 @@ type SettingKey[T any] struct {
 	Validate func(T) error
 }
 
-// Settings keeps what administrators have decided. Reads are cached for at most a second, on this node; a value is
-// shared by all who resolve it and must not be changed.
+// Settings keeps what administrators have decided. What another node has set may be unknown here for
+// store.Staleness; a value is shared by all who resolve it and must not be changed.
 type Settings struct {
 	// The settings of this package. Branding is read for applications too, the others for organizations alone: what is set
 	// of those for an application is never asked for.
@@ -52,8 +51,7 @@ type Settings struct {
 
 	db    *store.DB
 	all   *store.Collection[setting]
-	mu    sync.RWMutex
-	cache map[place]cachedSetting
+	known *store.Cache[place, any] // a *T, or nil where nothing was set
 }
 
 // place is where a value may have been set.
@@ -65,17 +63,6 @@ func (p place) ref() store.Ref {
 	}
 	return store.Ref{Org: p.org, ID: p.name + "|" + p.app}
 }
-
-// cachedSetting is what was found in a place; value is nil when nothing was.
-type cachedSetting struct {
-	value any
-	read  time.Time
-}
-
-const (
-	settingStaleness = time.Second
-	settingCacheSize = 10_000
-)
 
 func newSettings(config Config) (*Settings, error) {
 	config.Session.setDefaults()
@@ -90,8 +77,8 @@ func newSettings(config Config) (*Settings, error) {
 		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate},
 		db:       config.DB,
 		all:      store.NewCollection(config.DB, settingType),
-		cache:    map[place]cachedSetting{},
 	}
+	s.known = store.NewCache[place, any](config.DB, s.all)
 	return s, errors.Join(
 		config.Session.Validate(), config.Lock.Validate(), config.Throttle.Validate(),
 		config.Password.Validate(), config.Branding.Validate(),
@@ -100,7 +87,7 @@ func newSettings(config Config) (*Settings, error) {
 
 // Resolve returns the value of a setting for an application in an organization; an app of "" is none in particular. The
 // first that was set holds, whole: of the application in the organization, of the organization, of the same two in each
-// ancestor, and at last the default. A value set less than a second ago on another node may not be seen yet.
+// ancestor, and at last the default. A value set less than store.Staleness ago on another node may not be seen yet.
 func Resolve[T any](ctx context.Context, s *Settings, key SettingKey[T], org, app string) (T, error) {
 	for p := range places(key.Name, org, app) {
 		value, err := readSetting[T](ctx, s, p)
@@ -131,43 +118,28 @@ func places(name, org, app string) iter.Seq[place] {
 
 // readSetting returns the value that stands in a place, nil when none does.
 func readSetting[T any](ctx context.Context, s *Settings, p place) (*T, error) {
-	now := s.db.Now()
-	s.mu.RLock()
-	cached, ok := s.cache[p]
-	s.mu.RUnlock()
-	if age := now.Sub(cached.read); ok && age >= 0 && age < settingStaleness {
-		if cached.value == nil {
-			return nil, nil
+	known, err := s.known.Get(ctx, p, func() (any, string, error) {
+		found, err := s.all.Get(ctx, p.ref())
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, p.org, nil
 		}
-		if value, ok := cached.value.(*T); ok {
-			return value, nil
+		if err != nil {
+			return nil, "", err
 		}
-	}
-	found, err := s.all.Get(ctx, p.ref())
-	if errors.Is(err, store.ErrNotFound) {
-		s.remember(p, cachedSetting{read: now})
-		return nil, nil
-	}
-	if err != nil {
+		value := new(T)
+		if err := json.Unmarshal(found.Value, value); err != nil {
+			return nil, "", fmt.Errorf("directory: setting %s: %w", p.name, err)
+		}
+		return value, p.org, nil
+	})
+	if err != nil || known == nil {
 		return nil, err
 	}
-	value := new(T)
-	if err := json.Unmarshal(found.Value, value); err != nil {
-		return nil, fmt.Errorf("directory: setting %s: %w", p.name, err)
+	value, ok := known.(*T)
+	if !ok {
+		return nil, fmt.Errorf("directory: setting %s is read as a %T and as a %T", p.name, known, value)
 	}
-	s.remember(p, cachedSetting{value: value, read: now})
 	return value, nil
-}
-
-func (s *Settings) remember(p place, c cachedSetting) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.cache) >= settingCacheSize {
-		clear(s.cache)
-	}
-	if old, ok := s.cache[p]; !ok || !old.read.After(c.read) {
-		s.cache[p] = c
-	}
 }
 
 // Set writes the value of a setting for an organization, or for one application in it. The event is "setting.changed".
@@ -210,7 +182,6 @@ func (s *Settings) Unset(ctx context.Context, name, org, app string) error {
 
 // write reads what stands in a place, nil for nothing, and does what edit put into the batch.
 func (s *Settings) write(ctx context.Context, p place, edit func(b *store.Batch, old *setting) bool) error {
-	defer s.forget()
 	return retry(func() error {
 		old, err := s.all.Get(ctx, p.ref())
 		if errors.Is(err, store.ErrNotFound) {
@@ -227,10 +198,4 @@ func (s *Settings) write(ctx context.Context, p place, edit func(b *store.Batch,
 		})
 		return b.Apply(ctx)
 	})
-}
-
-func (s *Settings) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.cache)
 }
