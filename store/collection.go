@@ -59,16 +59,20 @@ type Collection[T any] struct {
 	// known are the members of the body that T understands. All others survive a read and a Replace, so that nodes of
 	// two versions can run side by side.
 	known map[string]bool
+	// sealed are the fields of type Sealed of a durable kind, by the name that they have in JSON.
+	sealed map[string][]int
 }
 
 // NewCollection returns the collection of a Type in db.
 func NewCollection[T any, P Stored[T]](db *DB, typ Type[T]) *Collection[T] {
-	return &Collection[T]{
+	c := &Collection[T]{
 		db:    db,
 		typ:   typ,
 		meta:  func(v *T) *Meta { return P(v).meta() },
 		known: members(reflect.TypeFor[T]()),
 	}
+	c.register(sealedMembers(reflect.TypeFor[T]()))
+	return c
 }
 
 // members lists the names under which encoding/json writes the fields of a struct.

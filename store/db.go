@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -36,6 +37,9 @@ type DB struct {
 	node   string
 
 	generations generations
+
+	registering sync.Mutex
+	registered  []sealing // of the collections with sealed values
 }
 
 // Open checks the configuration and returns a DB. It does no I/O; the DB does not own the Driver and never closes it.

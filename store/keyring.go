@@ -214,7 +214,8 @@ func createKeyFile(path string) error {
 	return os.Link(tmp.Name(), path)
 }
 
-// Sealed is a value that only the key ring opens: "v1.<key id>.<base64url>" (AES-256-GCM, random nonce).
+// Sealed is a value that only the key ring opens: "v1.<key id>.<base64url>" (AES-256-GCM, random nonce). A field of this
+// type in a stored value is sealed under the name that it has in JSON: so DB.Reseal finds it.
 type Sealed string
 
 // ErrSealed says that a sealed value does not open: it was altered, moved to another place, or its key is not in the
