@@ -40,3 +40,29 @@ type InvalidError struct {
 
 // Error implements error.
 func (e *InvalidError) Error() string { return fmt.Sprintf("directory: %s %s", e.Field, e.Problem) }
+
+// AccountError is what Users.VerifyPassword returns, beside false, when a store that judges accounts itself refuses a
+// person for the state of their account. To whoever is trying, the caller answers as to a wrong password, and counts the
+// attempt as one; State is for the log, and for a way to a new password once the old one was proven elsewhere.
+type AccountError struct {
+	State AccountState
+}
+
+// AccountState is why an account lets nobody in.
+type AccountState string
+
+// The states of an account in a store that judges accounts itself. The password was right when the state is
+// PasswordExpired or PasswordMustChange; otherwise it may have been.
+const (
+	AccountLocked      AccountState = "locked"   // too many wrong passwords
+	AccountDisabled    AccountState = "disabled" // by an administrator
+	AccountExpired     AccountState = "expired"
+	AccountRestricted  AccountState = "restricted" // not at this time or from this place
+	PasswordExpired    AccountState = "password_expired"
+	PasswordMustChange AccountState = "password_must_change" // as after a reset by an administrator
+)
+
+// Error implements error.
+func (e *AccountError) Error() string {
+	return fmt.Sprintf("directory: the user store refuses the account: %s", e.State)
+}
