@@ -1,0 +1,2 @@
+// Package redis is a store.Ephemeral over Redis.
+package redis
