@@ -1,6 +1,8 @@
 package password
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"regexp"
 	"strconv"
 
@@ -23,7 +25,7 @@ func parseBcrypt(encoded string) (bcryptHash, error) {
 	}
 	rounds, err := strconv.Atoi(part[1])
 	if err != nil || rounds < bcrypt.MinCost || rounds > maxBcryptCost {
-		return "", ErrBounds
+		return "", outOfBounds("cost of bcrypt not between %d and %d", bcrypt.MinCost, maxBcryptCost)
 	}
 	return bcryptHash(encoded), nil
 }
@@ -35,4 +37,16 @@ func (b bcryptHash) match(plain []byte) bool {
 	return bcrypt.CompareHashAndPassword([]byte(b), plain) == nil
 }
 
-func (bcryptHash) current(Params) bool { return false }
+// digestedBcrypt is bcrypt over the hexadecimal SHA-256 of the password, so that all of a long one counts:
+// Django's bcrypt_sha256.
+type digestedBcrypt struct{ bcryptHash }
+
+func parseDigestedBcrypt(encoded string) (digestedBcrypt, error) {
+	b, err := parseBcrypt(encoded)
+	return digestedBcrypt{b}, err
+}
+
+func (d digestedBcrypt) match(plain []byte) bool {
+	sum := sha256.Sum256(plain)
+	return d.bcryptHash.match([]byte(hex.EncodeToString(sum[:])))
+}

@@ -1,12 +1,36 @@
 // Package password hashes and verifies passwords, and is the only package that
 // touches golang.org/x/crypto's hash functions.
 //
-// New hashes are argon2id (RFC 9106) in the PHC string format. Verification also
-// understands bcrypt, so that accounts can be imported; [Result.Rehash] tells when
-// to replace an old hash. Every computation, also the one for a user who does not
-// exist ([Hasher.Dummy]), passes one gate: it is weighted by bytes, no wider than the
-// CPUs, and sheds what it cannot serve in time with [ErrBusy]. Without it, a burst
-// of logins allocates gigabytes and serves nobody.
+// New hashes are argon2id (RFC 9106) in the PHC string format. Every computation, also
+// the one for a user who does not exist ([Hasher.Dummy]), passes one gate: it is
+// weighted by bytes, no wider than the CPUs, and sheds what it cannot serve in time
+// with [ErrBusy]. Without it, a burst of logins allocates gigabytes and serves nobody.
+//
+// # Foreign hashes
+//
+// So that accounts can be moved here, verification understands what others have
+// written; [Result.Rehash] tells that such a hash is to be replaced.
+//
+//	$2a$ $2b$ $2y$                      bcrypt, up to cost 15
+//	$argon2id$ $argon2i$                argon2, version 19, up to 1 GiB, 10 passes, 16 lanes
+//	$scrypt$ln=14,r=8,p=1$              scrypt (PHC, passlib), up to ln=17, r=8, p=10
+//	$firescrypt$ln=14,r=8,p=1$          Firebase: salt$hash$saltSeparator$signerKey
+//	$pbkdf2-sha256$29000$               PBKDF2 (passlib; PHC with i=29000), also -sha512, -sha1, up to 10,000,000
+//	$5$ $6$ $1$ $apr1$                  crypt(3) with SHA-256, SHA-512 (up to rounds=1000000), MD5
+//	{SSHA} {SSHA256} {SSHA384} {SSHA512}, and unsalted {SHA}…    LDAP
+//	{CRYPT} {PBKDF2-SHA256} {ARGON2} …                           LDAP, with one of the above inside
+//	pbkdf2_sha256$ pbkdf2_sha1$ scrypt$ argon2$ bcrypt$ bcrypt_sha256$    Django
+//
+// Traditional DES crypt, $2x$, and unsalted or salted MD5 are not read.
+//
+// Others hash a password as it was typed; here it is brought into Unicode's NFC first.
+// Both spellings are tried where they differ, so that nobody whose old hash was made of
+// the other one is locked out. That adds no passwords: the two are one text.
+//
+// What a wrong password costs: for somebody without a hash, one of our own; for somebody
+// whose hash is to be replaced, the old one and one of our own, so that a fast old hash
+// gives away no more than a slow one does. A hash that is slower than ours can be told
+// by the clock until its owner has signed in.
 //
 // Which passwords are acceptable is not decided here.
 package password
@@ -18,6 +42,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -30,7 +55,7 @@ var (
 	// ErrFormat says that an encoded hash is of a kind this package does not read.
 	ErrFormat = errors.New("password: unknown hash format")
 	// ErrBounds says that an encoded hash asks for more work than the Hasher does for
-	// anybody.
+	// anybody, or for none to speak of. The text of the error says which parameter.
 	ErrBounds = errors.New("password: hash parameters out of bounds")
 	// ErrTooLong says that a password is longer than [MaxLength].
 	ErrTooLong = errors.New("password: longer than 1024 bytes")
@@ -125,14 +150,14 @@ func (c *Config) validate() error {
 // Hash returns the encoded argon2id hash of a password under a fresh salt. Its errors
 // are [ErrTooLong], [ErrBusy] and ctx's.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	plain, err := normalize(password)
+	plain, err := spellings(password)
 	if err != nil {
 		return "", err
 	}
-	a := argon2id{Params: h.params, salt: make([]byte, saltSize)}
+	a := argon2Hash{Params: h.params, variant: argon2id, salt: make([]byte, saltSize)}
 	rand.Read(a.salt)
 	var key []byte
-	if err := h.run(ctx, a.cost(), func() { key = a.derive(plain, keySize) }); err != nil {
+	if err := h.run(ctx, a.cost(), func() { key = a.derive(plain[0], keySize) }); err != nil {
 		return "", err
 	}
 	a.key = key
@@ -143,8 +168,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 type Result struct {
 	// OK says that the password is the one that was hashed.
 	OK bool
-	// Rehash says that the hash should be replaced by a new one, as its format or its
-	// costs are not those of the Hasher. It is never set without OK. Act on it when the
+	// Rehash says that the hash should be replaced by a new one, as its format, its costs
+	// or the spelling it was made of are not those of the Hasher. It is never set without OK. Act on it when the
 	// whole login has succeeded.
 	Rehash bool
 }
@@ -155,66 +180,86 @@ type Result struct {
 //
 // bcrypt sees the first 72 bytes of a password only, as it does everywhere.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (Result, error) {
-	parsed, err := h.parse(encoded)
+	s, err := h.read(encoded)
 	if err != nil {
 		return Result{}, err
 	}
-	plain, err := normalize(password)
+	plain, err := spellings(password)
 	if err != nil {
 		return Result{}, err
 	}
-	ok, err := h.match(ctx, parsed, plain)
-	return Result{OK: ok, Rehash: ok && !parsed.current(h.params)}, err
+	ours, _ := s.(argon2Hash)
+	outdated := !ours.current(h.params)
+	if outdated {
+		s = replaced{s, h.nobody()}
+	}
+	spelling, err := h.match(ctx, s, plain)
+	if err != nil || spelling < 0 {
+		return Result{}, err
+	}
+	return Result{OK: true, Rehash: outdated || spelling > 0}, nil
 }
 
 // Dummy does the work of a verification and forgets the outcome. Calling it when there
 // is no user, or no hash to verify, makes the answer as slow, and as refusable, as for
 // a user who has one. The errors are those of [Hasher.Verify].
 func (h *Hasher) Dummy(ctx context.Context, password string) error {
-	plain, err := normalize(password)
+	plain, err := spellings(password)
 	if err != nil {
 		return err
 	}
-	nobody := argon2id{Params: h.params, salt: make([]byte, saltSize), key: make([]byte, keySize)}
-	_, err = h.match(ctx, nobody, plain)
+	_, err = h.match(ctx, h.nobody(), plain)
 	return err
+}
+
+// nobody is a hash of ours that no password has.
+func (h *Hasher) nobody() argon2Hash {
+	return argon2Hash{Params: h.params, variant: argon2id, salt: make([]byte, saltSize), key: make([]byte, keySize)}
 }
 
 // Check says whether Verify will accept the encoded hash: [ErrFormat] or [ErrBounds] if
 // not. Importers call it before they store what somebody else made.
 func (h *Hasher) Check(encoded string) error {
-	_, err := h.parse(encoded)
+	_, err := h.read(encoded)
 	return err
 }
 
-// scheme is an encoded hash that was read and whose parameters are within bounds.
-type scheme interface {
-	cost() cost
-	match(plain []byte) bool
-	// current says whether a new hash with these costs would be no different.
-	current(Params) bool
-}
-
-func (h *Hasher) parse(encoded string) (scheme, error) {
-	if b, err := parseBcrypt(encoded); !errors.Is(err, ErrFormat) {
-		return b, err
-	}
-	a, err := parseArgon2id(encoded)
+// read refuses what would never be let through the gate.
+func (h *Hasher) read(encoded string) (scheme, error) {
+	s, err := parse(encoded)
 	if err != nil {
 		return nil, err
 	}
-	if a.cost().bytes > h.gate.limit.bytes {
-		return nil, ErrBounds
+	if need := s.cost().bytes; need > h.gate.limit.bytes {
+		return nil, outOfBounds("needs %d bytes of memory, and the Hasher has %d", need, h.gate.limit.bytes)
 	}
-	return a, nil
+	return s, nil
 }
 
-func (h *Hasher) match(ctx context.Context, s scheme, plain []byte) (bool, error) {
-	var ok bool
-	if err := h.run(ctx, s.cost(), func() { ok = s.match(plain) }); err != nil {
-		return false, err
+// match returns which spelling of the password is the one that was hashed, -1 for none.
+func (h *Hasher) match(ctx context.Context, s scheme, plain [][]byte) (spelling int, err error) {
+	spelling = -1
+	err = h.run(ctx, s.cost(), func() { spelling = slices.IndexFunc(plain, s.match) })
+	if err != nil {
+		return -1, err
 	}
-	return ok, nil
+	return spelling, nil
+}
+
+// replaced is a hash that is not, or no longer, as ours are. A wrong password costs one of ours besides, in the same
+// pass through the gate: a second one could be refused, and the refusal would tell that the password was wrong, uncounted.
+type replaced struct {
+	scheme
+	nobody argon2Hash
+}
+
+func (r replaced) cost() cost {
+	old, ours := r.scheme.cost(), r.nobody.Params.cost()
+	return cost{bytes: max(old.bytes, ours.bytes), threads: max(old.threads, ours.threads)}
+}
+
+func (r replaced) match(plain []byte) bool {
+	return r.scheme.match(plain) || r.nobody.match(plain)
 }
 
 // run takes a permit and does the work in a goroutine of its own, to which the permit
@@ -239,11 +284,16 @@ func (h *Hasher) run(ctx context.Context, c cost, work func()) error {
 	}
 }
 
-// normalize returns what is hashed: the password in NFC, so that the same characters
-// typed on another system are the same password (NIST SP 800-63B-4 §3.1.1.2).
-func normalize(password string) ([]byte, error) {
+// spellings returns the bytes that a password may have been hashed as. The first is what we hash: NFC, so that the same
+// characters typed on another system are the same password (NIST SP 800-63B-4 §3.1.1.2). The other, where it differs, is
+// the password as it was typed, for hashes that were made elsewhere.
+func spellings(password string) ([][]byte, error) {
 	if len(password) > MaxLength {
 		return nil, ErrTooLong
 	}
-	return norm.NFC.Bytes([]byte(password)), nil
+	typed := []byte(password)
+	if norm.NFC.IsNormal(typed) {
+		return [][]byte{typed}, nil
+	}
+	return [][]byte{norm.NFC.Bytes(typed), typed}, nil
 }

@@ -49,9 +49,6 @@ const (
 
 	saltSize = 16
 	keySize  = 32
-
-	// maxEncoded is longer than any string whose parts are within bounds.
-	maxEncoded = 256
 )
 
 func (p Params) check() error {
@@ -76,47 +73,53 @@ func (p Params) cost() cost {
 	return cost{bytes: int64(p.Memory) << 10, threads: int(p.Threads)}
 }
 
-// argon2id is one hash. Its string is
+// argon2Hash is one hash. Its string is
 //
 //	$argon2id$v=19$m=19456,t=2,p=1$salt$key
 //
 // with both values in base64 without padding: the PHC string format, in the one
-// spelling that the reference implementation writes.
-type argon2id struct {
+// spelling that the reference implementation writes. argon2i is read, never written.
+type argon2Hash struct {
 	Params
+	variant   string // argon2id or argon2i
 	salt, key []byte
 }
 
+const (
+	argon2id = "argon2id"
+	argon2i  = "argon2i"
+)
+
 var argon2Base64 = base64.RawStdEncoding.Strict()
 
-func (a argon2id) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.Memory, a.Time, a.Threads,
+func (a argon2Hash) String() string {
+	return fmt.Sprintf("$%s$v=%d$m=%d,t=%d,p=%d$%s$%s", a.variant, argon2.Version, a.Memory, a.Time, a.Threads,
 		argon2Base64.EncodeToString(a.salt), argon2Base64.EncodeToString(a.key))
 }
 
-// parseArgon2id refuses any string that [argon2id.String] does not write: a spelling
+// parseArgon2 refuses any string that [argon2Hash.String] does not write: a spelling
 // of its own could be compared, stored or bounded differently elsewhere.
-func parseArgon2id(encoded string) (argon2id, error) {
-	if len(encoded) > maxEncoded {
-		return argon2id{}, ErrFormat
-	}
+func parseArgon2(encoded string) (argon2Hash, error) {
 	part := strings.Split(encoded, "$")
 	if len(part) != 6 {
-		return argon2id{}, ErrFormat
+		return argon2Hash{}, ErrFormat
 	}
 	salt, errSalt := argon2Base64.DecodeString(part[4])
 	key, errKey := argon2Base64.DecodeString(part[5])
 	if errSalt != nil || errKey != nil || len(salt) < minSaltSize || len(salt) > maxSaltSize ||
 		len(key) < minKeySize || len(key) > maxKeySize {
-		return argon2id{}, ErrFormat
+		return argon2Hash{}, ErrFormat
 	}
 	params, err := parseParams(part[3])
 	if err != nil {
-		return argon2id{}, err
+		return argon2Hash{}, err
 	}
-	a := argon2id{Params: params, salt: salt, key: key}
+	a := argon2Hash{Params: params, variant: argon2id, salt: salt, key: key}
+	if part[1] == argon2i {
+		a.variant = argon2i
+	}
 	if a.String() != encoded {
-		return argon2id{}, ErrFormat
+		return argon2Hash{}, ErrFormat
 	}
 	return a, nil
 }
@@ -133,7 +136,7 @@ func parseParams(s string) (Params, error) {
 		digits, ok := strings.CutPrefix(field[i], name)
 		n, err := strconv.ParseUint(digits, 10, 32)
 		if errors.Is(err, strconv.ErrRange) {
-			return Params{}, ErrBounds
+			return Params{}, outOfBounds("%q of argon2 over 32 bits", name)
 		}
 		if !ok || err != nil {
 			return Params{}, ErrFormat
@@ -141,23 +144,27 @@ func parseParams(s string) (Params, error) {
 		value[i] = uint32(n)
 	}
 	if value[2] > maxThreads {
-		return Params{}, ErrBounds
+		return Params{}, outOfBounds("argon2: Threads over %d", maxThreads)
 	}
 	p := Params{Memory: value[0], Time: value[1], Threads: uint8(value[2])}
-	if p.check() != nil {
-		return Params{}, ErrBounds
+	if err := p.check(); err != nil {
+		return Params{}, outOfBounds("argon2: %v", err)
 	}
 	return p, nil
 }
 
-func (a argon2id) derive(plain []byte, size int) []byte {
+func (a argon2Hash) derive(plain []byte, size int) []byte {
+	if a.variant == argon2i {
+		return argon2.Key(plain, a.salt, a.Time, a.Memory, a.Threads, uint32(size))
+	}
 	return argon2.IDKey(plain, a.salt, a.Time, a.Memory, a.Threads, uint32(size))
 }
 
-func (a argon2id) match(plain []byte) bool {
+func (a argon2Hash) match(plain []byte) bool {
 	return subtle.ConstantTimeCompare(a.derive(plain, len(a.key)), a.key) == 1
 }
 
-func (a argon2id) current(p Params) bool {
-	return a.Params == p && len(a.salt) >= saltSize && len(a.key) >= keySize
+// current says whether a new hash with these costs would be no different.
+func (a argon2Hash) current(p Params) bool {
+	return a.variant == argon2id && a.Params == p && len(a.salt) >= saltSize && len(a.key) >= keySize
 }
