@@ -23,9 +23,13 @@ type Driver struct {
 	version int64 // of the last write, whatever it wrote, so that none is ever used twice
 	tables  map[string]*table
 	expiry  index
+	since   time.Time // of the first step
 }
 
-var _ store.Driver = (*Driver)(nil)
+var (
+	_ store.Driver = (*Driver)(nil)
+	_ store.Lossy  = (*Driver)(nil)
+)
 
 // New returns an empty store.
 func New() *Driver { return new(Driver) }
@@ -75,6 +79,7 @@ func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]s
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.begin(now)
 	s := step{driver: d, now: now}
 	results := make([]store.Result, len(ops))
 	for i, op := range ops {
@@ -87,6 +92,27 @@ func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]s
 		results[i] = result
 	}
 	return results, nil
+}
+
+// Since implements store.Lossy: the memory of a process goes back to the first step, as an earlier process may have had
+// another.
+func (d *Driver) Since(ctx context.Context, now time.Time, kind store.Kind, _, _ string) (time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
+	if err := store.ValidateKind(kind); err != nil {
+		return time.Time{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin(now)
+	return d.since, nil
+}
+
+func (d *Driver) begin(now time.Time) {
+	if d.since.IsZero() {
+		d.since = micro(now)
+	}
 }
 
 // Purge implements store.Driver.

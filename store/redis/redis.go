@@ -15,7 +15,7 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
-// Store implements store.Ephemeral and store.Lossy. It is made by New and safe for concurrent use.
+// Store implements store.Ephemeral, store.Lossy and store.Readier. It is made by New and safe for concurrent use.
 //
 // An ended context is noticed before a call is sent and while it waits for a connection; a deadline also cuts short the
 // wait for the answer, which Config.Timeout bounds in any case.
@@ -31,6 +31,7 @@ type Store struct {
 var (
 	_ store.Ephemeral = (*Store)(nil)
 	_ store.Lossy     = (*Store)(nil)
+	_ store.Readier   = (*Store)(nil)
 )
 
 // New checks the configuration and returns a Store, or an error that names every problem. It does no I/O: a server that
@@ -172,7 +173,7 @@ func (s *Store) generation(ctx context.Context, now time.Time, part uint32) (tim
 	return parseStamp(answer)
 }
 
-// Ready reports whether the server answers, can be written, and keeps what it is given: a maxmemory-policy other than
+// Ready implements store.Readier: whether the server answers, can be written, and keeps what it is given: a maxmemory-policy other than
 // noeviction lets it throw records away. It begins the generations that Since tells of, so that the first proofs after
 // a start are not refused; call it as the readiness probe does, now and then.
 func (s *Store) Ready(ctx context.Context, now time.Time) error {

@@ -249,3 +249,19 @@ func (e *faultyEphemeral) Get(ctx context.Context, now time.Time, kind store.Kin
 func (e *faultyEphemeral) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
 	return e.faulty.apply(ctx, e.ephemeral, now, ops)
 }
+
+// Since implements store.Lossy as the store itself does; one that forgets nothing says so. It is neither counted nor failed.
+func (e *faultyEphemeral) Since(ctx context.Context, now time.Time, kind store.Kind, org, id string) (time.Time, error) {
+	if lossy, ok := e.ephemeral.(store.Lossy); ok {
+		return lossy.Since(ctx, now, kind, org, id)
+	}
+	return time.Time{}, nil
+}
+
+// Ready implements store.Readier as the store itself does, if it does. It is neither counted nor failed.
+func (e *faultyEphemeral) Ready(ctx context.Context, now time.Time) error {
+	if r, ok := e.ephemeral.(store.Readier); ok {
+		return r.Ready(ctx, now)
+	}
+	return nil
+}
