@@ -27,8 +27,8 @@ type Lossy interface {
 //
 // Asked first, it would say nothing about a loss between the two.
 func (db *DB) Since(ctx context.Context, kind Kind, ref Ref) (time.Time, error) {
-	lossy, ok := db.place(kind).(Lossy)
-	if !ok || db.config.Ephemeral == nil {
+	lossy, ok := db.config.Ephemeral.(Lossy)
+	if !ok || !kind.Ephemeral {
 		return time.Time{}, nil
 	}
 	return lossy.Since(ctx, db.Now(), kind, ref.Org, ref.ID)
