@@ -28,6 +28,9 @@ type Config struct {
 
 	// Users is where people live; directorytest proves one of the host's own. Nil keeps them in Store.
 	Users directory.Users
+	// UserStores are, in the place of Users, several such places side by side, in the order in which a name is looked for; see
+	// directory.Config.
+	UserStores []directory.UserStore
 	// SigningKeys signs tokens, with a key for each of oidc.Algorithms. Nil keeps keys in Store, sealed, and rotates them.
 	SigningKeys oidc.Keys
 	// Claims says what is true of a person. Nil is oidc.DirectoryClaims.
@@ -46,8 +49,8 @@ type Config struct {
 	Throttle directory.ThrottlePolicy
 	Password directory.PasswordPolicy
 	Branding directory.Branding
-	// PasswordCost is what hashing a password costs; the zero value is the default, and less is for tests. Ignored with
-	// Users.
+	// PasswordCost is what hashing a password costs; the zero value is the default, and less is for tests. Ignored
+	// where nobody lives in Store.
 	PasswordCost PasswordCost
 
 	// Login is what signing in asks for. Nil is flow.DefaultPlan: a password, and a second factor from those who have one and

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/store"
@@ -18,6 +17,10 @@ type Config struct {
 	DB *store.DB
 	// Users is where people live. Nil keeps them in the DB.
 	Users Users
+	// UserStores are, in the place of Users, several stores side by side. A login may say which it means, as in "crm/ann";
+	// without that it is whoever the first store in this order has under that name. No store is asked less for a name it
+	// does not have. People of a store that does not answer cannot sign in until it does; everybody else can.
+	UserStores []UserStore
 	// Hasher hashes the passwords of people in the DB. Nil is one with the default costs; others are signet.Config's to
 	// choose.
 	Hasher *password.Hasher
@@ -36,6 +39,8 @@ type Config struct {
 
 // Directory is the services over one store. It is safe for concurrent use.
 type Directory struct {
+	// Users is where people live. With Config.UserStores it is all of them as one: an id has the store's name in front,
+	// but for the default store.
 	Users         Users
 	Subjects      *Subjects
 	Groups        *Groups
@@ -51,6 +56,7 @@ type Directory struct {
 	Throttle      *Throttle
 
 	db      *store.DB
+	stores  *userStores // nil with one
 	loginBy []IdentifierName
 }
 
@@ -72,12 +78,10 @@ func New(config Config) (*Directory, error) {
 		return nil, fmt.Errorf("directory: Config: %w", err)
 	}
 	d.Credentials = newCredentials(config.DB)
-	if d.Users = config.Users; d.Users == nil {
-		if d.Users, err = newDefaultUsers(config, d.Credentials); err != nil {
-			return nil, err
-		}
+	if err := d.openUsers(config); err != nil {
+		return nil, err
 	}
-	d.Subjects = newSubjects(config.DB, d.Users)
+	d.Subjects = newSubjects(config.DB, d.Users, d.capabilitiesAt)
 	d.Applications = newApplications(config.DB)
 	d.Sessions = newSessions(config.DB, d.Subjects, d.Settings, config.Logger)
 	d.Participants = newParticipants(config.DB)
@@ -89,13 +93,64 @@ func New(config Config) (*Directory, error) {
 	return d, nil
 }
 
+// openUsers finds or makes the user stores.
+func (d *Directory) openUsers(config Config) (err error) {
+	config.LoginBy = d.loginBy
+	open := func() (Users, error) { return newDefaultUsers(config, d.Credentials) }
+	switch {
+	case len(config.UserStores) > 0:
+		d.stores, err = newUserStores(config, open)
+		d.Users = d.stores
+	case config.Users != nil:
+		d.Users = config.Users
+	default:
+		d.Users, err = open()
+	}
+	return err
+}
+
+// Capabilities tells what can be done to a user, which is up to the store that holds them, or would receive them.
+func (d *Directory) Capabilities(u *User) Capabilities {
+	if d.stores == nil {
+		return d.Users.Capabilities()
+	}
+	m, _ := d.stores.origin(u.ID)
+	if u.ID == "" {
+		m, _ = d.stores.receiver(u)
+	}
+	if m == nil {
+		return Capabilities{}
+	}
+	return m.can
+}
+
+// capabilitiesAt tells what the store that a Subject names can do; the zero value for one that is not there.
+func (d *Directory) capabilitiesAt(name string) Capabilities {
+	c := d.Users.Capabilities()
+	if d.stores != nil {
+		c = Capabilities{}
+		if m := d.stores.of(name); m != nil {
+			c = m.can
+		}
+	}
+	if c.Name != name {
+		return Capabilities{}
+	}
+	return c
+}
+
 // CreateUser adds a person: the User, the Subject, the password unless it is "", and the event "user.created", in one
-// step when the user store is in the DB. The organization is u.Org. Errors: *InvalidError, *TakenError, ErrReadOnly.
+// step when the user store is in the DB. The organization is u.Org. Of several stores u.Store says which; a name that means
+// somebody in another is taken, and while that one does not answer nobody is added. Errors: *InvalidError, *TakenError,
+// ErrReadOnly.
 func (d *Directory) CreateUser(ctx context.Context, u *User, password string) error {
 	if err := d.mayWrite(ctx, u); err != nil {
 		return err
 	}
 	if password != "" {
+		if !d.Capabilities(u).SetPassword {
+			return d.readOnly(u)
+		}
 		if err := d.CheckPassword(ctx, u, password); err != nil {
 			return err
 		}
@@ -113,7 +168,7 @@ func (d *Directory) CreateUser(ctx context.Context, u *User, password string) er
 			return err
 		}
 	}
-	b.Event(store.Event{Meta: store.Meta{Org: u.Org}, Type: "user.created", Subject: s.ID})
+	b.Event(s.event("user.created"))
 	return taken(b.Apply(ctx))
 }
 
@@ -134,10 +189,10 @@ func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {
 	if err := d.Users.Replace(ctx, b, u); err != nil {
 		return err
 	}
-	if d.Users.Capabilities().InBatch && s.follow(b, u.Disabled) {
+	if d.Capabilities(u).InBatch && s.follow(b, u.Disabled) {
 		d.Subjects.all.Replace(b, s)
 	}
-	b.Event(store.Event{Meta: store.Meta{Org: u.Org}, Type: "user.updated", Subject: s.ID})
+	b.Event(s.event("user.updated"))
 	return taken(b.Apply(ctx))
 }
 
@@ -145,8 +200,8 @@ func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {
 // every chain that hangs on it. The event is "user.deleted". What remains when the second half fails is harmless: it
 // refers to a Subject that has ended.
 func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
-	if !d.Users.Capabilities().Write {
-		return ErrReadOnly
+	if !d.Capabilities(u).Write {
+		return d.readOnly(u)
 	}
 	s, err := d.SubjectOf(ctx, u)
 	if err != nil {
@@ -162,7 +217,7 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 	s.Status = Ended
 	s.Epoch++
 	d.Subjects.all.Replace(b, s)
-	b.Event(store.Event{Meta: store.Meta{Org: u.Org}, Type: "user.deleted", Subject: s.ID})
+	b.Event(s.event("user.deleted"))
 	if err := b.Apply(ctx); err != nil {
 		return err
 	}
@@ -178,8 +233,8 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 // Errors: *InvalidError for a password that the policy refuses, ErrReadOnly, ErrEnded, and *store.Conflict when the
 // Subject, the password or keep has changed meanwhile.
 func (d *Directory) SetPassword(ctx context.Context, u *User, password string, keep *Session) error {
-	if !d.Users.Capabilities().SetPassword {
-		return ErrReadOnly
+	if !d.Capabilities(u).SetPassword {
+		return d.readOnly(u)
 	}
 	if err := d.CheckPassword(ctx, u, password); err != nil {
 		return err
@@ -202,33 +257,20 @@ func (d *Directory) SetPassword(ctx context.Context, u *User, password string, k
 		except, keep.SubjectEpoch = keep.ID, s.Epoch
 		d.Sessions.all.Replace(b, keep)
 	}
-	b.Event(store.Event{Meta: store.Meta{Org: u.Org}, Type: "password.changed", Subject: s.ID})
+	b.Event(s.event("password.changed"))
 	if err := b.Apply(ctx); err != nil {
 		return err
 	}
 	return d.Sessions.EndAllOf(ctx, s.Ref(), except, "password.changed")
 }
 
-// FindUser returns the user whom a login names, as Config.LoginBy says, or store.ErrNotFound. It asks the same questions
-// of the store for a name that exists as for one that does not.
+// FindUser returns the user whom a login names, as Config.LoginBy and Config.UserStores say, or store.ErrNotFound. It asks
+// the same questions of the stores for a name that exists as for one that does not.
 func (d *Directory) FindUser(ctx context.Context, org, login string) (*User, error) {
-	var found *User
-	for _, name := range d.loginBy {
-		if name == ByEmail && !strings.Contains(login, "@") {
-			continue
-		}
-		u, err := d.Users.Find(ctx, org, Identifier{Name: name, Value: login})
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		if err == nil && found == nil {
-			found = u
-		}
+	if d.stores != nil {
+		return d.stores.resolve(ctx, org, login, d.loginBy)
 	}
-	if found == nil {
-		return nil, store.ErrNotFound
-	}
-	return found, nil
+	return lookup(ctx, d.Users, org, login, d.loginBy)
 }
 
 // SubjectOf returns the Subject of a user, and makes it at the first contact.
@@ -250,23 +292,42 @@ func (d *Directory) SubjectOf(ctx context.Context, u *User) (*Subject, error) {
 
 // SubjectRef returns the reference to the Subject of a user, whether or not there has been a contact. It reads nothing.
 func (d *Directory) SubjectRef(u *User) store.Ref {
-	if name := d.Users.Capabilities().Name; name != "" {
-		return store.Ref{Org: u.Org, ID: foreignID(name, u.ID)}
+	if name, external := d.origin(u); name != "" {
+		return store.Ref{Org: u.Org, ID: foreignID(name, external)}
 	}
 	return u.Ref()
 }
 
-// UserOf returns the user behind a Subject, or store.ErrNotFound.
+// origin returns what a Subject calls the store of a user, and the user's id there.
+func (d *Directory) origin(u *User) (name, external string) {
+	if d.stores == nil {
+		return d.Users.Capabilities().Name, u.ID
+	}
+	m, external := d.stores.origin(u.ID)
+	if m == nil {
+		return "", u.ID
+	}
+	return m.can.Name, external
+}
+
+// UserOf returns the user behind a Subject, or store.ErrNotFound. That the store is not there any more is another error.
 func (d *Directory) UserOf(ctx context.Context, s *Subject) (*User, error) {
-	if name := d.Users.Capabilities().Name; s.Store != name {
+	id := s.ExternalID
+	if d.stores != nil {
+		m := d.stores.of(s.Store)
+		if m == nil {
+			return nil, fmt.Errorf("directory: the subject lives in user store %q, which is not there", s.Store)
+		}
+		id = m.id(id)
+	} else if name := d.Users.Capabilities().Name; s.Store != name {
 		return nil, fmt.Errorf("directory: the subject lives in user store %q, not in %q", s.Store, name)
 	}
-	return d.Users.Find(ctx, s.Org, Identifier{Name: ByID, Value: s.ExternalID})
+	return d.Users.Find(ctx, s.Org, Identifier{Name: ByID, Value: id})
 }
 
 // firstSubject makes the Subject of a user who is being created: in the same step where that is possible.
 func (d *Directory) firstSubject(ctx context.Context, b *store.Batch, u *User) (*Subject, error) {
-	if !d.Users.Capabilities().InBatch {
+	if !d.Capabilities(u).InBatch {
 		return d.SubjectOf(ctx, u)
 	}
 	s := d.newSubject(u)
@@ -276,11 +337,9 @@ func (d *Directory) firstSubject(ctx context.Context, b *store.Batch, u *User) (
 
 func (d *Directory) newSubject(u *User) *Subject {
 	ref := d.SubjectRef(u)
-	s := &Subject{
-		Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Kind: Person, Status: Active,
-		Store: d.Users.Capabilities().Name, ExternalID: u.ID,
-	}
-	if u.Disabled && d.Users.Capabilities().InBatch {
+	s := &Subject{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Kind: Person, Status: Active}
+	s.Store, s.ExternalID = d.origin(u)
+	if u.Disabled && d.Capabilities(u).InBatch {
 		s.Status = Disabled
 	}
 	return s
@@ -291,10 +350,23 @@ func (d *Directory) mayWrite(ctx context.Context, u *User) error {
 	if err := d.Organizations.check(u.Org); err != nil {
 		return err
 	}
-	if !d.Users.Capabilities().Write {
-		return ErrReadOnly
+	if d.stores != nil && u.ID == "" {
+		if _, err := d.stores.receiver(u); err != nil {
+			return err
+		}
+	}
+	if !d.Capabilities(u).Write {
+		return d.readOnly(u)
 	}
 	return u.Validate()
+}
+
+// readOnly is ErrReadOnly, with the store's name where there are several.
+func (d *Directory) readOnly(u *User) error {
+	if name := d.Capabilities(u).Name; d.stores != nil && name != "" {
+		return d.stores.of(name).readOnly()
+	}
+	return ErrReadOnly
 }
 
 // taken turns the Conflict over a unique name into a *TakenError.

@@ -25,20 +25,31 @@
 //
 // # People may live elsewhere
 //
-// Users is the interface behind which people live: the default store in the DB, or the host's own table. Subject is what
-// everything else refers to, wherever the person is kept; directorytest proves an implementation of Users.
+// Users is the interface behind which people live: the default store in the DB, a directory server, the host's own table.
+// Subject is what everything else refers to, wherever the person is kept; directorytest proves an implementation of Users.
+//
+// Several stores stand side by side (Config.UserStores):
+//
+//	dir, err := directory.New(directory.Config{DB: db, UserStores: []directory.UserStore{
+//		{Users: customers},            // people who were there before; their names go first
+//		{Users: nil, Registers: true}, // the DB, for everybody new
+//	}})
+//
+// A login without a store in front belongs to the first store that knows it. New people get no name, and no e-mail
+// address, that means somebody in another store.
 //
 // # Events
 //
-// Each is written in the step that makes it true (store.Batch.Event): user.created, user.updated, user.deleted,
-// password.changed, subject.disabled, subject.enabled, subject.revoked, session.started, session.ended, credential.added,
-// credential.removed, account.locked, account.unlocked, application.created, application.updated, application.disabled,
-// application.enabled, application.revoked, application.deleted, group.created, group.updated, group.deleted,
-// group.member_added, group.member_removed, role.created, role.updated, role.deleted, role.assigned, role.unassigned,
-// setting.changed. Revoking or disabling a Subject or an Application ends what hangs on it without an event for each
-// Session; a consumer that must tell others reads Sessions and Participants.
+// Each is written in the step that makes it true (store.Batch.Event); those about people name their user store:
+// user.created, user.updated, user.deleted, password.changed, subject.disabled, subject.enabled, subject.revoked,
+// session.started, session.ended, credential.added, credential.removed, account.locked, account.unlocked,
+// application.created, application.updated, application.disabled, application.enabled, application.revoked,
+// application.deleted, group.created, group.updated, group.deleted, group.member_added, group.member_removed,
+// role.created, role.updated, role.deleted, role.assigned, role.unassigned, setting.changed. Revoking or disabling a
+// Subject or an Application ends what hangs on it without an event for each Session; a consumer that must tell others
+// reads Sessions and Participants.
 //
 // # Not implemented
 //
-// Organizations below the root, several user stores side by side, API resources, import of password hashes.
+// Organizations below the root, API resources, import of password hashes.
 package directory

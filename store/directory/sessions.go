@@ -109,7 +109,7 @@ func (s *Sessions) Begin(ctx context.Context, b *store.Batch, n NewSession) (*Se
 	}
 	s.subjects.all.Check(b, n.Subject)
 	s.all.Insert(b, session)
-	b.Event(session.event("session.started", "address", session.Address))
+	b.Event(session.event("session.started", "address", session.Address, "store", n.Subject.storeName()))
 	return session, cookieValue(session.ID, key), nil
 }
 

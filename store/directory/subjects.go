@@ -25,10 +25,11 @@ type Subjects struct {
 	db    *store.DB
 	all   *store.Collection[Subject]
 	users Users
+	can   func(storeName string) Capabilities
 }
 
-func newSubjects(db *store.DB, users Users) *Subjects {
-	return &Subjects{db: db, all: store.NewCollection(db, subjectType), users: users}
+func newSubjects(db *store.DB, users Users, can func(storeName string) Capabilities) *Subjects {
+	return &Subjects{db: db, all: store.NewCollection(db, subjectType), users: users, can: can}
 }
 
 // Kind is the kind of the records, for a Check on one.
@@ -71,7 +72,7 @@ func (s *Subjects) able(ctx context.Context, ref store.Ref, disabled bool) error
 
 // mirror writes into the user, where that can be done in the same step, what the subject's status has become.
 func (s *Subjects) mirror(ctx context.Context, b *store.Batch, subject *Subject, disabled bool) error {
-	if c := s.users.Capabilities(); !c.InBatch || !c.Write || c.Name != subject.Store {
+	if c := s.can(subject.Store); !c.InBatch || !c.Write {
 		return nil
 	}
 	u, err := s.users.Find(ctx, subject.Org, Identifier{Name: ByID, Value: subject.ExternalID})
@@ -92,10 +93,10 @@ func (s *Subject) follow(b *store.Batch, disabled bool) bool {
 	case disabled && s.Status == Active:
 		s.Status = Disabled
 		s.Epoch++
-		b.Event(store.Event{Meta: store.Meta{Org: s.Org}, Type: "subject.disabled", Subject: s.ID})
+		b.Event(s.event("subject.disabled"))
 	case !disabled && s.Status == Disabled:
 		s.Status = Active
-		b.Event(store.Event{Meta: store.Meta{Org: s.Org}, Type: "subject.enabled", Subject: s.ID})
+		b.Event(s.event("subject.enabled"))
 	default:
 		return false
 	}
@@ -104,7 +105,20 @@ func (s *Subject) follow(b *store.Batch, disabled bool) bool {
 
 func (s *Subject) revoke(b *store.Batch) {
 	s.Epoch++
-	b.Event(store.Event{Meta: store.Meta{Org: s.Org}, Type: "subject.revoked", Subject: s.ID})
+	b.Event(s.event("subject.revoked"))
+}
+
+// event is an Event about the person, with the name of the user store they are in.
+func (s *Subject) event(kind string) store.Event {
+	return store.Event{Meta: store.Meta{Org: s.Org}, Type: kind, Subject: s.ID, Data: details("store", s.storeName())}
+}
+
+// storeName is what people call the user store.
+func (s *Subject) storeName() string {
+	if s.Store == "" {
+		return DefaultStore
+	}
+	return s.Store
 }
 
 // foreignID is the id of the subject for a person in a foreign store: a UUID made of the names (RFC 9562 §5.5), so that

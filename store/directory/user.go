@@ -11,6 +11,9 @@ import (
 // Attributes for the rest. In the default store Meta.ID is the Subject's id.
 type User struct {
 	store.Meta
+	// Store names the user store that holds the person, where there are several (Config.UserStores): DefaultStore for the
+	// one in the DB. It never changes. A new person goes to the store it names, or, with "", to the one that registers.
+	Store string `json:"-"`
 	// Username is required: 1 to 256 characters without blanks at the ends. It is compared without regard to case, in
 	// Unicode's NFC form, and unique in the organization.
 	Username      string   `json:"username"`
@@ -37,6 +40,8 @@ type User struct {
 	Disabled bool      `json:"disabled,omitempty"`
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
+
+	bound *binding // to be written when the person proves their password
 }
 
 // Address is the address claim of OpenID Connect Core §5.1.1.
@@ -70,7 +75,8 @@ const (
 
 // Users is where people live. The default keeps them in the DB; a host implements it over its own table, and
 // directorytest.Run proves it. All methods are safe for concurrent use. A store that cannot be reached returns an error
-// that is not ErrNotFound.
+// that is not ErrNotFound. Where several stores stand side by side each has its time (UserStore.Timeout): a method returns
+// soon after its context is done, since the others' people wait for it.
 //
 // The writing methods take the batch that carries the Subject and the events of the change. A store in the DB adds its
 // own operations and lets the caller apply it; a foreign store makes its own write first, and the caller applies the
@@ -99,7 +105,7 @@ type Users interface {
 
 // Capabilities is what a user store can do. What it cannot do it answers with ErrReadOnly.
 type Capabilities struct {
-	// Name is the store's name in Subject.Store; "" for the default store.
+	// Name is the store's name in Subject.Store; "" for the default store. It never changes: ids of Subjects are made of it.
 	Name string
 	// Write says that Create, Replace and Delete work; SetPassword that SetPassword does.
 	Write       bool
