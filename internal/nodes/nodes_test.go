@@ -1,119 +1,33 @@
 package nodes_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
-	"github.com/signet-idp/signet/store"
-	"github.com/signet-idp/signet/store/sqlstore"
-	"github.com/signet-idp/signet/store/sqlstore/sqlite"
 )
 
-// A process that is started with these in its environment is a node, and no test.
-const (
-	folderVariable = "SIGNET_NODE_FOLDER"
-	issuerVariable = "SIGNET_NODE_ISSUER"
-)
-
-func TestMain(m *testing.M) {
-	if folder := os.Getenv(folderVariable); folder != "" {
-		if err := serveNode(folder, os.Getenv(issuerVariable)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// serveNode serves until its standard input is closed, which also happens when the test dies.
-func serveNode(folder, issuer string) error {
-	driver, ring, err := openFolder(context.Background(), folder)
-	if err != nil {
-		return err
-	}
-	provider, err := signet.New(signet.Config{Issuer: issuer, Store: driver, Keys: ring})
-	if err != nil {
-		return err
-	}
-	server := httptest.NewServer(provider)
-	fmt.Println(server.URL)
-	_, err = io.Copy(io.Discard, os.Stdin)
-	server.Close()
-	return errors.Join(err, provider.Close())
-}
-
-func openFolder(ctx context.Context, folder string) (*sqlstore.Driver, *store.KeyRing, error) {
-	ring, err := store.OpenKeyFile(filepath.Join(folder, "keys"))
-	if err != nil {
-		return nil, nil, err
-	}
-	driver, err := sqlite.Open(ctx, filepath.Join(folder, "db"), sqlite.Config{BusyTimeout: 30 * time.Second})
-	return driver, ring, err
-}
-
-// startNode starts a node in a process of its own and returns its URL.
-func startNode(t *testing.T, folder, issuer string) string {
+// newPair returns a provider in this process and the URL of its twin in another, over one store.
+func newPair(t *testing.T, p place) (*idptest.Server, string) {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	node := exec.CommandContext(t.Context(), program)
-	node.Env = append(os.Environ(), folderVariable+"="+folder, issuerVariable+"="+issuer)
-	node.Stderr = os.Stderr
-	in, errIn := node.StdinPipe()
-	out, errOut := node.StdoutPipe()
-	if err := errors.Join(errIn, errOut, node.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		_ = node.Wait() // killed at the end of the test's context, if it has not ended by then
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the node did not start: %v", err)
-	}
-	return strings.TrimSpace(line)
-}
-
-// newPair returns a provider in this process and the URL of its twin in another, over one SQLite file.
-func newPair(t *testing.T) (*idptest.Server, string) {
-	t.Helper()
-	folder := t.TempDir()
-	driver, ring, err := openFolder(t.Context(), folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = driver.Close() })
-	here := idptest.New(t, func(c *signet.Config) {
-		c.Store, c.Keys, c.SigningKeys, c.Now = driver, ring, nil, time.Now
-	})
-	return here, startNode(t, folder, here.URL)
+	h := p.furnish(t)
+	here := h.serveHere(t)
+	return here, h.startNode(t, here.URL).url
 }
 
 // answer is what a node says to a token request.
 type answer struct {
-	status                           int
-	AccessToken, RefreshToken, Error string
-	Active                           bool
+	status       int
+	retryAfter   string
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+	Error        string `json:"error"`
+	Active       bool   `json:"active"`
 }
 
 // post sends a form to a path of a node as the application.
@@ -132,16 +46,11 @@ func post(t *testing.T, node, path string, app *idptest.App, form url.Values) an
 		return answer{}
 	}
 	defer response.Body.Close()
-	var body struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-		Error        string `json:"error"`
-		Active       bool   `json:"active"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+	got := answer{status: response.StatusCode}
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
 		t.Error(err)
 	}
-	return answer{response.StatusCode, body.AccessToken, body.RefreshToken, body.Error, body.Active}
+	return got
 }
 
 // everywhere asks all nodes at the same instant.
@@ -164,14 +73,15 @@ func everywhere(nodes []string, ask func(node string) answer) []answer {
 }
 
 // Attack class: two nodes that start on an empty database make two sets of keys.
-func TestKeysAreMadeOnce(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
+func TestKeysAreMadeOnce(t *testing.T) { everyPlace(t, keysAreMadeOnce) }
+
+func keysAreMadeOnce(t *testing.T, p place) {
+	h := p.furnish(t)
 	const issuer = "https://id.example.com"
 	nodes := make([]string, 4)
 	var starting sync.WaitGroup
 	for i := range nodes {
-		starting.Go(func() { nodes[i] = startNode(t, folder, issuer) })
+		starting.Go(func() { nodes[i] = h.startNode(t, issuer).url })
 	}
 	starting.Wait()
 	if t.Failed() {
@@ -215,9 +125,10 @@ func fetch(t *testing.T, address string) string {
 
 // RFC 6749 §4.1.2, RFC 9700 §4.2.4: a code that arrives at two nodes at the same instant is redeemed by one of them at the
 // most, and what that one issued is revoked.
-func TestCodeAtTwoNodesAtOnce(t *testing.T) {
-	t.Parallel()
-	here, there := newPair(t)
+func TestCodeAtTwoNodesAtOnce(t *testing.T) { everyPlace(t, codeAtTwoNodesAtOnce) }
+
+func codeAtTwoNodesAtOnce(t *testing.T, p place) {
+	here, there := newPair(t, p)
 	ann, app := here.User("ann"), here.App("http://127.0.0.1/callback")
 	const rounds = 10
 	for round := range rounds {
@@ -252,9 +163,10 @@ func TestCodeAtTwoNodesAtOnce(t *testing.T) {
 }
 
 // Refresh TOCTOU: one refresh token at two nodes at the same instant yields one successor, and no second live branch.
-func TestRefreshAtTwoNodesAtOnce(t *testing.T) {
-	t.Parallel()
-	here, there := newPair(t)
+func TestRefreshAtTwoNodesAtOnce(t *testing.T) { everyPlace(t, refreshAtTwoNodesAtOnce) }
+
+func refreshAtTwoNodesAtOnce(t *testing.T, p place) {
+	here, there := newPair(t, p)
 	app := here.App("http://127.0.0.1/callback")
 	refresh := here.SignIn(here.User("ann"), app).RefreshToken
 	const rounds = 10
@@ -272,9 +184,10 @@ func TestRefreshAtTwoNodesAtOnce(t *testing.T) {
 }
 
 // Revoking is seen by every node at once, because nothing of the chain is remembered.
-func TestRevocationIsSeenElsewhere(t *testing.T) {
-	t.Parallel()
-	here, there := newPair(t)
+func TestRevocationIsSeenElsewhere(t *testing.T) { everyPlace(t, revocationIsSeenElsewhere) }
+
+func revocationIsSeenElsewhere(t *testing.T, p place) {
+	here, there := newPair(t, p)
 	app, ann := here.App("http://127.0.0.1/callback"), here.User("ann")
 	tokens := here.SignIn(ann, app)
 	active := func() bool {

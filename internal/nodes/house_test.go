@@ -1,0 +1,162 @@
+package nodes_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/sqlstore/sqlite"
+)
+
+// place is a kind of store that several processes share.
+type place struct {
+	name string
+	// furnish returns an empty store of the test's own.
+	furnish func(t *testing.T) house
+}
+
+// house is where nodes keep everything: what a process needs to know to open it.
+type house struct {
+	// Keys is the file of the key ring.
+	Keys string
+	// SQLite is a file, or empty.
+	SQLite string
+}
+
+var places = []place{
+	{"sqlite", func(t *testing.T) house {
+		folder := t.TempDir()
+		return house{Keys: filepath.Join(folder, "keys"), SQLite: filepath.Join(folder, "db")}
+	}},
+}
+
+// everyPlace runs a test over each kind of store.
+func everyPlace(t *testing.T, test func(t *testing.T, p place)) {
+	t.Parallel()
+	for _, p := range places {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, p)
+		})
+	}
+}
+
+// open opens the store and returns the wiring of a provider over it.
+func (h house) open(ctx context.Context) (c signet.Config, err error) {
+	if c.Keys, err = store.OpenKeyFile(h.Keys); err != nil {
+		return c, err
+	}
+	c.Store, err = sqlite.Open(ctx, h.SQLite, sqlite.Config{BusyTimeout: 30 * time.Second})
+	return c, err
+}
+
+// serveHere serves in this process, by the clock on the wall and with keys from the store.
+func (h house) serveHere(t *testing.T) *idptest.Server {
+	t.Helper()
+	wiring, err := h.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return idptest.New(t, func(c *signet.Config) {
+		c.Store, c.Ephemeral, c.Keys, c.SigningKeys, c.Now = wiring.Store, wiring.Ephemeral, wiring.Keys, nil, time.Now
+	})
+}
+
+// A process that is started with this in its environment is a node, and no test. It holds a deed.
+const nodeVariable = "SIGNET_NODE"
+
+// deed is what a node is told.
+type deed struct {
+	House  house
+	Issuer string
+}
+
+func TestMain(m *testing.M) {
+	if told := os.Getenv(nodeVariable); told != "" {
+		if err := serveNode(told); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serveNode serves until its standard input is closed, which also happens when the test dies.
+func serveNode(told string) error {
+	var d deed
+	if err := json.Unmarshal([]byte(told), &d); err != nil {
+		return err
+	}
+	config, err := d.House.open(context.Background())
+	if err != nil {
+		return err
+	}
+	config.Issuer = d.Issuer
+	provider, err := signet.New(config)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(provider)
+	fmt.Println(server.URL)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	server.Close()
+	return errors.Join(err, provider.Close())
+}
+
+// node is a provider in a process of its own.
+type node struct {
+	url     string
+	process *exec.Cmd
+}
+
+// startNode starts a node for an issuer, which ends with the test.
+func (h house) startNode(t *testing.T, issuer string) *node {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := json.Marshal(deed{h, issuer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	process := exec.CommandContext(t.Context(), program)
+	process.Env = append(os.Environ(), nodeVariable+"="+string(told))
+	process.Stderr = os.Stderr
+	in, errIn := process.StdinPipe()
+	out, errOut := process.StdoutPipe()
+	if err := errors.Join(errIn, errOut, process.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = process.Wait() // killed at the end of the test's context, if it has not ended by then
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the node did not start: %v", err)
+	}
+	return &node{strings.TrimSpace(line), process}
+}
+
+// kill ends the node as kill -9 does.
+func (n *node) kill(t *testing.T) {
+	t.Helper()
+	if err := n.process.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+}
