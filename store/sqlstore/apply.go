@@ -1,10 +1,7 @@
 package sqlstore
 
 import (
-	"bytes"
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -15,16 +12,16 @@ func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]s
 	if err := store.ValidateOps(ops); err != nil {
 		return nil, err
 	}
+	if err := d.dialect.fits(ops); err != nil {
+		return nil, err
+	}
 	plans := make([]plan, len(ops))
 	for i := range ops {
-		plans[i] = newPlan(&ops[i])
+		plans[i] = newPlan(d.dialect, &ops[i])
 	}
 	results := make([]store.Result, len(ops))
-	err := d.commit(ctx, func(t *transaction) error {
-		return t.apply(now.UnixMicro(), plans, results)
-	})
-	if err != nil {
-		return nil, err
+	if err := d.engine.apply(ctx, now.UnixMicro(), plans, results); err != nil {
+		return nil, d.explain(err)
 	}
 	return results, nil
 }
@@ -34,13 +31,10 @@ func (d *Driver) Purge(ctx context.Context, now time.Time, limit int) (int, erro
 	const portion = 200
 	total := 0
 	for total < limit {
-		want, removed := min(portion, limit-total), 0
-		err := d.commit(ctx, func(t *transaction) (err error) {
-			removed, err = t.purge(now.UnixMicro(), want)
-			return err
-		})
+		want := min(portion, limit-total)
+		removed, err := d.engine.purge(ctx, now.UnixMicro(), want)
 		if err != nil {
-			return total, err
+			return total, d.explain(err)
 		}
 		if total += removed; removed < want {
 			break
@@ -51,6 +45,8 @@ func (d *Driver) Purge(ctx context.Context, now time.Time, limit int) (int, erro
 
 // plan is an operation with everything worked out that needs no database.
 type plan struct {
+	// at is the number of the operation, where plans are not in its order.
+	at      int
 	op      *store.Op
 	expires int64
 	names   names
@@ -59,13 +55,13 @@ type plan struct {
 	entries []entry
 }
 
-func newPlan(op *store.Op) plan {
+func newPlan(dialect *Dialect, op *store.Op) plan {
 	p := plan{op: op, expires: toMicros(op.Record.Expires)}
 	switch op.Verb {
 	case store.VerbInsert, store.VerbReplace:
-		p.names = newNames(&op.Record)
+		p.names = newNames(dialect, &op.Record)
 	case store.VerbAdd:
-		p.names = newNames(&store.Record{Kind: op.Record.Kind})
+		p.names = newNames(dialect, &store.Record{Kind: op.Record.Kind})
 	}
 	return p
 }
@@ -75,108 +71,6 @@ func (p *plan) conflict(i int, reason store.Reason, key store.Key) error {
 	return &store.Conflict{Op: i, Reason: reason, Kind: p.op.Record.Kind, Ref: p.op.Record.Ref(), Key: key}
 }
 
-// transaction is an open transaction with the versions that were reserved for it.
-type transaction struct {
-	session *session
-	sql     *Statements
-	// version is the last that was given to a step. Steps of one transaction have versions of their own, because two
-	// of them may write the same counter.
-	version int64
-	// known are the shapes that are surely in the database, learned those that this transaction has put there.
-	known   map[string]struct{}
-	learned []string
-	// wrote is set when a step that stands has written something.
-	wrote bool
-	dirty bool
-}
-
-func (t *transaction) exec(text string, args ...any) error {
-	t.dirty = true
-	_, err := t.session.exec(text, args...)
-	return err
-}
-
-// reserve takes n versions out of the counter.
-func (t *transaction) reserve(n int64) error {
-	var last int64
-	if err := t.session.row(t.sql.Versions, []any{n}, &last); err != nil {
-		return err
-	}
-	t.version = last - n
-	return nil
-}
-
-// attempt does one step. The error is not the step's, but that of a transaction which cannot go on.
-func (t *transaction) attempt(s *step, shared bool) error {
-	t.version++
-	t.dirty = false
-	learned := len(t.learned)
-	if shared {
-		if _, err := t.session.exec(t.sql.Savepoint); err != nil {
-			return err
-		}
-	}
-	s.err = s.run(t)
-	if s.err == nil {
-		t.wrote = t.wrote || t.dirty
-	} else {
-		t.learned = t.learned[:learned]
-	}
-	if !shared {
-		return nil
-	}
-	if s.err != nil {
-		if _, err := t.session.exec(t.sql.Undo); err != nil {
-			return s.err // the database has given the whole transaction up
-		}
-	}
-	_, err := t.session.exec(t.sql.Release)
-	return err
-}
-
-// apply does the operations in their order: a later one sees what an earlier one did.
-func (t *transaction) apply(now int64, plans []plan, results []store.Result) error {
-	for i := range plans {
-		if err := t.record(now, i, &plans[i], &results[i]); err != nil {
-			return err
-		}
-		if err := t.name(now, i, &plans[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// record judges and does the i-th operation as far as the record itself goes.
-func (t *transaction) record(now int64, i int, p *plan, result *store.Result) error {
-	if p.op.Verb == store.VerbInsert {
-		return t.insert(now, i, p, result)
-	}
-	r := &p.op.Record
-	have, err := t.state(r)
-	if err != nil {
-		return err
-	}
-	if p.op.Verb == store.VerbAdd {
-		return t.add(now, p, have, result)
-	}
-	switch {
-	case !have.standsAt(now):
-		return p.conflict(i, store.Absent, store.Key{})
-	case have.version != r.Version:
-		return p.conflict(i, store.Version, store.Key{})
-	}
-	switch p.op.Verb {
-	case store.VerbReplace:
-		return t.replace(p, have, result)
-	case store.VerbDelete:
-		return t.remove(r.Kind.Name, r.Org, r.ID, have.digest)
-	default: // VerbCheck
-		result.Version = have.version
-		return nil
-	}
-}
-
 // state is what stands in the place of a record, expired or not. Version zero is nothing.
 type state struct {
 	version, expires, count int64
@@ -184,119 +78,6 @@ type state struct {
 }
 
 func (s state) standsAt(now int64) bool { return s.version != 0 && s.expires > now }
-
-func (t *transaction) state(r *store.Record) (state, error) {
-	var have state
-	err := t.session.row(t.sql.State, []any{r.Kind.Name, r.Org, r.ID},
-		&have.version, &have.expires, &have.count, &have.digest)
-	if errors.Is(err, sql.ErrNoRows) {
-		return state{}, nil
-	}
-	return have, err
-}
-
-func (t *transaction) insert(now int64, i int, p *plan, result *store.Result) error {
-	inserted, err := t.insertRow(p, 0)
-	if err != nil {
-		return err
-	}
-	if !inserted {
-		have, err := t.state(&p.op.Record)
-		if err != nil {
-			return err
-		}
-		if have.standsAt(now) {
-			return p.conflict(i, store.Exists, store.Key{})
-		}
-		if err := t.insertOver(p, have, 0); err != nil {
-			return err
-		}
-	}
-	p.keys, p.entries = p.op.Record.Keys, p.names.entries
-	result.Version = t.version
-	return t.shape(p)
-}
-
-// insertRow writes the row unless there is one.
-func (t *transaction) insertRow(p *plan, count int64) (bool, error) {
-	t.dirty = true
-	r := &p.op.Record
-	n, err := t.session.exec(t.sql.InsertRecord, r.Kind.Name, r.Org, r.ID,
-		t.version, p.expires, int64(r.Schema), count, orNull(p.names.digest), orNull(r.Body))
-	return n == 1, err
-}
-
-// insertOver writes the row where an expired one may stand.
-func (t *transaction) insertOver(p *plan, have state, count int64) error {
-	r := &p.op.Record
-	if have.version != 0 {
-		if err := t.remove(r.Kind.Name, r.Org, r.ID, have.digest); err != nil {
-			return err
-		}
-	}
-	_, err := t.insertRow(p, count)
-	return err
-}
-
-func (t *transaction) replace(p *plan, have state, result *store.Result) error {
-	r := &p.op.Record
-	err := t.exec(t.sql.UpdateRecord, t.version, p.expires, int64(r.Schema), orNull(p.names.digest), orNull(r.Body),
-		r.Kind.Name, r.Org, r.ID)
-	if err != nil {
-		return err
-	}
-	result.Version = t.version
-	if bytes.Equal(have.digest, p.names.digest) {
-		return nil
-	}
-	return t.rename(p, have)
-}
-
-func (t *transaction) add(now int64, p *plan, have state, result *store.Result) error {
-	r := &p.op.Record
-	result.Version = t.version
-	if !have.standsAt(now) {
-		result.Count = p.op.Delta
-		if err := t.shape(p); err != nil {
-			return err
-		}
-		return t.insertOver(p, have, result.Count)
-	}
-	result.Count = have.count + p.op.Delta
-	return t.exec(t.sql.UpdateCount, t.version, result.Count, r.Kind.Name, r.Org, r.ID)
-}
-
-// remove deletes a record with its names.
-func (t *transaction) remove(kind, org, id string, digest []byte) error {
-	if err := t.exec(t.sql.DeleteRecord, kind, org, id); err != nil || len(digest) == 0 {
-		return err
-	}
-	if err := t.exec(t.sql.DeleteKeys, kind, org, id); err != nil {
-		return err
-	}
-	return t.exec(t.sql.DeleteEntries, kind, org, id)
-}
-
-// purge removes up to limit records that have expired.
-func (t *transaction) purge(now int64, limit int) (int, error) {
-	type expired struct {
-		kind, org, id string
-		digest        []byte
-	}
-	var all []expired
-	err := t.session.rows(context.Background(), t.sql.Expired, []any{now, int64(limit)}, func(scan func(...any) error) error {
-		var e expired
-		err := scan(&e.kind, &e.org, &e.id, &e.digest)
-		all = append(all, e)
-		return err
-	})
-	for _, e := range all {
-		if err == nil {
-			err = t.remove(e.kind, e.org, e.id, e.digest)
-		}
-	}
-	return len(all), err
-}
 
 // orNull stores nothing as NULL: an empty blob does not survive every driver.
 func orNull(b []byte) any {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -81,9 +82,85 @@ func (q *queue) pass() {
 	next.wake <- true
 }
 
+// fileEngine works with a database in a file of this machine: one connection writes, and callers share its commits.
+type fileEngine struct {
+	dialect     *Dialect
+	writer      *pool
+	readers     *pool
+	busyTimeout time.Duration
+	ready       func() error
+	queue       queue
+	known       map[string]struct{} // belongs to the holder of the writing session
+}
+
+func (d *fileEngine) apply(ctx context.Context, now int64, plans []plan, results []store.Result) error {
+	return d.commit(ctx, func(t *transaction) error { return t.apply(now, plans, results) })
+}
+
+func (d *fileEngine) purge(ctx context.Context, now int64, limit int) (removed int, err error) {
+	err = d.commit(ctx, func(t *transaction) (err error) {
+		removed, err = t.purge(now, limit)
+		return err
+	})
+	return removed, err
+}
+
+// read lends a reading session to fn.
+func (d *fileEngine) read(ctx context.Context, fn func(querier) error) error {
+	s, err := d.readers.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.readers.give(s)
+	err = fn(s)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) && d.dialect.Fault(err) == Unknown {
+		s.close() // the next reader gets a fresh connection
+	}
+	return err
+}
+
+func (d *fileEngine) look(ctx context.Context, fn func(querier) error) error {
+	s, err := d.writer.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.writer.give(s)
+	return fn(s)
+}
+
+func (d *fileEngine) alone(ctx context.Context, fn func(conn) error) error {
+	s, err := d.writer.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer d.writer.give(s)
+	if err := d.begin(ctx, s); err != nil {
+		return err
+	}
+	if err := fn(script{s}); err != nil {
+		d.rollback(s)
+		return err
+	}
+	if _, err := s.exec(d.dialect.Statements.Commit); err != nil {
+		d.rollback(s)
+		return err
+	}
+	return nil
+}
+
+// script is a session for migrations, whose statements are not worth keeping prepared.
+type script struct{ *session }
+
+func (s script) exec(ctx context.Context, text string, args ...any) error {
+	_, err := s.conn.ExecContext(ctx, text, args...)
+	return err
+}
+
+func (d *fileEngine) close() error { return errors.Join(d.writer.close(), d.readers.close()) }
+
 // commit does the step in a transaction, alone or together with others. A caller whose context ends while it queues
 // withdraws; once its step was taken it waits for the outcome.
-func (d *Driver) commit(ctx context.Context, run func(*transaction) error) error {
+func (d *fileEngine) commit(ctx context.Context, run func(*transaction) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -99,22 +176,15 @@ func (d *Driver) commit(ctx context.Context, run func(*transaction) error) error
 			lead = <-s.wake
 		}
 		if !lead {
-			return d.explained(s.err)
+			return s.err
 		}
 	}
 	defer d.queue.pass()
-	return d.explained(d.lead(ctx, s))
-}
-
-func (d *Driver) explained(err error) error {
-	if err == nil {
-		return nil
-	}
-	return d.explain(err)
+	return d.lead(ctx, s)
 }
 
 // lead takes the writing session, opens a transaction, and does the leader's own step and all that queue.
-func (d *Driver) lead(ctx context.Context, own *step) error {
+func (d *fileEngine) lead(ctx context.Context, own *step) error {
 	s, err := d.writer.take(ctx)
 	if err != nil {
 		return err
@@ -152,7 +222,7 @@ func (d *Driver) lead(ctx context.Context, own *step) error {
 var errAbandoned = fmt.Errorf("sqlstore: the leader of the commit failed: %w", store.ErrUncertain)
 
 // refuse gives everyone in line the error.
-func (d *Driver) refuse(err error) {
+func (d *fileEngine) refuse(err error) {
 	for _, s := range d.queue.drain(math.MaxInt) {
 		s.err = err
 		s.wake <- false
@@ -161,7 +231,7 @@ func (d *Driver) refuse(err error) {
 
 // begin opens a transaction, waiting for somebody else's lock as long as the context and BusyTimeout allow. Nothing has
 // happened when it fails, which is why it is the only thing that is ever repeated.
-func (d *Driver) begin(ctx context.Context, s *session) error {
+func (d *fileEngine) begin(ctx context.Context, s *session) error {
 	var patience <-chan time.Time
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		_, err := s.exec(d.dialect.Statements.Begin)
@@ -186,7 +256,7 @@ func (d *Driver) begin(ctx context.Context, s *session) error {
 }
 
 // perform does the steps of a group in the open transaction and ends it. Every step's err is set when it returns.
-func (d *Driver) perform(s *session, group []*step) {
+func (d *fileEngine) perform(s *session, group []*step) {
 	t := &transaction{session: s, sql: &d.dialect.Statements, known: d.known}
 	err := t.reserve(int64(len(group)))
 	for i := 0; err == nil && i < len(group); i++ {
@@ -205,7 +275,7 @@ func (d *Driver) perform(s *session, group []*step) {
 }
 
 // end commits what was written. Where nothing was, there is nothing to make durable.
-func (d *Driver) end(t *transaction) error {
+func (d *fileEngine) end(t *transaction) error {
 	if !t.wrote {
 		d.rollback(t.session)
 		return nil
@@ -224,7 +294,7 @@ func (d *Driver) end(t *transaction) error {
 }
 
 // rollback ends the transaction. Where that fails, closing the connection does it.
-func (d *Driver) rollback(s *session) {
+func (d *fileEngine) rollback(s *session) {
 	if _, err := s.exec(d.dialect.Statements.Rollback); err != nil {
 		s.close()
 	}

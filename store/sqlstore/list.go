@@ -24,7 +24,7 @@ func (d *Driver) List(ctx context.Context, now time.Time, q store.Query) (store.
 	}
 	var rows []row
 	var count int
-	err = d.read(ctx, func(s *session) error {
+	err = d.read(ctx, func(s querier) error {
 		if err := l.plan(ctx, s); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (r *row) cursor() cursor {
 }
 
 // page reads up to limit rows behind after, which may be nil, from one stage after another.
-func (l *listing) page(ctx context.Context, s *session, after *cursor, limit int) ([]row, error) {
+func (l *listing) page(ctx context.Context, s querier, after *cursor, limit int) ([]row, error) {
 	var rows []row
 	for i, stage := range l.stages {
 		if after != nil && len(l.stages) == 2 && i == 0 && (stage.lacking != "") != bytes.Equal(after.key, lacks) {

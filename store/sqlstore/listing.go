@@ -56,7 +56,7 @@ func newListing(dialect *Dialect, now int64, q store.Query) (*listing, error) {
 		l.filter = store.And(nil)
 	}
 	var err error
-	if l.terms, err = promised(l.filter, nil, new(int)); err != nil {
+	if l.terms, err = promised(dialect, l.filter, nil, new(int)); err != nil {
 		return nil, err
 	}
 	if len(l.terms) == 0 && !isEmpty(l.filter) {
@@ -70,7 +70,7 @@ const few = 2000
 
 // plan chooses the stages. Where there is a choice it asks how many entries are behind each term, up to few: the answer
 // may change from page to page, and only speed depends on it.
-func (l *listing) plan(ctx context.Context, s *session) error {
+func (l *listing) plan(ctx context.Context, s querier) error {
 	best, least, err := l.narrowest(ctx, s)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (l *listing) plan(ctx context.Context, s *session) error {
 }
 
 // planSorted chooses the stages that go through the field to sort by.
-func (l *listing) planSorted(ctx context.Context, s *session) error {
+func (l *listing) planSorted(ctx context.Context, s querier) error {
 	p, err := l.presence(ctx, s, l.query.Sort)
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func (l *listing) planSorted(ctx context.Context, s *session) error {
 }
 
 // repeated reports whether a record may have several entries behind a term.
-func (l *listing) repeated(ctx context.Context, s *session, t *term) (bool, error) {
+func (l *listing) repeated(ctx context.Context, s querier, t *term) (bool, error) {
 	if t.bounds.exact {
 		return false, nil
 	}
@@ -131,7 +131,7 @@ func (l *listing) repeated(ctx context.Context, s *session, t *term) (bool, erro
 
 // narrowest returns the term with the fewest entries and their number, as far as that makes a difference. Where terms
 // are alike, the one whose form promises less comes before.
-func (l *listing) narrowest(ctx context.Context, s *session) (best *term, least int, err error) {
+func (l *listing) narrowest(ctx context.Context, s querier) (best *term, least int, err error) {
 	for i := range l.terms {
 		t, size := &l.terms[i], few
 		if len(l.terms) > 1 || l.query.Sort != "" || !t.bounds.exact {
@@ -147,10 +147,10 @@ func (l *listing) narrowest(ctx context.Context, s *session) (best *term, least 
 }
 
 // size counts the entries behind a term, no further than few.
-func (l *listing) size(ctx context.Context, s *session, t *term) (n int, err error) {
+func (l *listing) size(ctx context.Context, s querier, t *term) (n int, err error) {
 	text := l.newStatement()
 	text.add("SELECT COUNT(*) FROM (SELECT 1 FROM signet_entries AS f"+l.index()+
-		" WHERE f.kind = ? AND f.field = ?", l.query.Kind.Name, t.field)
+		" WHERE f.kind = ? AND f.field = ?", l.query.Kind.Name, l.dialect.text(t.field))
 	t.bounds.add(text, "f.value")
 	l.within(text, "f.org")
 	text.add(" LIMIT ?) AS b", int64(few))

@@ -54,103 +54,102 @@ func readMigrations(files fs.FS) ([]migration, error) {
 }
 
 // migrate brings the schema up. It looks first, so that a database that is up to date is not written to, and looks again
-// inside the transaction, so that of several processes that start at once one does the work.
+// when it is alone, so that of several processes that start at once one does the work.
 func (d *Driver) migrate(ctx context.Context, files fs.FS, forbidden bool) error {
 	all, err := readMigrations(files)
 	if err != nil {
 		return err
 	}
-	s, err := d.writer.take(ctx)
-	if err != nil {
-		return d.explain(err)
-	}
-	defer d.writer.give(s)
-	behind, err := d.behind(s, all)
-	if err != nil || behind == 0 {
+	behind := 0
+	err = d.engine.look(ctx, func(q querier) (err error) {
+		behind, err = d.behind(ctx, q, all)
 		return err
+	})
+	if err != nil || behind == 0 {
+		return d.explained(err)
 	}
 	if forbidden {
 		return fmt.Errorf("%s: the schema is %d migrations behind this program: run it once without NoMigrate", d.dialect.Name, behind)
 	}
-	if err := d.begin(ctx, s); err != nil {
-		return d.explain(err)
+	return d.explained(d.engine.alone(ctx, func(c conn) error { return d.bringUp(ctx, c, all) }))
+}
+
+// told is an error that says what to do already.
+type told struct{ error }
+
+func (t told) Unwrap() error { return t.error }
+
+func (d *Driver) explained(err error) error {
+	if t, ok := errors.AsType[told](err); ok {
+		return t.error
 	}
-	if err := d.bringUp(s, all); err != nil {
-		d.rollback(s)
-		return err
+	if err == nil {
+		return nil
 	}
-	if _, err := s.exec(d.dialect.Statements.Commit); err != nil {
-		d.rollback(s)
-		return d.explain(err)
-	}
-	return nil
+	return d.explain(err)
 }
 
 // behind returns how many migrations are missing, or why the database is not for this program.
-func (d *Driver) behind(s *session, all []migration) (int, error) {
-	done, err := d.applied(s)
+func (d *Driver) behind(ctx context.Context, q querier, all []migration) (int, error) {
+	done, err := d.applied(ctx, q)
 	if err != nil {
 		return 0, err
 	}
 	for i, have := range done {
 		switch {
 		case i >= len(all):
-			return 0, fmt.Errorf("%s: the schema has migration %04d (%s), this program knows %d: "+
+			return 0, told{fmt.Errorf("%s: the schema has migration %04d (%s), this program knows %d: "+
 				"a newer release has opened the database; run that release or restore a backup from before",
-				d.dialect.Name, have.number, have.name, len(all))
+				d.dialect.Name, have.number, have.name, len(all))}
 		case have.number != all[i].number || have.checksum != all[i].checksum:
-			return 0, fmt.Errorf("%s: migration %04d (%s) is not the one this program contains: "+
-				"the file was changed after it ran, or the database belongs to another program", d.dialect.Name, have.number, have.name)
+			return 0, told{fmt.Errorf("%s: migration %04d (%s) is not the one this program contains: "+
+				"the file was changed after it ran, or the database belongs to another program", d.dialect.Name, have.number, have.name)}
 		case !have.done:
-			return 0, fmt.Errorf("%s: migration %04d (%s) was begun and never finished: "+
-				"restore the backup from before it, or finish it by hand and set done = 1 in signet_migrations",
-				d.dialect.Name, have.number, have.name)
+			return 0, told{fmt.Errorf("%s: migration %04d (%s) was begun and never finished: "+
+				"restore the backup from before it, or finish it by hand and set done = 1 in %s",
+				d.dialect.Name, have.number, have.name, d.dialect.named("signet_migrations"))}
 		}
 	}
 	return len(all) - len(done), nil
 }
 
-func (d *Driver) applied(s *session) ([]applied, error) {
+func (d *Driver) applied(ctx context.Context, q querier) ([]applied, error) {
 	there := 0
 	count := func(func(...any) error) error { there++; return nil }
-	if err := s.rows(context.Background(), d.dialect.Statements.HasMigrations, nil, count); err != nil {
-		return nil, d.explain(err)
-	}
-	if there == 0 {
-		return nil, nil
+	if err := q.rows(ctx, d.dialect.Statements.HasMigrations, nil, count); err != nil || there == 0 {
+		return nil, err
 	}
 	var done []applied
-	err := s.rows(context.Background(), d.dialect.Statements.Migrations, nil, func(scan func(...any) error) error {
+	err := q.rows(ctx, d.dialect.Statements.Migrations, nil, func(scan func(...any) error) error {
 		var a applied
-		err := scan(&a.number, &a.name, &a.checksum, &a.done)
+		var finished int64
+		err := scan(&a.number, &a.name, &a.checksum, &finished)
+		a.done = finished != 0
 		done = append(done, a)
 		return err
 	})
-	if err != nil {
-		return nil, d.explain(err)
-	}
-	return done, nil
+	return done, err
 }
 
-// bringUp runs what is missing, in the open transaction.
-func (d *Driver) bringUp(s *session, all []migration) error {
+// bringUp runs what is missing.
+func (d *Driver) bringUp(ctx context.Context, c conn, all []migration) error {
 	sql := &d.dialect.Statements
-	if _, err := s.exec(sql.Migration); err != nil {
-		return d.explain(err)
+	if err := c.exec(ctx, sql.Migration); err != nil {
+		return err
 	}
-	behind, err := d.behind(s, all)
+	behind, err := d.behind(ctx, c, all)
 	if err != nil {
 		return err
 	}
 	for _, m := range all[len(all)-behind:] {
-		if _, err := s.exec(sql.BeginMigration, m.number, m.name, m.checksum); err != nil {
-			return d.explain(err)
+		if err := c.exec(ctx, sql.BeginMigration, int64(m.number), m.name, m.checksum); err != nil {
+			return err
 		}
-		if _, err := s.conn.ExecContext(context.Background(), m.text); err != nil {
-			return fmt.Errorf("%s: migration %04d (%s) failed and was undone: %w", d.dialect.Name, m.number, m.name, d.dialect.Explain(err))
+		if err := c.exec(ctx, d.dialect.script(m.text)); err != nil {
+			return told{fmt.Errorf("%s: migration %04d (%s) failed and was undone: %w", d.dialect.Name, m.number, m.name, d.dialect.Explain(err))}
 		}
-		if _, err := s.exec(sql.EndMigration, m.number); err != nil {
-			return d.explain(err)
+		if err := c.exec(ctx, sql.EndMigration, int64(m.number)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -53,8 +53,9 @@ func (s *session) exec(text string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// row runs a statement that returns at most one row; without one the error is sql.ErrNoRows.
-func (s *session) row(text string, args []any, into ...any) error {
+// row runs a statement that returns at most one row; without one the error is sql.ErrNoRows. It does not watch the context:
+// a statement takes microseconds.
+func (s *session) row(_ context.Context, text string, args []any, into ...any) error {
 	stmt, err := s.statement(text)
 	if err != nil {
 		return err

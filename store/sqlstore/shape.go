@@ -58,7 +58,7 @@ type presence struct {
 }
 
 // presence reads the shapes of the kind.
-func (l *listing) presence(ctx context.Context, s *session, field string) (presence, error) {
+func (l *listing) presence(ctx context.Context, s querier, field string) (presence, error) {
 	var p presence
 	err := s.rows(ctx, l.dialect.Statements.Shapes, []any{l.query.Kind.Name}, func(scan func(...any) error) error {
 		var shape []byte

@@ -35,20 +35,46 @@ type Config struct {
 
 // Driver is a store.Driver over a SQL database. It is safe for concurrent use.
 type Driver struct {
-	dialect     *Dialect
-	writer      *pool
-	readers     *pool
-	busyTimeout time.Duration
-	ready       func() error
-	queue       queue
-	known       map[string]struct{} // belongs to the holder of the writing session
-	closing     sync.Once
-	closed      error
+	dialect *Dialect
+	engine  engine
+	ready   func() error
+	closing sync.Once
+	closed  error
 }
 
 var _ store.Driver = (*Driver)(nil)
 
-// New brings the schema up and returns a Driver. When it fails it has closed both pools.
+// engine is how a kind of database is worked with.
+type engine interface {
+	// apply does the operations or none of them.
+	apply(ctx context.Context, now int64, plans []plan, results []store.Result) error
+	// purge removes up to limit records that have expired.
+	purge(ctx context.Context, now int64, limit int) (int, error)
+	// read lends fn a way to ask.
+	read(ctx context.Context, fn func(querier) error) error
+	// look is read before the schema is known to be there.
+	look(ctx context.Context, fn func(querier) error) error
+	// alone has fn change the schema, in a transaction where the database has that, while nobody else does.
+	alone(ctx context.Context, fn func(conn) error) error
+	close() error
+}
+
+// querier asks, one statement after another.
+type querier interface {
+	// row runs a statement that returns at most one row; without one the error is sql.ErrNoRows.
+	row(ctx context.Context, text string, args []any, into ...any) error
+	// rows runs a statement and calls each for every row. Each may not use the querier.
+	rows(ctx context.Context, text string, args []any, each func(scan func(...any) error) error) error
+}
+
+// conn is a querier that changes the schema.
+type conn interface {
+	querier
+	exec(ctx context.Context, text string, args ...any) error
+}
+
+// New brings the schema of a database up that lies in a file of this machine, and returns a Driver: one connection
+// writes, and those who write at the same time share its commits. When it fails it has closed both pools.
 func New(ctx context.Context, config Config) (*Driver, error) {
 	if config.Dialect == nil || config.Writer == nil || config.Reader == nil || config.Migrations == nil {
 		return nil, errors.New("sqlstore: Config.Dialect, Writer, Reader and Migrations are required")
@@ -62,25 +88,40 @@ func New(ctx context.Context, config Config) (*Driver, error) {
 	if config.Ready == nil {
 		config.Ready = func() error { return nil }
 	}
-	d := &Driver{
+	return newDriver(ctx, config.Dialect, &fileEngine{
 		dialect:     config.Dialect,
 		writer:      newPool(config.Writer, 1),
 		readers:     newPool(config.Reader, config.Readers),
 		busyTimeout: config.BusyTimeout,
 		ready:       config.Ready,
 		known:       map[string]struct{}{},
-	}
-	if err := d.migrate(ctx, config.Migrations, config.NoMigrate); err != nil {
+	}, config.Ready, config.Migrations, config.NoMigrate)
+}
+
+func newDriver(ctx context.Context, dialect *Dialect, engine engine, ready func() error, files fs.FS, noMigrate bool) (*Driver, error) {
+	d := &Driver{dialect: dialect, engine: engine, ready: ready}
+	if err := d.migrate(ctx, files, noMigrate); err != nil {
 		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-// Close waits for calls that are under way and closes all connections. Later calls of other methods fail.
+// Close waits for calls that are under way and closes what New was given. Later calls of other methods fail.
 func (d *Driver) Close() error {
-	d.closing.Do(func() { d.closed = errors.Join(d.writer.close(), d.readers.close()) })
+	d.closing.Do(func() { d.closed = d.engine.close() })
 	return d.closed
+}
+
+// Ready reports whether the store can be worked with now: nil, or an error that says what to do. It reads and writes
+// nothing; a health check may call it every second.
+func (d *Driver) Ready(ctx context.Context) error {
+	if err := d.ready(); err != nil {
+		return d.explain(err)
+	}
+	return d.read(ctx, func(q querier) error {
+		return q.rows(ctx, d.dialect.Statements.Shapes, []any{""}, func(func(...any) error) error { return nil })
+	})
 }
 
 // Get implements store.Driver.
@@ -90,8 +131,8 @@ func (d *Driver) Get(ctx context.Context, now time.Time, kind store.Kind, org, i
 	}
 	r := store.Record{Kind: kind, Org: org, ID: id}
 	var expires int64
-	err := d.read(ctx, func(s *session) error {
-		return s.row(d.dialect.Statements.Get, []any{kind.Name, org, id, now.UnixMicro()},
+	err := d.read(ctx, func(s querier) error {
+		return s.row(ctx, d.dialect.Statements.Get, []any{kind.Name, d.dialect.text(org), d.dialect.text(id), now.UnixMicro()},
 			&r.Version, &expires, &r.Schema, &r.Count, &r.Body)
 	})
 	if err != nil {
@@ -108,9 +149,9 @@ func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org
 	}
 	r := store.Record{Kind: kind}
 	var expires int64
-	err := d.read(ctx, func(s *session) error {
-		args := append(keyArgs(kind, org, key), now.UnixMicro())
-		return s.row(d.dialect.Statements.Lookup, args,
+	err := d.read(ctx, func(s querier) error {
+		args := append(d.dialect.keyArgs(kind, org, key), now.UnixMicro())
+		return s.row(ctx, d.dialect.Statements.Lookup, args,
 			&r.Org, &r.ID, &r.Version, &expires, &r.Schema, &r.Count, &r.Body)
 	})
 	if err != nil {
@@ -120,22 +161,14 @@ func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org
 	return r, nil
 }
 
-// read lends a reading session to fn and translates its error.
-func (d *Driver) read(ctx context.Context, fn func(*session) error) error {
-	s, err := d.readers.take(ctx)
-	if err != nil {
-		return d.explain(err)
-	}
-	defer d.readers.give(s)
-	err = fn(s)
-	if err == nil {
+// read lends fn a way to ask and translates its error.
+func (d *Driver) read(ctx context.Context, fn func(querier) error) error {
+	err := d.engine.read(ctx, fn)
+	switch {
+	case err == nil:
 		return nil
-	}
-	if errors.Is(err, sql.ErrNoRows) {
+	case errors.Is(err, sql.ErrNoRows):
 		return store.ErrNotFound
-	}
-	if d.dialect.Fault(err) == Unknown {
-		s.close() // the next reader gets a fresh connection
 	}
 	return d.explain(err)
 }

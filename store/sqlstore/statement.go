@@ -12,11 +12,14 @@ var lacks = []byte{0xff}
 // statement is a statement that is being written.
 type statement struct {
 	strings.Builder
-	placeholder func(int) string
-	args        []any
+	dialect *Dialect
+	args    []any
 }
 
-func (l *listing) newStatement() *statement { return &statement{placeholder: l.dialect.Placeholder} }
+func (l *listing) newStatement() *statement { return &statement{dialect: l.dialect} }
+
+// String returns the statement with the names that the tables have.
+func (s *statement) String() string { return s.dialect.named(s.Builder.String()) }
 
 // add writes text and takes one argument for each question mark in it.
 func (s *statement) add(text string, args ...any) {
@@ -24,11 +27,7 @@ func (s *statement) add(text string, args ...any) {
 		before, after, _ := strings.Cut(text, "?")
 		s.args = append(s.args, arg)
 		s.WriteString(before)
-		if s.placeholder == nil {
-			s.WriteByte('?')
-		} else {
-			s.WriteString(s.placeholder(len(s.args)))
-		}
+		s.WriteString(s.dialect.placeholder(len(s.args)))
 		text = after
 	}
 	s.WriteString(text)
@@ -57,12 +56,12 @@ func (l *listing) behind(s *statement, st stage, after *cursor) {
 	}
 	place := st.alias() + ".org, " + st.alias() + ".id)"
 	if l.query.Sort == "" || st.lacking != "" {
-		s.add(" AND ("+place+relation+"(?, ?)", after.org, after.id)
+		s.add(" AND ("+place+relation+"(?, ?)", l.dialect.text(after.org), l.dialect.text(after.id))
 		return
 	}
 	s.add(" AND (")
 	l.key(s, st)
-	s.add(", "+place+relation+"(?, ?, ?)", after.key, after.org, after.id)
+	s.add(", "+place+relation+"(?, ?, ?)", after.key, l.dialect.text(after.org), l.dialect.text(after.id))
 }
 
 // countText is the statement that counts matches up to bound.
@@ -93,9 +92,9 @@ func (l *listing) index() string {
 	case l.dialect.Using == nil:
 		return ""
 	case l.query.Within == store.Here:
-		return l.dialect.Using("signet_entries_here")
+		return l.dialect.Using("entries_here")
 	}
-	return l.dialect.Using("signet_entries_below")
+	return l.dialect.Using("entries_below")
 }
 
 // candidates writes the selection of org, id and k of all matches of a stage.
@@ -110,12 +109,12 @@ func (l *listing) candidates(s *statement, st stage) {
 		s.add("SELECT f.org AS org, f.id AS id, ")
 		l.key(s, st)
 		s.add(" AS k FROM signet_entries AS f"+l.index()+" CROSS JOIN signet_records AS r"+
-			" WHERE r.kind = ? AND r.org = f.org AND r.id = f.id AND f.kind = ? AND f.field = ?", kind, kind, st.field)
+			" WHERE r.kind = ? AND r.org = f.org AND r.id = f.id AND f.kind = ? AND f.field = ?", kind, kind, l.dialect.text(st.field))
 		st.bounds.add(s, "f.value")
 		l.within(s, "f.org")
 		if st.repeated { // of several entries of one record, the first stands for it
 			s.add(" AND NOT EXISTS (SELECT 1 FROM signet_entries AS e"+
-				" WHERE e.kind = ? AND e.org = f.org AND e.id = f.id AND e.field = ? AND e.value < f.value", kind, st.field)
+				" WHERE e.kind = ? AND e.org = f.org AND e.id = f.id AND e.field = ? AND e.value < f.value", kind, l.dialect.text(st.field))
 			st.bounds.addLow(s, "e.value")
 			s.add(")")
 		}
@@ -136,22 +135,24 @@ func (l *listing) key(s *statement, st stage) {
 	case st.sorted:
 		s.add("f.value")
 	case st.lacking != "":
-		s.add("?", lacks)
+		s.add(l.dialect.lacks())
 	default:
-		s.add("COALESCE((SELECT MIN(e.value) FROM signet_entries AS e WHERE e.kind = ? AND e.org = "+st.alias()+".org"+
-			" AND e.id = "+st.alias()+".id AND e.field = ?), x'ff')", l.query.Kind.Name, l.query.Sort)
+		s.add("COALESCE((SELECT e.value FROM signet_entries AS e WHERE e.kind = ? AND e.org = "+st.alias()+".org"+
+			" AND e.id = "+st.alias()+".id AND e.field = ? ORDER BY e.value LIMIT 1), "+l.dialect.lacks()+")",
+			l.query.Kind.Name, l.dialect.text(l.query.Sort))
 	}
 }
 
 // within writes where the query looks.
 func (l *listing) within(s *statement, column string) {
+	text := l.dialect.text
 	org := l.query.Org
 	switch {
 	case l.query.Within == store.Here:
-		s.add(" AND "+column+" = ?", org)
+		s.add(" AND "+column+" = ?", text(org))
 	case l.query.Within == store.Subtree && org != "":
 		// One range that an index can walk, less the few neighbours in it: "/" and "0" are successive bytes.
-		s.add(" AND "+column+" >= ? AND "+column+" < ? AND ("+column+" = ? OR "+column+" >= ?)", org, org+"0", org, org+"/")
+		s.add(" AND "+column+" >= ? AND "+column+" < ? AND ("+column+" = ? OR "+column+" >= ?)", text(org), text(org+"0"), text(org), text(org+"/"))
 	}
 }
 
@@ -187,7 +188,7 @@ func (l *listing) expression(s *statement, f store.Filter) {
 	case store.Present:
 		l.probe(s, f.Field, bounds{})
 	case store.Compare:
-		b, _ := boundsOf(f)
+		b, _ := boundsOf(l.dialect, f)
 		l.probe(s, f.Field, b)
 	}
 }
@@ -209,7 +210,7 @@ func (l *listing) join(s *statement, parts []store.Filter, operator, empty strin
 // probe writes whether the record r has an entry of the field within the bounds.
 func (l *listing) probe(s *statement, field string, b bounds) {
 	s.add("EXISTS (SELECT 1 FROM signet_entries AS e WHERE e.kind = ? AND e.org = r.org AND e.id = r.id AND e.field = ?",
-		l.query.Kind.Name, field)
+		l.query.Kind.Name, l.dialect.text(field))
 	b.add(s, "e.value")
 	s.add(")")
 }

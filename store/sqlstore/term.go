@@ -37,7 +37,7 @@ const maxTerms = 50
 
 // promised lists the terms of f that an index serves, itself or the parts of an And. A filter that cannot be probed for
 // is store.ErrUnindexed.
-func promised(f store.Filter, terms []term, size *int) ([]term, error) {
+func promised(dialect *Dialect, f store.Filter, terms []term, size *int) ([]term, error) {
 	if *size++; *size > maxTerms {
 		return nil, store.ErrUnindexed
 	}
@@ -45,7 +45,7 @@ func promised(f store.Filter, terms []term, size *int) ([]term, error) {
 	case store.And:
 		for _, part := range f {
 			var err error
-			if terms, err = promised(part, terms, size); err != nil {
+			if terms, err = promised(dialect, part, terms, size); err != nil {
 				return nil, err
 			}
 		}
@@ -53,7 +53,7 @@ func promised(f store.Filter, terms []term, size *int) ([]term, error) {
 	case store.Present:
 		return append(terms, term{filter: f, field: f.Field, rank: byPresence}), nil
 	case store.Compare:
-		b, ok := boundsOf(f)
+		b, ok := boundsOf(dialect, f)
 		if !ok {
 			return nil, store.ErrUnindexed
 		}
@@ -67,13 +67,13 @@ func promised(f store.Filter, terms []term, size *int) ([]term, error) {
 		return append(terms, term{filter: f, field: f.Field, bounds: b, rank: rank}), nil
 	case store.Or:
 		for _, part := range f {
-			if _, err := promised(part, nil, size); err != nil {
+			if _, err := promised(dialect, part, nil, size); err != nil {
 				return nil, err
 			}
 		}
 		return terms, nil
 	case store.Not:
-		_, err := promised(f.Filter, nil, size)
+		_, err := promised(dialect, f.Filter, nil, size)
 		return terms, err
 	default:
 		return nil, store.ErrUnindexed
@@ -90,15 +90,19 @@ type bounds struct {
 }
 
 // boundsOf returns the bounds of a comparison that an index serves.
-func boundsOf(c store.Compare) (bounds, bool) {
+func boundsOf(dialect *Dialect, c store.Compare) (bounds, bool) {
 	if c.Value.Type > store.TimeValue {
 		return bounds{}, false
 	}
 	value := encode(c.Value)
+	if c.Operator == store.Eq {
+		return bounds{low: dialect.cut(value), exact: true}, true
+	}
+	if dialect.LongValue > 0 && len(value) > dialect.kept() {
+		return bounds{}, false // values that begin like this one may have been cut
+	}
 	first, last := []byte{byte(c.Value.Type)}, []byte{byte(c.Value.Type) + 1}
 	switch c.Operator {
-	case store.Eq:
-		return bounds{low: value, exact: true}, true
 	case store.StartsWith:
 		if c.Value.Type != store.TextValue {
 			return bounds{low: value, high: value}, true // never holds

@@ -32,7 +32,7 @@ func dialect(path string) *sqlstore.Dialect {
 	return &sqlstore.Dialect{
 		Name:       "sqlite",
 		Statements: statements(),
-		Using:      func(index string) string { return " INDEXED BY " + index },
+		Using:      func(index string) string { return " INDEXED BY signet_" + index },
 		Fault:      fault,
 		Explain:    func(err error) error { return explain(path, err) },
 	}
