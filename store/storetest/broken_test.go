@@ -61,13 +61,19 @@ func TestBroken(t *testing.T) {
 
 func runBroken(t *testing.T, path string) string {
 	t.Helper()
+	return runFlawed(t, path, "1")
+}
+
+// runFlawed runs a case in a process in which a driver is broken in a certain way.
+func runFlawed(t *testing.T, path, flaw string) string {
+	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	pattern := "^" + strings.ReplaceAll(path, "/", "$/^") + "$"
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run="+pattern, "-test.short")
-	cmd.Env = append(os.Environ(), brokenVariable+"=1")
+	cmd.Env = append(os.Environ(), brokenVariable+"="+flaw)
 	output, err := cmd.CombinedOutput()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -40,6 +41,32 @@ func TestProcess(t *testing.T) {
 	})
 }
 
+// TestBrokenProcess proves that these cases fail a journal for what it does wrong.
+func TestBrokenProcess(t *testing.T) {
+	t.Parallel()
+	for flaw, failing := range map[string]string{
+		flawForgets:  "kill_and_reopen",
+		flawUnlocked: "two_processes",
+		flawAlone:    "open_twice",
+	} {
+		t.Run(flaw, func(t *testing.T) {
+			t.Parallel()
+			path := "TestProcess/process/" + failing
+			output := runFlawed(t, path, flaw)
+			if !strings.Contains(output, "--- FAIL: "+path) {
+				t.Errorf("the kit let the journal pass:\n%s", output)
+			}
+		})
+	}
+}
+
+// The flaws that a journal can have, as the value of brokenVariable.
+const (
+	flawForgets  = "forgets"  // acknowledges steps long before they are in the file
+	flawUnlocked = "unlocked" // several write at once
+	flawAlone    = "alone"    // never looks for what others have written
+)
+
 // journal is a store in one file of successful steps. Whoever does anything locks the file, does in memory what the
 // others have added to it, and adds its own step.
 type journal struct {
@@ -47,6 +74,8 @@ type journal struct {
 	file   *os.File
 	offset int64
 	memory *memory.Driver
+	flaw   string
+	late   [][]byte // of a journal that forgets
 }
 
 // entry is one line: an Apply, or a Purge when it has no Ops.
@@ -58,13 +87,16 @@ type entry struct {
 
 func openJournal(dir string) (*journal, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR|os.O_CREATE, 0o600)
-	return &journal{file: file, memory: memory.New()}, err
+	return &journal{file: file, memory: memory.New(), flaw: os.Getenv(brokenVariable)}, err
 }
 
 // locked runs fn with the file locked and everything in memory.
 func (j *journal) locked(fn func() error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.flaw == flawUnlocked {
+		return errors.Join(j.catchUp(), fn())
+	}
 	fd := int(j.file.Fd())
 	if err := syscall.Flock(fd, syscall.LOCK_EX); err != nil {
 		return err
@@ -77,6 +109,9 @@ func (j *journal) locked(fn func() error) error {
 }
 
 func (j *journal) catchUp() error {
+	if j.flaw == flawAlone {
+		return nil
+	}
 	added, err := io.ReadAll(io.NewSectionReader(j.file, j.offset, 1<<40))
 	if err != nil {
 		return err
@@ -112,6 +147,12 @@ func (j *journal) write(e entry) error {
 		return err
 	}
 	line = append(line, '\n')
+	if j.flaw == flawForgets {
+		if j.late = append(j.late, line); len(j.late) < 20 {
+			return nil
+		}
+		line, j.late = j.late[0], j.late[1:]
+	}
 	_, err = j.file.WriteAt(line, j.offset)
 	j.offset += int64(len(line))
 	return errors.Join(err, j.file.Truncate(j.offset))

@@ -23,7 +23,8 @@ func pair(writer, n int) []store.Op {
 	return []store.Op{store.Insert(left), store.Insert(right), store.Add(durable, ref(fmt.Sprint("count-", writer)), 1, time.Time{})}
 }
 
-// playWriter writes until it is killed, and prints a line "writer n version" for every step that was acknowledged.
+// playWriter writes until it is killed, and prints a line for every step that was acknowledged: "writer n 0" for a pair, and
+// "writer n version" for the phoenix after it.
 func playWriter(ctx context.Context, driver store.Driver) error {
 	var all sync.WaitGroup
 	errs := make([]error, writers)
@@ -32,6 +33,7 @@ func playWriter(ctx context.Context, driver store.Driver) error {
 			for n := 0; errs[writer] == nil; n++ {
 				_, errs[writer] = driver.Apply(ctx, epoch, pair(writer, n)...)
 				if errs[writer] == nil {
+					fmt.Printf("%d %d 0\n", writer, n) // one write, so that lines stay whole
 					errs[writer] = phoenix(ctx, driver, writer, n)
 				}
 			}
@@ -51,7 +53,7 @@ func phoenix(ctx context.Context, driver store.Driver, writer, n int) error {
 	if _, err := driver.Apply(ctx, epoch, store.Delete(durable, id, results[0].Version)); err != nil {
 		return err
 	}
-	fmt.Printf("%d %d %d\n", writer, n, results[0].Version) // one write, so that lines stay whole
+	fmt.Printf("%d %d %d\n", writer, n, results[0].Version)
 	return nil
 }
 
@@ -64,7 +66,7 @@ type acknowledged struct {
 func killAndReopen(c *trial, dir string, open func()) {
 	p := c.start("write", dir)
 	acked := acknowledged{versions: map[int64]bool{}}
-	for range c.size(300, 100) {
+	for range c.size(600, 200) {
 		acked.note(c, p.read(c))
 	}
 	if err := p.cmd.Process.Kill(); err != nil {
