@@ -16,8 +16,9 @@ import (
 var remedies = []struct{ answer, remedy string }{
 	{"WRONGPASS", "user name or password is wrong: check Config.Username and Config.Password"},
 	{"NOAUTH", "the server wants a password: set Config.Password"},
+	{"ERR Protocol error: unauthenticated", "the server wants a password: set Config.Password"},
 	{"ERR AUTH", "the server knows no passwords, or no users: check Config.Username and Config.Password"},
-	{"NOPERM", "the user may not do this: allow it eval, evalsha, hmget, hset, hincrby, hget, del, pexpire, persist and info, on the keys of Config.Prefix"},
+	{"NOPERM", "the user may not do this: allow it eval, evalsha, hmget, hset, hincrby, hget, del, pexpire, persist and info, on the keys of Config.Prefix, and publish and subscribe on the channel notify of it"},
 	{"READONLY", "the server is a replica: Config.Addresses must be the master's, or set Config.MasterName to let Sentinels find it"},
 	{"MOVED", "the server is part of a Cluster: set Config.Cluster"},
 	{"ASK", "the server is part of a Cluster: set Config.Cluster"},
