@@ -60,6 +60,7 @@ var testEdges = []edge{
 	{"...", "idptest store store/directory store/memory store/storetest store/directory/directorytest store/sqlstore/...", "tests run over a real provider and real drivers"},
 	{"...", "internal/...", "tests may use any mechanism, and need internal/testenv"},
 	{"store/sqlstore/*", ".", "a provider whose database is locked, full or gone"},
+	{"store/ldap", ". oidc flow", "people of a directory sign in at a whole provider"},
 	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }
 
@@ -178,7 +179,7 @@ var libraries = []library{
 	{"golang.org/x/oauth2", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
 	{"github.com/coreos/go-oidc/v3", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
 	{"golang.org/x/crypto", "internal/password", "internal/password", "one place hashes passwords"},
-	{"golang.org/x/text/unicode/norm", "internal/password store/directory", "...", "passwords are compared in NFC (docs/decisions/002)"},
+	{"golang.org/x/text/unicode/norm", "internal/password store/directory store/ldap", "...", "passwords and names are compared in NFC (docs/decisions/002)"},
 	{"github.com/dop251/goja", "flow/script", "flow/script", "policies in JavaScript cost only who uses them"},
 	{"github.com/go-ldap/ldap/v3", "store/ldap", "store/ldap", "LDAP costs only who uses it"},
 	{"modernc.org/sqlite", "store/sqlstore/sqlite examples/... internal/bench", "...", "a driver costs only who uses it"},

@@ -130,8 +130,16 @@ func (s *SambaServer) provision(ctx context.Context, config string, host net.IP)
 	tls certfile = %[1]s/cert.pem
 	tls keyfile = %[1]s/key.pem
 	ldap server require strong auth = allow_sasl_over_tls
+	ldb:nosync = true
 `, s.folder)
-	return os.WriteFile(config, []byte(strings.Replace(string(text), "[global]\n", more, 1)), 0o600)
+	if err := os.WriteFile(config, []byte(strings.Replace(string(text), "[global]\n", more, 1)), 0o600); err != nil {
+		return err
+	}
+	// Passwords are the business of the tests.
+	tool = exec.CommandContext(ctx, "samba-tool", "domain", "passwordsettings", "set", "-s", config,
+		"--complexity=off", "--min-pwd-length=1", "--min-pwd-age=0", "--history-length=0")
+	tool.Dir = s.folder
+	return run(tool)
 }
 
 // URL is where the server is reached with StartTLS or none.

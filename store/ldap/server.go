@@ -1,0 +1,161 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// server is one of Config.Servers with the connections to it.
+type server struct {
+	config      *Config
+	name        string // the URL
+	host        string
+	address     string
+	implicitTLS bool
+	service     chan struct{} // holds one token for each connection of the service account in use
+	people      chan struct{} // and for each on which a person's password is tried
+	breaker     breaker
+
+	mu     sync.Mutex
+	idle   []*conn // bound as the service account; the last was used last
+	closed bool
+}
+
+// with does some work on a connection of the service account: to the first server that answers. Work is done again from the start
+// on another connection, unless it has sent a change. The connection is the work's alone.
+func (u *Users) with(ctx context.Context, work func(context.Context, *conn) error) error {
+	return u.ask(ctx, func(s *server) error { return s.do(ctx, work) })
+}
+
+// ask tries the servers in order, but for those that are being left alone.
+func (u *Users) ask(ctx context.Context, try func(*server) error) error {
+	var failures []string
+	for _, s := range u.servers {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("ldap: %w", err)
+		}
+		if !s.breaker.allow(u.config.Now()) {
+			failures = append(failures, s.name+": left alone after it failed")
+			continue
+		}
+		err := try(s)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			s.breaker.abandon(u.config.Now())
+			return fmt.Errorf("ldap: %w", err)
+		case errors.Is(err, store.ErrUncertain):
+			s.breaker.failure(u.config.Now())
+			return err
+		case !isDown(err):
+			s.breaker.success()
+			return err
+		}
+		s.breaker.failure(u.config.Now())
+		failures = append(failures, err.Error())
+	}
+	return fmt.Errorf("%w: %s", ErrUnavailable, strings.Join(failures, "; "))
+}
+
+// do does the work on one server. A connection from the pool may have died unnoticed: then the work gets a new one.
+func (s *server) do(ctx context.Context, work func(context.Context, *conn) error) error {
+	if err := s.take(ctx, s.service); err != nil {
+		return err
+	}
+	defer func() { <-s.service }()
+	for {
+		c, err := s.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		err = work(ctx, c)
+		s.release(c)
+		cut := isDown(err) && c.broken
+		switch {
+		case err != nil && c.wrote && c.broken:
+			// Nobody knows whether the change was made; whatever the caller's context says.
+			return fmt.Errorf("ldap: %s: %w", s.name, store.ErrUncertain)
+		case cut && c.reused && isCut(err):
+			continue
+		case isDown(err):
+			return down("%s: %w", s.name, err)
+		}
+		return err
+	}
+}
+
+// take waits for a place among the connections to the server.
+func (s *server) take(ctx context.Context, places chan struct{}) error {
+	limited, cancel := context.WithTimeout(ctx, s.config.RequestTimeout)
+	defer cancel()
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-limited.Done():
+		return down("%s: all connections are in use", s.name)
+	}
+}
+
+// acquire returns a connection that is bound as the service account: the one of the pool that was used last, or a new one.
+func (s *server) acquire(ctx context.Context) (*conn, error) {
+	if c := s.pooled(); c != nil {
+		return c, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, s.config.DialTimeout)
+	defer cancel()
+	c, err := s.dial(limited)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.bind(limited, s.config.BindDN, string(s.config.BindPassword)); err != nil {
+		c.close()
+		// Whatever the reason, this server is of no use: also a refusal must not be asked for again and again, since that
+		// locks the account.
+		return nil, down("%s: bind as the service account: %w", s.name, err)
+	}
+	return c, nil
+}
+
+// pooled takes a connection out of the pool, or returns nil. It closes those that have been idle for too long.
+func (s *server) pooled() *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.config.Now()
+	for len(s.idle) > 0 {
+		last := len(s.idle) - 1
+		c := s.idle[last]
+		s.idle = s.idle[:last]
+		if !c.ldap.IsClosing() && now.Sub(c.idle) < s.config.IdleTimeout {
+			c.reused, c.wrote = true, false
+			return c
+		}
+		c.close()
+	}
+	return nil
+}
+
+// release puts a connection back into the pool if it can be used again.
+func (s *server) release(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.broken || s.closed || c.ldap.IsClosing() {
+		c.close()
+		return
+	}
+	c.idle = s.config.Now()
+	s.idle = append(s.idle, c)
+}
+
+func (s *server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, c := range s.idle {
+		c.close()
+	}
+	s.idle = nil
+}
