@@ -16,7 +16,7 @@ func TestSideBySide(t *testing.T) {
 	for name, stores := range map[string]func() []directory.UserStore{
 		"new people in the DB":     func() []directory.UserStore { return []directory.UserStore{{Users: table()}, {Registers: true}} },
 		"new people in the table":  func() []directory.UserStore { return []directory.UserStore{{}, {Users: table(), Registers: true}} },
-		"beside one that is read":  func() []directory.UserStore { return []directory.UserStore{{Users: readOnlyUsers{table()}}, {}} },
+		"beside one that is read":  func() []directory.UserStore { return []directory.UserStore{{Users: readOnlyUsers{host: table()}}, {}} },
 		"with the table's primary": func() []directory.UserStore { return []directory.UserStore{{Users: table()}, {}} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestSideBySide(t *testing.T) {
 			if err := errors.Join(host.Create(t.Context(), nil, ann), host.SetPassword(t.Context(), nil, ann, "her own password")); err != nil {
 				t.Fatal(err)
 			}
-			target := sideBySide(t, []directory.UserStore{{Users: readOnlyUsers{host}}})
+			target := sideBySide(t, []directory.UserStore{{Users: readOnlyUsers{host: host}}})
 			ann.ID, ann.Store = "crm/"+ann.ID, "crm"
 			target.Person, target.Password = ann, "her own password"
 			return target
