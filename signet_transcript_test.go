@@ -260,6 +260,7 @@ var hiddenFields = regexp.MustCompile(`name="(flow|seq|restart)" value="([^"]+)"
 
 // random finds random values by where they stand.
 var random = map[string]*regexp.Regexp{
+	"draft":       regexp.MustCompile(`draft=(v1[\w.-]+)`),
 	"flow":        regexp.MustCompile(`flow=([\w-]{43})`),
 	"correlation": regexp.MustCompile(`Reference ([\w-]{12})`),
 	"request":     regexp.MustCompile(`resume\?id=([\w.%-]+)`),

@@ -198,8 +198,11 @@ func TestAttackFirstContact(t *testing.T) {
 func TestAttackPasswordOracleUnderLock(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {
 		for name, prepare := range map[string]func(*world){
-			"locked":   func(w *world) { w.guess("ann", 5) },
-			"disabled": func(w *world) { w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref())) },
+			"locked": func(w *world) { w.guess("ann", 5) },
+			"disabled": func(w *world) {
+				w.guess("ann", 1)
+				w.must(w.Subjects.Disable(t.Context(), w.mustFind("ann").Ref()))
+			},
 		} {
 			w, users := watch(t, open, "")
 			outdate(w)

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -26,60 +27,151 @@ var (
 // errClaimed says that another post to the same state of the flow is being judged.
 var errClaimed = errors.New("flow: being judged")
 
-// guess is one counted attempt.
+// guess is one attempt at an account.
 type guess struct {
-	claim   *claim
 	account Account
+	key     directory.AttemptKey
+	org     string
+	address string
+	claim   *claim
 	attempt *directory.Attempt
+	pass    *directory.Pass
+	// clashes is how often another attempt at the account was faster.
+	clashes int
 }
 
-// claim counts an attempt, before it is judged, in one step. It returns errClaimed for a duplicate and a problem when the
-// address has used up what it may try.
-func (e *Engine) claim(r *http.Request, x *execution, s *State, g Guarded, in Input) (*guess, error) {
+// yields reports whether an attempt that is not admitted, and would merely write that it was made, leaves that to the others.
+func (g *guess) yields() bool { return g.clashes > patience && !g.attempt.Admitted() }
+
+// guess finds out whose attempt an answer is. One whose judging is slow is counted here, before, in a step of its own: the error is
+// then errClaimed for a duplicate and a problem when the address has used up what it may try.
+func (e *Engine) guess(r *http.Request, x *execution, g Guarded, in Input) (*guess, error) {
 	ctx, org := r.Context(), x.Request.Organization
+	s, err := e.state(x)
+	if err != nil {
+		return nil, err
+	}
 	account, err := g.Account(ctx, s, in)
 	if err != nil {
 		return nil, err
 	}
-	var ref store.Ref
-	if account.Subject != nil {
-		ref = account.Subject.Ref()
-	}
-	device, err := e.dir.Devices.Known(ctx, e.site.Cookie(r, deviceCookie), ref)
+	device, err := e.dir.Devices.Known(ctx, e.site.Cookie(r, deviceCookie), account.Subject)
 	if err != nil {
 		return nil, err
 	}
-	b := e.db.Batch()
-	made := &guess{account: account, claim: &claim{store.Meta{
-		ID: x.ID + "." + strconv.FormatInt(x.Sequence, 10), Expires: b.Now().Add(lease),
-	}}}
-	e.claims.Insert(b, made.claim)
-	made.attempt, err = e.dir.Locks.Begin(ctx, b, directory.AttemptKey{
-		Org: org, Account: e.dir.Locks.Account(account.Subject, org, account.Person), Factor: account.Factor, Device: device,
+	made := &guess{
+		account: account, org: org, address: e.site.Address(r).String(),
+		key: directory.AttemptKey{
+			Org: org, Account: e.dir.Locks.Account(account.Subject, org, account.Person), Factor: account.Factor, Device: device,
+		},
+		claim: &claim{store.Meta{ID: x.ID + "." + strconv.FormatInt(x.Sequence, 10), Expires: e.db.Now().Add(lease)}},
+	}
+	if !account.Quick {
+		err = e.count(r, made)
+	}
+	return made, err
+}
+
+// insist does a step that rests on what is remembered of an account, and does it again as long as another attempt at it was faster.
+func (e *Engine) insist(g *guess, step func(b *store.Batch) error) error {
+	var err error
+	for range maxClashes {
+		b := e.db.Batch()
+		if err = step(b); store.ConflictOn(err, e.dir.Locks.Kind()) == nil {
+			return err
+		}
+		g.clashes++
+	}
+	return err
+}
+
+// try adds to the batch that the attempt is made.
+func (e *Engine) try(ctx context.Context, b *store.Batch, g *guess) (err error) {
+	if g.clashes > patience {
+		if g.attempt, err = e.dir.Locks.Weigh(ctx, g.key); err != nil || g.yields() {
+			return err
+		}
+	}
+	g.attempt, err = e.dir.Locks.Begin(ctx, b, g.key)
+	return err
+}
+
+// count counts an attempt before it is judged, in one step.
+func (e *Engine) count(r *http.Request, g *guess) error {
+	ctx := r.Context()
+	err := e.insist(g, func(b *store.Batch) (err error) {
+		e.claims.Insert(b, g.claim)
+		if err = e.try(ctx, b, g); err != nil {
+			return err
+		}
+		if g.pass, err = e.dir.Throttle.Begin(ctx, b, g.org, directory.ThrottlePassword, g.address); err != nil {
+			return err
+		}
+		return b.Apply(ctx)
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case store.ConflictOn(err, claimKind) != nil:
+		return errClaimed
+	case err != nil:
+		return err
+	case !g.pass.Admitted():
+		return errors.Join(throttled(g.pass.RetryAfter()), e.release(ctx, g))
 	}
-	pass, err := e.dir.Throttle.Begin(ctx, b, org, directory.ThrottlePassword, e.site.Address(r).String())
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// again counts an attempt that found no room beside others once more, now that they may have been judged.
+func (e *Engine) again(ctx context.Context, g *guess) error {
+	return e.insist(g, func(b *store.Batch) (err error) {
+		if err = e.try(ctx, b, g); err != nil {
+			return err
+		}
+		return b.Apply(ctx)
+	})
+}
+
+// weigh reads what an attempt that is judged in an instant finds. It is counted with its verdict.
+func (e *Engine) weigh(ctx context.Context, g *guess) (err error) {
+	if g.attempt, err = e.dir.Locks.Weigh(ctx, g.key); err != nil {
+		return err
 	}
-	if err := b.Apply(ctx); store.ConflictOn(err, claimKind) != nil {
-		return nil, errClaimed
-	} else if err != nil {
-		return nil, err
+	pass, err := e.dir.Throttle.Look(ctx, g.org, directory.ThrottlePassword, g.address)
+	if err == nil && !pass.Admitted() {
+		err = throttled(pass.RetryAfter())
 	}
-	if !pass.Admitted() {
-		return nil, errors.Join(throttled(pass.RetryAfter()), e.release(r, made))
+	return err
+}
+
+// settleGuess adds to the batch what an attempt turned out to be; with one that was only weighed, that it was made.
+func (e *Engine) settleGuess(ctx context.Context, b *store.Batch, g *guess, v Verdict) (err error) {
+	if g.account.Quick {
+		g.claim.Version = 0
+		e.claims.Insert(b, g.claim) // before all else, so that a duplicate is known by its conflict
+		if g.pass, err = e.dir.Throttle.Begin(ctx, b, g.org, directory.ThrottlePassword, g.address); err != nil {
+			return err
+		}
 	}
-	return made, nil
+	switch {
+	case g.yields():
+		return nil
+	case v.right():
+		return e.dir.Locks.Succeed(ctx, b, g.attempt)
+	case v.Blameless || v.Outcome != Again:
+		return e.dir.Locks.Abort(ctx, b, g.attempt)
+	}
+	return e.dir.Locks.Fail(ctx, b, g.attempt)
 }
 
 // release takes back an attempt that was not judged.
-func (e *Engine) release(r *http.Request, g *guess) error {
+func (e *Engine) release(ctx context.Context, g *guess) error {
 	b := e.db.Batch()
 	e.claims.Delete(b, g.claim)
-	return errors.Join(b.Apply(r.Context()), e.dir.Locks.Abort(r.Context(), g.attempt))
+	return errors.Join(b.Apply(ctx), e.insist(g, func(b *store.Batch) error {
+		if err := e.dir.Locks.Abort(ctx, b, g.attempt); err != nil {
+			return err
+		}
+		return b.Apply(ctx)
+	}))
 }
 
 func throttled(wait time.Duration) problem {

@@ -77,8 +77,9 @@
 //     by nothing else; its secret changes with every login and step-up.
 //   - Who the flow is about is written once. Evidence about anybody else ends it.
 //   - There is no success without the assurance that the request and the application insist on.
-//   - A guess is counted in a durable kind before it is judged, and a duplicate is neither counted nor judged: it gets the page
-//     as it stands. So does whoever goes back.
+//   - A guess is counted in a durable kind before it is judged, or, where judging takes no time, in the very step that writes
+//     what it was; so no crash and no number of guesses at once makes one free, and only wrong ones lead to a lock. A duplicate
+//     is neither counted nor judged: it gets the page as it stands. So does whoever goes back.
 //   - GET changes nothing.
 //   - What fails is 503, with its cause in the log; never somebody signed in, and never "no such page".
 //

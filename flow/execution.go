@@ -61,6 +61,8 @@ type execution struct {
 
 	// again says that the flow was read anew because an earlier try to move it met a conflict.
 	again bool
+	// draft is the flow in its page's URL, while it is not written.
+	draft string
 	// current is the browser's session as it was read for a flow that has not been written.
 	current *directory.Session
 }

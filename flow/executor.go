@@ -24,7 +24,8 @@ type Executor interface {
 }
 
 // Guarded is an Executor whose right answer can be guessed. Before Judge, the engine counts the attempt against the
-// account and takes the flow for itself, so that Judge may be slow and no crash makes a guess free.
+// account and takes the flow for itself, so that Judge may be slow and no crash makes a guess free; see Account.Quick for
+// what takes no time.
 type Guarded interface {
 	Executor
 	// Account says whose attempt this is. An account that does not exist is one as well: what is asked of the store,
@@ -42,6 +43,10 @@ type Account struct {
 	Person string
 	// User is the person as found, nil when there is none or it was not looked for.
 	User *directory.User
+	// Quick says that Judge reads and reckons, and does nothing that anybody could learn of before its Verdict is written. The
+	// attempt is then counted in the very step that writes the Verdict, which saves one. Of attempts at once one is written,
+	// and the others are judged anew.
+	Quick bool
 }
 
 // Input is an answer that fits the Prompt: an action that it offers, and no fields but its own.
@@ -50,7 +55,7 @@ type Input struct {
 	Action string
 	// Account is what Guarded.Account returned.
 	Account Account
-	// Locked says that the account takes no more attempts. The work is to be done all the same, and the answer to be that
+	// Locked says that the account takes no more attempts, or none now. The work is to be done all the same, and the answer to be that
 	// of a wrong guess.
 	Locked bool
 
@@ -81,9 +86,13 @@ type Verdict struct {
 	Remember bool
 	// Blameless says that a wrong answer is not to be counted, as a code that was right but used.
 	Blameless bool
-	// Write adds to the batch that moves the flow; nil adds nothing.
+	// Write adds to the batch that moves the flow; nil adds nothing. It may be called again, for another batch, when the first
+	// was not applied.
 	Write func(b *store.Batch) error
 }
+
+// right reports whether something was proven.
+func (v Verdict) right() bool { return v.Outcome == Proceed && len(v.Evidence) > 0 }
 
 // Outcome is where a Verdict leads.
 type Outcome uint8

@@ -51,13 +51,14 @@ func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Inte
 	case in.Passive:
 		return &directory.Result{Refusal: passive(x, step)}, nil
 	}
-	if err := e.name(r.Context(), x); err != nil {
-		return nil, err
-	}
-	if err := e.enter(r.Context(), x, step); err != nil {
+	if err := e.introduce(r.Context(), x, step); err != nil {
 		return nil, err
 	}
 	x.Browser = secret.Hash(e.bind(w, r))
+	if x.draft = e.draftOf(x); x.draft != "" {
+		redirect(w, e.page(x))
+		return nil, nil
+	}
 	b := e.db.Batch()
 	e.executions.Insert(b, x)
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {

@@ -113,6 +113,91 @@ func TestParallelGuesses(t *testing.T) {
 	})
 }
 
+// However many sign in rightly at once, from devices that nobody knows, the account is not locked, and those who found no room are told
+// so by nothing that lasts.
+func TestRightPasswordsInFlight(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := w.user("ann")
+		seed := w.totp(ann)
+		const people = 24
+		pages, browsers := make([]page, people), make([]*browser, people)
+		for i := range people {
+			browsers[i] = w.browser()
+			pages[i] = browsers[i].get(w.request(directory.Interaction{}))
+		}
+		for range 3 {
+			var wg sync.WaitGroup
+			for i := range people {
+				wg.Go(func() {
+					if pages[i].step() != "password" {
+						return
+					}
+					got := browsers[i].login(pages[i], "ann", goodPassword)
+					if got.step() != "totp" && got.message() != "password.wrong" {
+						t.Errorf("got %v", got)
+					}
+					pages[i] = got
+				})
+			}
+			wg.Wait()
+		}
+		in := 0
+		for i := range people {
+			if pages[i].step() == "totp" {
+				in++
+			}
+		}
+		locks, err := w.Locks.Of(t.Context(), ann.Ref())
+		w.must(err)
+		if len(locks) > 0 || in < 15 {
+			t.Errorf("%d of %d are past the password; locks: %+v", in, people, locks)
+		}
+		b := w.browser()
+		b.submit(b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword), "otp", w.code(seed)).answer(t)
+	})
+}
+
+// A right code among guesses that are made at once comes before the last that the policy allows, or it is not let in: then there is a lock
+// and no session.
+func TestRightCodeAmongParallelGuesses(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.unthrottle()
+		for round := range 10 {
+			name := fmt.Sprintf("ann%d", round)
+			ann := w.user(name)
+			seed := w.totp(ann)
+			const guesses = 16
+			pages, browsers := make([]page, guesses), make([]*browser, guesses)
+			for i := range guesses {
+				browsers[i] = w.browser()
+				pages[i] = browsers[i].login(browsers[i].get(w.request(directory.Interaction{})), name, goodPassword)
+			}
+			right := w.code(seed)
+			var wg sync.WaitGroup
+			for i := range guesses {
+				wg.Go(func() {
+					code := fmt.Sprintf("%06d", i)
+					if i == guesses-1 {
+						code = right
+					}
+					pages[i] = browsers[i].submit(pages[i], "otp", code)
+				})
+			}
+			wg.Wait()
+			last := pages[guesses-1]
+			sessions := w.sessions(ann)
+			if in := last.Result != nil; in && sessions != 1 || !in && (sessions != 0 || last.message() != "totp.wrong") {
+				t.Errorf("round %d: %v with %d sessions", round, last, sessions)
+			}
+			locks, err := w.Locks.Of(t.Context(), ann.Ref())
+			w.must(err)
+			if len(locks) != 1 || locks[0].Streak > 1 { // fifteen wrong ones: five or more of them on one side of the right one
+				t.Errorf("round %d: locks %+v", round, locks)
+			}
+		}
+	})
+}
+
 func (w *world) mustFind(name string) *directory.User {
 	w.Helper()
 	u, err := w.FindUser(w.Context(), "", name)

@@ -40,7 +40,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // open shows the page of a flow as it stands. One that needs no answer any more, because another tab has signed in, sends
 // the browser on.
 func (e *Engine) open(w http.ResponseWriter, r *http.Request) {
-	x, err := e.find(r.Context(), r.URL.Query().Get(flowField), e.browser(r))
+	x, err := e.opened(r, r.URL.Query().Get(flowField))
 	if err != nil {
 		e.fail(w, r, err, "")
 		return

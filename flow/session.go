@@ -106,7 +106,7 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 		return nil, err
 	}
 	x.Session = in.session.Ref()
-	return in, e.furnish(r, b, x, in)
+	return in, e.furnish(r, b, subject, in)
 }
 
 // ownSession returns the session that the flow's proofs belong into: the browser's, if it is of the same person, else the one
@@ -164,17 +164,17 @@ func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, e
 }
 
 // furnish adds what goes with a sign-in: how long the cookie lasts, and the device that is known from now on.
-func (e *Engine) furnish(r *http.Request, b *store.Batch, x *execution, in *signIn) error {
+func (e *Engine) furnish(r *http.Request, b *store.Batch, subject *directory.Subject, in *signIn) error {
 	if in.session.Remembered {
-		policy, err := directory.Resolve(r.Context(), e.dir.Settings, e.dir.Settings.Session, x.Subject.Org, "")
+		policy, err := directory.Resolve(r.Context(), e.dir.Settings, e.dir.Settings.Session, subject.Org, "")
 		if err != nil {
 			return err
 		}
 		in.lifetime = policy.Remember
 	}
-	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r, deviceCookie), x.Subject)
+	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r, deviceCookie), subject)
 	if err == nil && known == "" {
-		in.device = e.dir.Devices.Remember(b, x.Subject)
+		in.device = e.dir.Devices.Remember(b, subject)
 	}
 	return err
 }

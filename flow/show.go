@@ -24,7 +24,11 @@ var pages = map[directory.Purpose]string{
 
 // page is the path and query of the flow's page on the host.
 func (e *Engine) page(x *execution) string {
-	return e.site.Path(pages[x.Request.Purpose]) + "?" + url.Values{flowField: {x.ID}}.Encode()
+	query := url.Values{flowField: {x.ID}}
+	if x.draft != "" {
+		query.Set(draftField, x.draft)
+	}
+	return e.site.Path(pages[x.Request.Purpose]) + "?" + query.Encode()
 }
 
 // onward is where a browser goes that has nothing to do here: to the protocol when the flow is done, else to its page.

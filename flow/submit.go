@@ -14,8 +14,17 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// maxTries bounds how often an answer is judged anew because something that it wanted to write had changed.
-const maxTries = 4
+const (
+	// maxTries bounds how often an answer is judged anew because something that it wanted to write had changed.
+	maxTries = 4
+	// maxClashes bounds how often a step begins again because another attempt at the same account was faster. Each time one of them
+	// gets on, and when as many have as directory.LockPolicy ever allows, the account is locked and takes no more.
+	maxClashes = 200
+	// patience bounds how often an attempt that is not admitted does so.
+	patience = 3
+	// maxRounds bounds how often an attempt waits, by doing the work in vain, for others that are being judged.
+	maxRounds = 4
+)
 
 // submit takes the answer to a page.
 func (e *Engine) submit(w http.ResponseWriter, r *http.Request) {
@@ -28,7 +37,7 @@ func (e *Engine) submit(w http.ResponseWriter, r *http.Request) {
 		e.fail(w, r, err, "")
 		return
 	}
-	x, err := e.find(r.Context(), form.Value(flowField), e.browser(r))
+	x, err := e.opened(r, form.Value(flowField))
 	switch {
 	case errors.Is(err, errUnknownFlow) && form.Has(restartField) && e.restart != nil:
 		e.startOver(w, r, form.Value(restartField))
@@ -76,16 +85,12 @@ func (e *Engine) take(w http.ResponseWriter, r *http.Request, x *execution, form
 	}
 	var g *guess
 	if guarded, ok := e.executor(x).(Guarded); ok {
-		s, err := e.state(x)
-		if err != nil {
-			return err
-		}
-		if g, err = e.claim(r, x, s, guarded, in); errors.Is(err, errClaimed) {
+		if g, err = e.guess(r, x, guarded, in); errors.Is(err, errClaimed) {
 			return e.showCurrent(w, r, x)
 		} else if err != nil {
 			return err
 		}
-		in.Account, in.Locked = g.account, !g.attempt.Admitted()
+		in.Account = g.account
 	}
 	return e.judge(w, r, x, in, g)
 }
@@ -117,18 +122,15 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 // judge has the executor judge the answer and writes what came of it. When something that the verdict rests on was changed
 // by another, it is judged anew from what stands now.
 func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in Input, g *guess) error {
+	var v Verdict
 	var err error
-	for range maxTries {
-		var s *State
-		if s, err = e.state(x); err != nil {
-			return err
-		}
-		var v Verdict
-		if v, err = e.executor(x).Judge(r.Context(), s, in); err != nil {
-			return e.unjudged(r, g, err)
-		}
-		if in.Locked && v.Outcome == Proceed {
-			return fmt.Errorf("flow: executor %q lets a locked account pass", x.Option)
+	judged := false
+	for tries := 0; tries < maxTries && (g == nil || g.clashes < 2*maxClashes); {
+		if !judged {
+			if v, err = e.verdict(r, x, &in, g); err != nil {
+				return e.unjudged(r, g, err)
+			}
+			judged = true
 		}
 		sequence := x.Sequence
 		err = e.finish(w, r, x, v, g)
@@ -136,14 +138,21 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 		if !ok {
 			return err
 		}
-		if conflict.Kind == executionKind {
-			return e.showCurrent(w, r, x)
+		switch conflict.Kind {
+		case executionKind, claimKind: // a duplicate was faster, which includes that of an answer that took longer than its lease
+			return errors.Join(e.showCurrent(w, r, x), e.forgo(r, g, v))
+		case e.dir.Locks.Kind(): // another attempt at the account: one that was admitted stays so
+			judged = !g.account.Quick
+			g.clashes++
+		default:
+			judged = false
+			tries++
 		}
-		if x, err = e.find(r.Context(), x.ID, e.browser(r)); err != nil {
+		if x, err = e.current(r, x); err != nil {
 			return err
 		}
 		if x.Done || x.Sequence != sequence {
-			return e.show(w, r, x)
+			return errors.Join(e.show(w, r, x), e.forgo(r, g, v))
 		}
 		x.again = true
 		err = conflict
@@ -151,20 +160,64 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 	return err
 }
 
+// verdict is what the executor makes of the answer. One to an account that takes none is judged all the same, and must come to
+// nothing. One that found no room beside others, which may yet turn out to be right, waits for them by working as they do.
+func (e *Engine) verdict(r *http.Request, x *execution, in *Input, g *guess) (Verdict, error) {
+	for round := 1; ; round++ {
+		if g != nil && g.account.Quick {
+			if err := e.weigh(r.Context(), g); err != nil {
+				return Verdict{}, err
+			}
+		}
+		in.Locked = g != nil && !g.attempt.Admitted()
+		s, err := e.state(x)
+		if err != nil {
+			return Verdict{}, err
+		}
+		v, err := e.executor(x).Judge(r.Context(), s, *in)
+		switch {
+		case err != nil:
+			return Verdict{}, err
+		case in.Locked && v.Outcome == Proceed:
+			return Verdict{}, fmt.Errorf("flow: executor %q lets a locked account pass", x.Option)
+		case !in.Locked || !g.attempt.Crowded() || g.account.Quick || round == maxRounds:
+			return v, nil
+		}
+		if err := e.again(r.Context(), g); err != nil {
+			return Verdict{}, err
+		}
+	}
+}
+
 // unjudged takes the attempt back when the machinery could not judge it: it was no wrong guess.
 func (e *Engine) unjudged(r *http.Request, g *guess, cause error) error {
-	if g == nil {
+	if g == nil || g.account.Quick {
 		return cause
 	}
-	if err := e.release(r, g); err != nil {
+	if err := e.release(r.Context(), g); err != nil {
 		e.log.WarnContext(r.Context(), "an attempt was counted that was not judged", "error", err)
 	}
 	return cause
 }
 
+// forgo settles an attempt that was counted before, and whose verdict nobody will see because the flow has moved on without it.
+func (e *Engine) forgo(r *http.Request, g *guess, v Verdict) error {
+	if g == nil || g.account.Quick {
+		return nil
+	}
+	return e.insist(g, func(b *store.Batch) error {
+		v.Blameless = v.Blameless || v.right()
+		v.Outcome = Again
+		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
+			return err
+		}
+		return b.Apply(r.Context())
+	})
+}
+
 // showCurrent shows the flow as it stands in the store by now.
 func (e *Engine) showCurrent(w http.ResponseWriter, r *http.Request, x *execution) error {
-	current, err := e.find(r.Context(), x.ID, e.browser(r))
+	current, err := e.current(r, x)
 	if err != nil {
 		return err
 	}
@@ -189,7 +242,7 @@ func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, 
 		return err
 	}
 	b := e.db.Batch()
-	e.executions.Replace(b, x)
+	e.write(b, x)
 	if err := b.Apply(r.Context()); store.ConflictOn(err, executionKind) != nil {
 		return e.showCurrent(w, r, x)
 	} else if err != nil {
@@ -202,6 +255,11 @@ func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, 
 // finish writes a verdict and everything that follows from it in one step, and answers.
 func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, g *guess) error {
 	b := e.db.Batch()
+	if g != nil {
+		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
+			return err
+		}
+	}
 	in, err := e.settle(r, b, x, v, g)
 	if err != nil {
 		return err
@@ -211,20 +269,12 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 			return err
 		}
 	}
-	right := v.Outcome == Proceed && len(v.Evidence) > 0
-	if g != nil && right {
-		if err := e.dir.Locks.Succeed(r.Context(), b, g.attempt); err != nil {
-			return err
-		}
-	}
-	e.executions.Replace(b, x)
+	e.write(b, x)
 	if err := b.Apply(r.Context()); err != nil {
 		return err
 	}
-	if g != nil && !right {
-		if err := e.count(r.Context(), g, v); err != nil {
-			return err
-		}
+	if g != nil && !v.right() && !g.pass.Admitted() { // posts at once have passed the limit together: nobody learns what they were
+		return throttled(g.pass.RetryAfter())
 	}
 	if in != nil {
 		e.admit(w, r, in)
@@ -234,14 +284,6 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	}
 	e.onward(w, x)
 	return nil
-}
-
-// count says what became of an attempt that was not right.
-func (e *Engine) count(ctx context.Context, g *guess, v Verdict) error {
-	if v.Blameless || v.Outcome != Again {
-		return e.dir.Locks.Abort(ctx, g.attempt)
-	}
-	return e.dir.Locks.Fail(ctx, g.attempt)
 }
 
 // settle moves x by a verdict, and on to the next step or to its end.

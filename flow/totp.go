@@ -43,13 +43,13 @@ func (t totpExecutor) Account(ctx context.Context, s *State, _ Input) (Account, 
 	return accountOf(ctx, t.dir, s, totpFactor)
 }
 
-// accountOf is the account of the person whom the flow is about.
+// accountOf is the account of the person whom the flow is about. A code is judged in an instant.
 func accountOf(ctx context.Context, dir *directory.Directory, s *State, factor string) (Account, error) {
 	subject, err := dir.Subjects.Get(ctx, s.Subject)
 	if err != nil {
 		return Account{}, err
 	}
-	return Account{Factor: factor, Subject: subject, Person: s.Person}, nil
+	return Account{Factor: factor, Subject: subject, Person: s.Person, Quick: true}, nil
 }
 
 func (t totpExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
@@ -67,7 +67,10 @@ func (t totpExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, e
 	return Verdict{
 		Outcome: Proceed, Subject: in.Account.Subject,
 		Evidence: []directory.Evidence{totpEvidence(in.Account.Subject, credential, s)},
-		Write:    func(b *store.Batch) error { return t.dir.Credentials.AdvanceTOTP(b, credential, step) },
+		Write: func(b *store.Batch) error {
+			spent := *credential
+			return t.dir.Credentials.AdvanceTOTP(b, &spent, step)
+		},
 	}, nil
 }
 

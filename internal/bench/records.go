@@ -49,8 +49,9 @@ func readingOf[T any, P store.Stored[T]](db *store.DB, kind string) reading {
 // deviceRecord is device of store/directory.
 type deviceRecord struct {
 	store.Meta
-	SecretHash string    `json:"secretHash"`
-	Subject    store.Ref `json:"subject"`
+	SecretHash   string    `json:"secretHash"`
+	Subject      store.Ref `json:"subject"`
+	SubjectEpoch int64     `json:"subjectEpoch,omitempty"`
 }
 
 // requestRecord is authorizationRequest of oidc.

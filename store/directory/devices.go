@@ -17,6 +17,9 @@ type device struct {
 	store.Meta
 	SecretHash string    `json:"secretHash"`
 	Subject    store.Ref `json:"subject"`
+	// SubjectEpoch is the Subject's when it signed in: whatever ends what a person has, as a new password, makes strangers of
+	// their devices.
+	SubjectEpoch int64 `json:"subjectEpoch,omitempty"`
 }
 
 var deviceType = store.Type[device]{Kind: store.Kind{Name: "directory.device"}}
@@ -30,20 +33,20 @@ type Devices struct {
 func newDevices(db *store.DB) *Devices { return &Devices{all: store.NewCollection(db, deviceType)} }
 
 // Remember adds to the batch that a subject has signed in on a device, and returns the value of the cookie by which it
-// will be known for 180 days.
-func (d *Devices) Remember(b *store.Batch, subject store.Ref) secret.Text {
+// will be known for 180 days, or until the subject's epoch moves, as with a new password.
+func (d *Devices) Remember(b *store.Batch, subject *Subject) secret.Text {
 	key := secret.New()
 	known := &device{
 		Meta:       store.Meta{ID: store.NewID(), Expires: b.Now().Add(deviceLife)},
-		SecretHash: key.Hash(), Subject: subject,
+		SecretHash: key.Hash(), Subject: subject.Ref(), SubjectEpoch: subject.Epoch,
 	}
 	d.all.Insert(b, known)
 	return cookieValue(known.ID, key)
 }
 
-// Known returns the id of the device that a cookie names if the subject has signed in on it, and "" otherwise. An error
-// is the store's.
-func (d *Devices) Known(ctx context.Context, cookie string, subject store.Ref) (string, error) {
+// Known returns the id of the device that a cookie names if the subject has signed in on it, and "" otherwise. Nobody, nil, has
+// signed in nowhere, and costs the same. An error is the store's.
+func (d *Devices) Known(ctx context.Context, cookie string, subject *Subject) (string, error) {
 	id, presented, ok := splitCookie(cookie)
 	if !ok {
 		return "", nil
@@ -55,7 +58,8 @@ func (d *Devices) Known(ctx context.Context, cookie string, subject store.Ref) (
 	if err != nil {
 		return "", err
 	}
-	if !secret.Matches(known.SecretHash, presented) || known.Subject != subject {
+	if !secret.Matches(known.SecretHash, presented) || subject == nil ||
+		known.Subject != subject.Ref() || known.SubjectEpoch != subject.Epoch {
 		return "", nil
 	}
 	return known.ID, nil

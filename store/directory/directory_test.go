@@ -415,7 +415,7 @@ func TestDumpHoldsNoSecrets(t *testing.T) {
 		_, s := w.person(t, "ann")
 		_, cookie := w.signIn(t, s, true)
 		b := w.db.Batch()
-		device := w.Devices.Remember(b, s.Ref())
+		device := w.Devices.Remember(b, s)
 		is(t, "totp", w.Credentials.EnrollTOTP(ctx, b, s.Ref(), "phone", []byte("JBSWY3DPEHPK3PXP"), 1), nil)
 		_, err := w.Locks.Begin(ctx, b, directory.AttemptKey{Account: w.Locks.Account(nil, "", "my secret typed as a name"), Factor: "password"})
 		is(t, "lock", err, nil)

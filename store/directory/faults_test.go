@@ -40,7 +40,7 @@ func newScene(t *testing.T, apart bool) *scene {
 		s.Groups.AddMember(ctx, s.group.Ref(), s.subject.Ref()), s.Roles.AssignGroup(ctx, s.role.Ref(), s.group.Ref()),
 	), nil)
 	b := s.db.Batch()
-	s.device = s.Devices.Remember(b, s.subject.Ref()).Reveal()
+	s.device = s.Devices.Remember(b, s.subject).Reveal()
 	is(t, "scene", s.Participants.Join(ctx, b, s.session, s.app.Ref(), "oidc"), nil)
 	s.apply(t, b)
 	s.enroll(t, s.subject, "seed", 1)
@@ -200,7 +200,7 @@ func operations(t *testing.T) map[string]func(*scene) error {
 			return check(len(list) == 1, err)
 		},
 		"Devices.Known": func(s *scene) error {
-			id, err := s.Devices.Known(ctx, s.device, s.subject.Ref())
+			id, err := s.Devices.Known(ctx, s.device, s.subject)
 			return check(id != "", err)
 		},
 		"Credentials.TOTP": func(s *scene) error { _, _, err := s.Credentials.TOTP(ctx, s.subject.Ref()); return err },
@@ -234,7 +234,7 @@ func operations(t *testing.T) map[string]func(*scene) error {
 				if err = errors.Join(err); err != nil {
 					return err
 				}
-				if err := s.Locks.Fail(ctx, a); err != nil {
+				if err := batch(s, func(b *store.Batch) error { return s.Locks.Fail(ctx, b, a) }); err != nil {
 					return err
 				}
 			}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,39 +15,70 @@ import (
 // unknownAccount stands before the name of an account that nobody has.
 const unknownAccount = "?"
 
-// lockMemory is how long guesses are counted together and how long locks are remembered after their end.
-const lockMemory = 24 * time.Hour
+const (
+	// lockMemory is how long guesses are counted together and how long locks are remembered after their end.
+	lockMemory = 24 * time.Hour
+	// attemptLife is how long an attempt may be judged. One that was not settled by then was abandoned, as by a crash, and
+	// counts as wrong.
+	attemptLife = time.Minute
+)
 
-// Lock says that an account takes no attempts at one factor until a time.
+// Lock is what is remembered of the guesses at one factor of an account. It is forgotten with a success.
 type Lock struct {
 	store.Meta
 	Account string `json:"account"`
 	Factor  string `json:"factor"`
 	Device  string `json:"device,omitempty"`
-	// Generation names the counter of the attempts since the lock was last written.
-	Generation int64 `json:"generation"`
+	// Failures are the wrong guesses since the last lock.
+	Failures int64 `json:"failures,omitempty"`
+	// Pending are the attempts that are being judged. Each takes up one guess until it is known what it was.
+	Pending []PendingAttempt `json:"pending,omitempty"`
+	// Vain counts attempts that were not admitted. They are written as others are, so that nothing tells a locked account.
+	Vain int64 `json:"vain,omitempty"`
 	// Streak is how many locks followed each other without a success.
-	Streak int       `json:"streak"`
-	Until  time.Time `json:"until"`
+	Streak int `json:"streak,omitempty"`
+	// Until is the time up to which no attempt is taken.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// PendingAttempt is an attempt that is being judged.
+type PendingAttempt struct {
+	ID    string    `json:"id"`
+	Since time.Time `json:"since"`
 }
 
 var (
 	lockKind = store.Kind{Name: "directory.lock"}
 	lockType = store.Type[Lock]{
-		Kind:  lockKind,
-		Index: func(l *Lock) []store.Entry { return []store.Entry{{Field: "account", Value: store.Text(l.Account)}} },
+		Kind: lockKind,
+		Index: func(l *Lock) []store.Entry {
+			if l.Streak == 0 {
+				return nil // never locked: nobody looks for it
+			}
+			return []store.Entry{{Field: "account", Value: store.Text(l.Account)}}
+		},
 	}
-	attemptKind = store.Kind{Name: "directory.attempt"}
 )
 
-// Locks bounds guessing at one account. An attempt is counted durably before it is judged, so that no number of parallel
-// attempts gets more guesses than LockPolicy allows:
+// Locks bounds guessing at one account: no number of attempts, in whatever order or at once, gets more guesses than LockPolicy
+// allows, and none but a wrong guess leads to a lock. All that is remembered of an account lies in one record, and whatever an
+// attempt leads to is written over the record as it was read; so of attempts at once one is written, and the others get a
+// *store.Conflict on Kind, read anew and judge by what they find.
+//
+// An attempt whose judging takes time, or leaves traces elsewhere, is counted before:
 //
 //	attempt, err := locks.Begin(ctx, claim, key) // claim and finish are batches of the caller's
-//	err = claim.Apply(ctx)
+//	err = claim.Apply(ctx)                       // on a Conflict: once more from Begin
 //	right := attempt.Admitted() && judge()
-//	if right { err = locks.Succeed(ctx, finish, attempt) } else { err = locks.Fail(ctx, attempt) }
-//	err = finish.Apply(ctx)
+//	err = locks.Succeed(ctx, finish, attempt)    // or Fail, or Abort
+//	err = finish.Apply(ctx)                      // on a Conflict: once more from Succeed
+//
+// One that is judged in an instant is counted by what it turns out to be. Until that is written nobody may learn it:
+//
+//	attempt, err := locks.Weigh(ctx, key)
+//	right := attempt.Admitted() && judge()
+//	err = locks.Succeed(ctx, finish, attempt)    // or Fail
+//	err = finish.Apply(ctx)                      // on a Conflict: once more from Weigh
 //
 // What a caller shows must not depend on Admitted: a locked account looks like a wrong guess.
 type Locks struct {
@@ -59,6 +90,9 @@ type Locks struct {
 func newLocks(db *store.DB, settings *Settings) *Locks {
 	return &Locks{db: db, all: store.NewCollection(db, lockType), settings: settings}
 }
+
+// Kind is the kind of the records, for telling what a Conflict is about.
+func (l *Locks) Kind() store.Kind { return lockKind }
 
 // AttemptKey says what is being guessed at.
 type AttemptKey struct {
@@ -72,8 +106,8 @@ type AttemptKey struct {
 	Device string
 }
 
-func (k AttemptKey) id() string {
-	return secret.Hash(strings.Join([]string{k.Account, k.Factor, k.Device}, "\x00"))
+func (k AttemptKey) ref() store.Ref {
+	return store.Ref{Org: k.Org, ID: secret.Hash(strings.Join([]string{k.Account, k.Factor, k.Device}, "\x00"))}
 }
 
 // Account returns how Locks calls an account: by its Subject, or, for a login that names nobody, by a keyed hash, so that
@@ -85,82 +119,174 @@ func (l *Locks) Account(subject *Subject, org, login string) string {
 	return unknownAccount + l.db.Keys().MAC("directory.lock", org, Fold(login))
 }
 
-// Attempt is one attempt that Begin has counted. It is not safe for concurrent use.
+// Attempt is one attempt at an account. It is not safe for concurrent use.
 type Attempt struct {
 	policy LockPolicy
-	lock   *Lock // as it stood before, at version zero when there was none
+	lock   *Lock // as it was read, at version zero when there was none
+	clean  bool  // as it was read it held nothing against anybody
 	locked bool
-	count  *int64
+	room   bool
+	// id names it among the pending, "" when it was merely weighed; it is pending once the version has moved.
+	id      string
+	version int64
+	vain    bool // it was begun, and not admitted
 }
 
-// Begin adds to the batch that an attempt is made. Whether it may be judged is known once the batch is applied.
-func (l *Locks) Begin(ctx context.Context, b *store.Batch, key AttemptKey) (*Attempt, error) {
+// Admitted reports whether the attempt may be judged. After Begin it is false until the batch was applied.
+func (a *Attempt) Admitted() bool {
+	return a.room && (a.id == "" || a.lock.Version != a.version)
+}
+
+// Crowded reports that the attempt is not admitted because others are being judged that may use up the budget or make it whole:
+// it may be begun again in a while.
+func (a *Attempt) Crowded() bool { return !a.room && !a.locked }
+
+// Weigh reads whether an attempt may be judged.
+func (l *Locks) Weigh(ctx context.Context, key AttemptKey) (*Attempt, error) {
 	policy, err := Resolve(ctx, l.settings, l.settings.Lock, key.Org, "")
 	if err != nil {
 		return nil, err
 	}
-	lock, err := l.all.Get(ctx, store.Ref{Org: key.Org, ID: key.id()})
+	ref, now := key.ref(), l.db.Now()
+	lock, err := l.all.Get(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
-		lock = &Lock{
-			Meta:    store.Meta{Org: key.Org, ID: key.id()},
-			Account: key.Account, Factor: key.Factor, Device: key.Device,
-		}
+		lock = &Lock{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Account: key.Account, Factor: key.Factor, Device: key.Device}
 	} else if err != nil {
 		return nil, err
 	}
-	a := &Attempt{policy: policy, lock: lock, locked: b.Now().Before(lock.Until)}
-	a.count = b.Add(attemptKind, a.counter(), 1, b.Now().Add(lockMemory))
-	*a.count = math.MaxInt64 // not admitted until the batch says otherwise
+	a := &Attempt{policy: policy, lock: lock, version: lock.Version, clean: lock.clean()}
+	lock.Failures = min(lock.Failures, policy.Failures-1) // the policy may allow fewer than it did
+	lock.reckon(policy, now, time.Time{})
+	a.locked = now.Before(lock.Until)
+	a.room = !a.locked && lock.Failures+int64(len(lock.Pending)) < policy.Failures
 	return a, nil
 }
 
-// counter names the counter of the attempts that share the budget. There is a new one after each lock, so that attempts
-// which came too late, or were never finished, use up nothing of what follows; and another for attempts under a lock.
-func (a *Attempt) counter() store.Ref {
-	id := a.lock.ID + "." + strconv.FormatInt(a.lock.Generation, 10)
-	if a.locked {
-		id += ".locked"
+// Begin adds to the batch that an attempt is made, and takes up one guess until it is settled. Whether it may be judged is known
+// once the batch is applied. One that is not admitted takes up none, and adds as much to the batch.
+func (l *Locks) Begin(ctx context.Context, b *store.Batch, key AttemptKey) (*Attempt, error) {
+	a, err := l.Weigh(ctx, key)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.room:
+		a.id = store.NewID()
+		a.lock.Pending = append(a.lock.Pending, PendingAttempt{ID: a.id, Since: b.Now()})
+	default:
+		a.vain = true
+		a.lock.Vain++
 	}
-	return store.Ref{Org: a.lock.Org, ID: id}
+	l.put(b, a.lock, a.clean)
+	return a, nil
 }
 
-// Admitted reports whether the attempt may be judged. It is false until the batch of Begin was applied. A count below one,
-// which only a caller who takes an attempt back twice brings about, keeps nobody out.
-func (a *Attempt) Admitted() bool {
-	return !a.locked && *a.count <= a.policy.Failures
-}
-
-// Fail notes that the attempt was wrong or was not admitted, and writes the lock when it was the last that the policy
-// allows. The event of a lock on an account that exists is "account.locked".
-func (l *Locks) Fail(ctx context.Context, a *Attempt) error {
-	if a.locked || *a.count < a.policy.Failures {
-		return nil
-	}
-	b := l.db.Batch()
-	lasts := math.Min(float64(a.policy.Max), float64(a.policy.Time)*math.Pow(a.policy.Ratio, float64(a.lock.Streak)))
-	a.lock.Generation++
-	a.lock.Streak++
-	a.lock.Until = b.Now().Add(time.Duration(lasts))
-	l.put(b, a.lock, "account.locked")
-	return lost(b.Apply(ctx))
-}
-
-// Succeed adds to the batch that the attempt was right: the budget is whole again, and the next lock is the first.
+// Succeed adds to the batch that the attempt was right: the budget is whole again, and the next lock is the first. For one that
+// was not admitted it is Fail.
 func (l *Locks) Succeed(ctx context.Context, b *store.Batch, a *Attempt) error {
-	if a.lock.Streak == 0 && *a.count <= 1 {
-		b.Add(attemptKind, a.counter(), -1, b.Now().Add(lockMemory))
+	if !a.Admitted() {
+		return l.Fail(ctx, b, a)
+	}
+	lock, _, err := l.settle(ctx, a)
+	if lock == nil || err != nil {
+		return err
+	}
+	if a.id == "" && a.clean && lock.Version != 0 {
+		l.all.Check(b, lock)
 		return nil
 	}
-	// A new generation, rather than taking away what others have counted and may yet take back themselves. It is written
-	// by itself: others at the same account must not make the caller's batch fail.
-	return l.clear(ctx, a.lock)
+	lifted := b.Now().Before(lock.Until) // that of guesses which were made while this one was judged
+	lock.Failures, lock.Vain, lock.Streak, lock.Until = 0, 0, 0, time.Time{}
+	if a.id != "" && lock.clean() {
+		l.all.Delete(b, lock)
+	} else { // a clean record is the condition under which the next attempt that is merely weighed succeeds
+		l.put(b, lock, a.id == "")
+	}
+	if lifted {
+		l.event(b, lock, "account.unlocked")
+	}
+	return nil
 }
 
-// Abort takes back an attempt that could not be judged, as when the hasher was busy.
-func (l *Locks) Abort(ctx context.Context, a *Attempt) error {
-	b := l.db.Batch()
-	b.Add(attemptKind, a.counter(), -1, b.Now().Add(lockMemory))
-	return b.Apply(ctx)
+// Fail adds to the batch that the attempt was wrong, and the lock when it was the last that the policy allows. The event of a
+// lock on an account that exists is "account.locked". An attempt that was not admitted is not wrong, and adds as much.
+func (l *Locks) Fail(ctx context.Context, b *store.Batch, a *Attempt) error {
+	lock, mine, err := l.settle(ctx, a)
+	if lock == nil || err != nil {
+		return err
+	}
+	locked := false
+	if mine {
+		lock.Failures++
+		locked = lock.reckon(a.policy, b.Now(), b.Now())
+	} else {
+		lock.Vain++
+	}
+	l.put(b, lock, a.id == "" && a.clean)
+	if locked {
+		l.event(b, lock, "account.locked")
+	}
+	return nil
+}
+
+// Abort adds to the batch that the attempt is taken back, because it could not be judged, as when the hasher was busy, or was no
+// guess.
+func (l *Locks) Abort(ctx context.Context, b *store.Batch, a *Attempt) error {
+	if !a.Admitted() || a.id == "" {
+		return nil
+	}
+	lock, mine, err := l.settle(ctx, a)
+	switch {
+	case lock == nil || !mine || err != nil:
+	case lock.clean():
+		l.all.Delete(b, lock)
+	default:
+		l.put(b, lock, false)
+	}
+	return err
+}
+
+// settle returns what the attempt's outcome is to be written over, without the attempt in it; nil when there is nothing to write. It
+// is not mine any more when the attempt was abandoned for too long, or has been forgotten with others in an Unlock.
+func (l *Locks) settle(ctx context.Context, a *Attempt) (lock *Lock, mine bool, err error) {
+	if a.id == "" && !a.vain {
+		return a.lock, a.room, nil
+	}
+	lock, err = l.all.Get(ctx, a.lock.Ref())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	before := len(lock.Pending)
+	lock.Pending = slices.DeleteFunc(lock.Pending, func(p PendingAttempt) bool { return p.ID == a.id })
+	return lock, len(lock.Pending) < before, nil
+}
+
+// reckon counts attempts that were abandoned as wrong, and locks when the wrong ones, of which the last was at a time, are as many
+// as the policy allows. It reports whether it has locked.
+func (l *Lock) reckon(policy LockPolicy, now, last time.Time) bool {
+	l.Pending = slices.DeleteFunc(l.Pending, func(p PendingAttempt) bool {
+		if now.Sub(p.Since) < attemptLife {
+			return false
+		}
+		l.Failures++
+		if p.Since.After(last) {
+			last = p.Since
+		}
+		return true
+	})
+	if l.Failures < policy.Failures {
+		return false
+	}
+	lasts := math.Min(float64(policy.Max), float64(policy.Time)*math.Pow(policy.Ratio, float64(l.Streak)))
+	l.Failures, l.Streak, l.Until = 0, l.Streak+1, last.Add(time.Duration(lasts))
+	return true
+}
+
+// clean reports whether there is nothing to remember.
+func (l *Lock) clean() bool {
+	return l.Failures == 0 && l.Vain == 0 && l.Streak == 0 && len(l.Pending) == 0 && l.Until.IsZero()
 }
 
 // Of returns what is remembered of locks on a subject's account; those in force have Until in the future.
@@ -179,25 +305,25 @@ func (l *Locks) Of(ctx context.Context, subject store.Ref) ([]*Lock, error) {
 func (l *Locks) Unlock(ctx context.Context, subject store.Ref) error {
 	list, err := l.Of(ctx, subject)
 	for _, lock := range list {
-		err = errors.Join(err, l.clear(ctx, lock))
+		cleared := change(ctx, l.db, l.all, lock.Ref(), func(b *store.Batch, lock *Lock) (bool, error) {
+			if b.Now().Before(lock.Until) {
+				l.event(b, lock, "account.unlocked")
+			}
+			lock.Failures, lock.Vain, lock.Pending, lock.Streak, lock.Until = 0, 0, nil, 0, time.Time{}
+			return true, nil
+		})
+		if !errors.Is(cleared, store.ErrNotFound) {
+			err = errors.Join(err, cleared)
+		}
 	}
 	return err
 }
 
-func (l *Locks) clear(ctx context.Context, lock *Lock) error {
-	b := l.db.Batch()
-	event := ""
-	if b.Now().Before(lock.Until) {
-		event = "account.unlocked"
+// put adds the record to the batch. What is counted together begins with the first that there is to count.
+func (l *Locks) put(b *store.Batch, lock *Lock, first bool) {
+	if first || lock.Expires.IsZero() {
+		lock.Expires = b.Now().Add(lockMemory)
 	}
-	lock.Generation++
-	lock.Streak, lock.Until = 0, time.Time{}
-	l.put(b, lock, event)
-	return lost(b.Apply(ctx))
-}
-
-func (l *Locks) put(b *store.Batch, lock *Lock, event string) {
-	lock.Expires = b.Now().Add(lockMemory)
 	if lock.Until.After(b.Now()) {
 		lock.Expires = lock.Until.Add(lockMemory)
 	}
@@ -206,17 +332,12 @@ func (l *Locks) put(b *store.Batch, lock *Lock, event string) {
 	} else {
 		l.all.Replace(b, lock)
 	}
-	if event != "" && !strings.HasPrefix(lock.Account, unknownAccount) {
+}
+
+func (l *Locks) event(b *store.Batch, lock *Lock, event string) {
+	if !strings.HasPrefix(lock.Account, unknownAccount) {
 		b.Event(store.Event{
 			Meta: store.Meta{Org: lock.Org}, Type: event, Subject: lock.Account, Data: details("factor", lock.Factor),
 		})
 	}
-}
-
-// lost forgives that another attempt has written the lock meanwhile: it saw the same, or more.
-func lost(err error) error {
-	if store.ConflictOn(err, lockKind) != nil {
-		return nil
-	}
-	return err
 }

@@ -1,11 +1,14 @@
 package directory_test
 
 import (
+	"context"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -13,20 +16,57 @@ import (
 // guess makes one attempt and reports whether it was judged.
 func (w *world) guess(t *testing.T, key directory.AttemptKey, right bool) bool {
 	t.Helper()
-	claim := w.db.Batch()
-	a, err := w.Locks.Begin(t.Context(), claim, key)
-	if err != nil {
-		t.Fatal(err)
+	a, err := w.begin(t.Context(), key)
+	is(t, "begin", err, nil)
+	is(t, "settle", w.settle(t.Context(), a, right), nil)
+	return a.Admitted()
+}
+
+// begin makes an attempt that is counted before it is judged.
+func (w *world) begin(ctx context.Context, key directory.AttemptKey) (a *directory.Attempt, err error) {
+	err = w.insist(ctx, func(b *store.Batch) (err error) {
+		a, err = w.Locks.Begin(ctx, b, key)
+		return err
+	})
+	return a, err
+}
+
+// settle notes what became of an attempt.
+func (w *world) settle(ctx context.Context, a *directory.Attempt, right bool) error {
+	return w.insist(ctx, func(b *store.Batch) error {
+		if right {
+			return w.Locks.Succeed(ctx, b, a)
+		}
+		return w.Locks.Fail(ctx, b, a)
+	})
+}
+
+// weigh makes an attempt that is counted by what it turns out to be, and reports whether it was judged.
+func (w *world) weigh(ctx context.Context, key directory.AttemptKey, right bool) (admitted bool, err error) {
+	err = w.insist(ctx, func(b *store.Batch) error {
+		a, err := w.Locks.Weigh(ctx, key)
+		if err != nil {
+			return err
+		}
+		if admitted = a.Admitted(); right {
+			return w.Locks.Succeed(ctx, b, a)
+		}
+		return w.Locks.Fail(ctx, b, a)
+	})
+	return admitted, err
+}
+
+// insist applies what fill puts into a batch, and fills another one as long as somebody was faster.
+func (w *world) insist(ctx context.Context, fill func(*store.Batch) error) error {
+	for {
+		b := w.db.Batch()
+		if err := fill(b); err != nil {
+			return err
+		}
+		if err := b.Apply(ctx); store.ConflictOn(err, w.Locks.Kind()) == nil {
+			return err
+		}
 	}
-	w.apply(t, claim)
-	if !a.Admitted() || !right {
-		is(t, "fail", w.Locks.Fail(t.Context(), a), nil)
-		return a.Admitted()
-	}
-	finish := w.db.Batch()
-	is(t, "succeed", w.Locks.Succeed(t.Context(), finish, a), nil)
-	w.apply(t, finish)
-	return true
 }
 
 // guesses makes attempts that are wrong and returns how many were judged.
@@ -118,16 +158,15 @@ func TestLockParallel(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 64 {
 				wg.Go(func() {
-					claim := w.db.Batch()
-					a, err := w.Locks.Begin(t.Context(), claim, key)
-					if err != nil || claim.Apply(t.Context()) != nil {
+					a, err := w.begin(t.Context(), key)
+					if err != nil {
 						t.Error("begin failed:", err)
 						return
 					}
 					if a.Admitted() {
 						judged.Add(1)
 					}
-					if err := w.Locks.Fail(t.Context(), a); err != nil {
+					if err := w.settle(t.Context(), a, false); err != nil {
 						t.Error(err)
 					}
 				})
@@ -175,7 +214,7 @@ func TestLockAbort(t *testing.T) {
 			if !a.Admitted() {
 				t.Fatal("attempts that were taken back count")
 			}
-			is(t, "abort", w.Locks.Abort(t.Context(), a), nil)
+			is(t, "abort", w.insist(t.Context(), func(b *store.Batch) error { return w.Locks.Abort(t.Context(), b, a) }), nil)
 		}
 	})
 }
@@ -202,6 +241,125 @@ func TestLockSuccessesAtOnce(t *testing.T) {
 		}
 		if !w.guess(t, key, true) {
 			t.Error("the next is not judged")
+		}
+	})
+}
+
+// Right passwords in flight lock nobody, however many they are and whatever becomes of the ones that found no room; and a wrong one
+// among them counts as one.
+func TestLockRightInFlight(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		_, s := w.person(t, "ann")
+		key := directory.AttemptKey{Account: w.Locks.Account(s, "", "ann"), Factor: "password"}
+		for round := range 20 {
+			var attempts []*directory.Attempt
+			for range 8 {
+				a, err := w.begin(t.Context(), key)
+				is(t, "begin", err, nil)
+				attempts = append(attempts, a)
+			}
+			for i, a := range attempts {
+				if admitted := i < 5; a.Admitted() != admitted || a.Crowded() == admitted {
+					t.Fatalf("attempt %d: admitted %v, crowded %v", i, a.Admitted(), a.Crowded())
+				}
+				is(t, "settle", w.settle(t.Context(), a, a.Admitted() && i != round%4), nil)
+			}
+		}
+		if locks, err := w.Locks.Of(t.Context(), s.Ref()); len(locks) > 0 || err != nil {
+			t.Errorf("locks: %+v, %v", locks, err)
+		}
+		if n := count(w.events(t), "account.locked"); n > 0 {
+			t.Errorf("%d events", n)
+		}
+	})
+}
+
+// The same with many at once: all are let in sooner or later, none is told wrong by a lock.
+func TestLockRightAtOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		_, s := w.person(t, "ann")
+		key := directory.AttemptKey{Account: w.Locks.Account(s, "", "ann"), Factor: "password"}
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for {
+					a, err := w.begin(t.Context(), key)
+					if err != nil || !a.Admitted() && !a.Crowded() {
+						t.Errorf("begin: %v, locked", err)
+						return
+					}
+					if err := w.settle(t.Context(), a, a.Admitted()); err != nil {
+						t.Error(err)
+					}
+					if a.Admitted() {
+						return
+					}
+				}
+			})
+			wg.Go(func() {
+				if admitted, err := w.weigh(t.Context(), directory.AttemptKey{Account: key.Account, Factor: "totp"}, true); err != nil || !admitted {
+					t.Errorf("weighed: %v, %v", admitted, err)
+				}
+			})
+		}
+		wg.Wait()
+		if locks, err := w.Locks.Of(t.Context(), s.Ref()); len(locks) > 0 || err != nil {
+			t.Errorf("locks: %+v, %v", locks, err)
+		}
+	})
+}
+
+// Of guesses that are weighed at once no more are judged than the policy allows, and a right one among them comes before the last
+// or not at all.
+func TestLockWeighedParallel(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		key := directory.AttemptKey{Account: "ann", Factor: "totp"}
+		for round := range 3 {
+			var judged atomic.Int64
+			var wg sync.WaitGroup
+			for range 64 {
+				wg.Go(func() {
+					admitted, err := w.weigh(t.Context(), key, false)
+					if err != nil {
+						t.Error(err)
+					}
+					if admitted {
+						judged.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			if n := judged.Load(); n != 5 {
+				t.Errorf("round %d: %d of 64 guesses were judged, want 5", round, n)
+			}
+			if admitted, err := w.weigh(t.Context(), key, true); admitted || err != nil {
+				t.Errorf("under the lock: %v, %v", admitted, err)
+			}
+			w.advance(24 * time.Hour)
+		}
+	})
+}
+
+// A success that was weighed before the last wrong guess was written does not stand.
+func TestLockWeighedSuccessComesTooLate(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		for _, before := range []int{0, 1, 4} {
+			key := directory.AttemptKey{Account: "ann" + strconv.Itoa(before), Factor: "totp"}
+			w.guesses(t, key, before)
+			a, err := w.Locks.Weigh(t.Context(), key)
+			is(t, "weigh", err, nil)
+			if !a.Admitted() {
+				t.Fatal("not admitted")
+			}
+			for range 5 - before {
+				_, err := w.weigh(t.Context(), key, false)
+				is(t, "wrong", err, nil)
+			}
+			b := w.db.Batch()
+			is(t, "succeed", w.Locks.Succeed(t.Context(), b, a), nil)
+			if err := b.Apply(t.Context()); store.ConflictOn(err, w.Locks.Kind()) == nil {
+				t.Errorf("after %d: got %v, want a conflict", before, err)
+			}
 		}
 	})
 }

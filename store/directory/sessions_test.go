@@ -407,13 +407,13 @@ func TestParticipants(t *testing.T) {
 func TestDevices(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
-		_, ann := w.person(t, "ann")
+		u, ann := w.person(t, "ann")
 		_, bob := w.person(t, "bob")
 		b := w.db.Batch()
-		cookie := w.Devices.Remember(b, ann.Ref()).Reveal()
+		cookie := w.Devices.Remember(b, ann).Reveal()
 		w.apply(t, b)
 		known := func(cookie string, s *directory.Subject) string {
-			id, err := w.Devices.Known(ctx, cookie, s.Ref())
+			id, err := w.Devices.Known(ctx, cookie, s)
 			is(t, "known", err, nil)
 			return id
 		}
@@ -428,6 +428,15 @@ func TestDevices(t *testing.T) {
 		}
 		if known(cookie, bob) != "" {
 			t.Error("the device of another is known")
+		}
+		if known(cookie, nil) != "" {
+			t.Error("the device of nobody is known")
+		}
+		is(t, "set password", w.SetPassword(ctx, u, "another fine password", nil), nil)
+		changed, err := w.Subjects.Get(ctx, ann.Ref())
+		is(t, "subject", err, nil)
+		if known(cookie, changed) != "" {
+			t.Error("the device is known after the password was changed")
 		}
 		w.advance(180 * 24 * time.Hour)
 		if known(cookie, ann) != "" {
@@ -445,7 +454,7 @@ func FuzzSessionCookie(f *testing.F) {
 		if _, err := w.Sessions.Open(t.Context(), cookie); !errors.Is(err, directory.ErrNoSession) {
 			t.Errorf("Open(%q): %v", cookie, err)
 		}
-		if id, err := w.Devices.Known(t.Context(), cookie, store.Ref{ID: "x"}); id != "" || err != nil {
+		if id, err := w.Devices.Known(t.Context(), cookie, &directory.Subject{Meta: store.Meta{ID: "x"}}); id != "" || err != nil {
 			t.Errorf("Known(%q) = %q, %v", cookie, id, err)
 		}
 	})

@@ -40,6 +40,7 @@ type Pass struct {
 
 type window struct {
 	limit Limit
+	ref   store.Ref
 	ends  time.Time
 	count *int64
 }
@@ -47,17 +48,46 @@ type window struct {
 // Begin adds to the batch that an address makes an attempt. Whether it may go on is known once the batch is applied.
 // All that is not an IP address shares one budget.
 func (t *Throttle) Begin(ctx context.Context, b *store.Batch, org string, what Throttled, address string) (*Pass, error) {
+	p, err := t.pass(ctx, org, what, address)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range p.windows {
+		p.windows[i].count = b.Add(windowKind, w.ref, 1, w.ends)
+	}
+	return p, nil
+}
+
+// Look returns what an attempt that was begun now would find, without counting one. Attempts at once may all find room for the
+// last: it spares work, and Begin decides.
+func (t *Throttle) Look(ctx context.Context, org string, what Throttled, address string) (*Pass, error) {
+	p, err := t.pass(ctx, org, what, address)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range p.windows {
+		count, err := t.db.Count(ctx, windowKind, w.ref)
+		if err != nil {
+			return nil, err
+		}
+		count++
+		p.windows[i].count = &count
+	}
+	return p, nil
+}
+
+// pass lays out the windows of an attempt.
+func (t *Throttle) pass(ctx context.Context, org string, what Throttled, address string) (*Pass, error) {
 	policy, err := Resolve(ctx, t.settings, t.settings.Throttle, org, "")
 	if err != nil {
 		return nil, err
 	}
-	p := &Pass{now: b.Now()}
+	p := &Pass{now: t.db.Now()}
 	network := network(address)
 	for _, limit := range policy.limits(what) {
 		start := p.now.Truncate(limit.Per)
 		id := t.db.Keys().MAC("directory.throttle", string(what), network, limit.Per.String(), strconv.FormatInt(start.Unix(), 10))
-		ends := start.Add(limit.Per)
-		p.windows = append(p.windows, window{limit, ends, b.Add(windowKind, store.Ref{Org: org, ID: id}, 1, ends)})
+		p.windows = append(p.windows, window{limit: limit, ref: store.Ref{Org: org, ID: id}, ends: start.Add(limit.Per)})
 	}
 	return p, nil
 }
