@@ -21,7 +21,8 @@ type Config struct {
 	Issuer string
 	// Store is where everything is kept. The Provider owns it from New on: Close closes it if it can be closed.
 	Store store.Driver
-	// Ephemeral keeps what may be lost apart from Store. Nil keeps it there too.
+	// Ephemeral keeps what may be lost apart from Store, for example in Redis (store/redis); docs/operations.md says what its
+	// loss costs. The Provider owns it as it does Store. Nil keeps everything in Store.
 	Ephemeral store.Ephemeral
 	// Keys seals the secrets in the store. All nodes have the same; without it the sealed values are lost.
 	Keys *store.KeyRing

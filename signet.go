@@ -209,6 +209,9 @@ func (p *Provider) Ready(ctx context.Context) error {
 			return fmt.Errorf("signet: the store does not answer: %w", err)
 		}
 	}
+	if err := p.DB.Ready(ctx); err != nil {
+		return fmt.Errorf("signet: the store is not ready: %w", err)
+	}
 	if p.ring != nil {
 		return p.ring.Ready(ctx)
 	}
@@ -294,10 +297,13 @@ func (p *Provider) listen(ctx context.Context) {
 	}
 }
 
-// Close closes the store, if it can be closed. Stop serving first.
+// Close closes the store and the separate one for what is ephemeral, as far as they can be closed. Stop serving first.
 func (p *Provider) Close() error {
-	if c, ok := p.config.Store.(io.Closer); ok {
-		return c.Close()
+	var problems []error
+	for _, s := range []store.Ephemeral{p.config.Store, p.config.Ephemeral} {
+		if c, ok := s.(io.Closer); ok {
+			problems = append(problems, c.Close())
+		}
 	}
-	return nil
+	return errors.Join(problems...)
 }

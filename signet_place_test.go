@@ -89,6 +89,44 @@ func TestSeparateEphemeral(t *testing.T) {
 	}
 }
 
+// closing is an Ephemeral that can be closed, and has its own mind about being ready.
+type closing struct {
+	store.Ephemeral
+	ready  error
+	closed int
+}
+
+func (c *closing) Ready(context.Context, time.Time) error { return c.ready }
+
+func (c *closing) Close() error {
+	c.closed++
+	return nil
+}
+
+// What keeps the separate store from being relied on keeps the provider from being ready, and Close closes it.
+func TestSeparateEphemeralIsOwned(t *testing.T) {
+	t.Parallel()
+	ring, err := store.NewKeyRing(store.GenerateRingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ephemeral := &closing{Ephemeral: memory.New(), ready: errors.New("it evicts")}
+	p, err := signet.New(signet.Config{Issuer: "https://id.example.com", Store: memory.New(), Ephemeral: ephemeral, Keys: ring})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Ready(t.Context()); !errors.Is(err, ephemeral.ready) {
+		t.Errorf("ready: %v", err)
+	}
+	ephemeral.ready = nil
+	if err := p.Ready(t.Context()); err != nil {
+		t.Errorf("ready: %v", err)
+	}
+	if err := p.Close(); err != nil || ephemeral.closed != 1 {
+		t.Errorf("closed %d times, %v", ephemeral.closed, err)
+	}
+}
+
 // Two nodes over one store are one provider: a sign-in whose every request goes to the other node works, and what is ended at one
 // is ended at both.
 func TestTwoNodes(t *testing.T) {
