@@ -1,0 +1,58 @@
+package mysql
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/store/sqlstore"
+)
+
+// dialect is MySQL or MariaDB, for one database.
+type dialect struct {
+	server server
+	tables string // what stands in the place of "signet_"
+	words  *sqlstore.Dialect
+}
+
+// maxText is how long an organization, a field or a value may be: four of them and a kind fit into a key of InnoDB.
+const maxText = 768
+
+func newDialect(server server, config Config) *dialect {
+	d := &dialect{server: server, tables: config.tables()}
+	d.words = &sqlstore.Dialect{
+		Name:        "mysql",
+		Statements:  statements(d.named, config),
+		Server:      serverStatements(d.named, server.bundles),
+		Tables:      d.tables,
+		Script:      d.named,
+		Placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
+		Using:       func(index string) string { return " FORCE INDEX (" + index + ")" },
+		Text:        func(s string) any { return fitting(s) },
+		LongValue:   maxText - 1,
+		LongOrg:     maxText,
+		Hashed:      true,
+		Fault:       fault,
+		Explain:     explain,
+	}
+	return d
+}
+
+// named puts the names of the tables into a statement.
+func (d *dialect) named(text string) string { return strings.ReplaceAll(text, "signet_", d.tables) }
+
+// fitting cuts the name of a field that is too long, so that no two become one. Ids are never as long, and organizations that are
+// have been refused, or are not there.
+func fitting(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	digest := hex.EncodeToString(sum(s))
+	return s[:maxText-len(digest)] + digest
+}
+
+func sum(s string) []byte {
+	sum := sha256.Sum256([]byte(s))
+	return sum[:]
+}
