@@ -178,7 +178,7 @@ var libraries = []library{
 	{"github.com/beevik/etree", "internal/xmldoc internal/xmlsig", "internal/... saml/...", "the XML tree that goxmldsig wants"},
 	{"golang.org/x/oauth2", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
 	{"github.com/coreos/go-oidc/v3", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
-	{"golang.org/x/crypto", "internal/password", "internal/password", "one place hashes passwords"},
+	{"golang.org/x/crypto", "internal/password examples/own-users", "internal/password", "one place hashes passwords"},
 	{"golang.org/x/text/unicode/norm", "internal/password store/directory store/ldap", "...", "passwords and names are compared in NFC (docs/decisions/002)"},
 	{"github.com/dop251/goja", "flow/script", "flow/script", "policies in JavaScript cost only who uses them"},
 	{"github.com/go-ldap/ldap/v3", "store/ldap", "store/ldap", "LDAP costs only who uses it"},
