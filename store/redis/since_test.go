@@ -11,15 +11,15 @@ import (
 	"github.com/signet-idp/signet/store/redis"
 )
 
-// memory asks a store, at times that go on, since when it remembers.
-type memory struct {
+// recollection asks a store, at times that go on, since when it remembers.
+type recollection struct {
 	t   *testing.T
 	s   *redis.Store
 	now time.Time
 }
 
 // since moves the clock by a second and asks.
-func (m *memory) since(id string) time.Time {
+func (m *recollection) since(id string) time.Time {
 	m.t.Helper()
 	m.now = m.now.Add(time.Second)
 	since, err := m.s.Since(m.t.Context(), m.now, mark, "", id)
@@ -29,7 +29,7 @@ func (m *memory) since(id string) time.Time {
 	return since
 }
 
-func (m *memory) want(what, id string, want time.Time) {
+func (m *recollection) want(what, id string, want time.Time) {
 	m.t.Helper()
 	if got := m.since(id); !got.Equal(want) {
 		m.t.Errorf("%s: remembers since %v, want %v", what, got, want)
@@ -37,7 +37,7 @@ func (m *memory) want(what, id string, want time.Time) {
 }
 
 // anew demands that memory begin now.
-func (m *memory) anew(what, id string) time.Time {
+func (m *recollection) anew(what, id string) time.Time {
 	m.t.Helper()
 	since := m.since(id)
 	if !since.Equal(m.now) {
@@ -50,8 +50,8 @@ func TestSince(t *testing.T) {
 	t.Parallel()
 	// It saves, so that a restart brings back both the generation and too few of the marks.
 	server := testenv.Redis(t, "--dbfilename", "dump.rdb")
-	m := &memory{t, open(t, single(server)), epoch}
-	second := &memory{t, open(t, single(server)), epoch.Add(time.Hour)} // another prefix
+	m := &recollection{t, open(t, single(server)), epoch}
+	second := &recollection{t, open(t, single(server)), epoch.Add(time.Hour)} // another prefix
 	began := m.anew("at first", "1")
 	m.want("later", "1", began)
 	m.want("of another record", "2", began)
@@ -90,7 +90,7 @@ func TestSince(t *testing.T) {
 func TestSinceInCluster(t *testing.T) {
 	t.Parallel()
 	nodes := testenv.RedisCluster(t)
-	m := &memory{t, open(t, cluster(nodes)), epoch}
+	m := &recollection{t, open(t, cluster(nodes)), epoch}
 	if err := m.s.Ready(t.Context(), epoch); err != nil {
 		t.Fatal(err)
 	}
