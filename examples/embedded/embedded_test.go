@@ -10,59 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/signet-idp/signet/store"
-	"github.com/signet-idp/signet/store/directory"
-	"github.com/signet-idp/signet/store/directory/directorytest"
-	"github.com/signet-idp/signet/store/memory"
 )
-
-const password = "correct horse battery staple"
-
-func TestUsers(t *testing.T) {
-	t.Parallel()
-	directorytest.Run(t, func(t *testing.T) directorytest.Target {
-		t.Helper()
-		people := newCustomers(1000)
-		errAnn := people.signUp("ann", "Ann Example", "ann@example.com", password)
-		keys, errKeys := store.NewKeyRing(store.GenerateRingKey())
-		db, errDB := store.Open(store.Config{Driver: memory.New(), Keys: keys})
-		if err := errors.Join(errAnn, errKeys, errDB); err != nil {
-			t.Fatal(err)
-		}
-		row, _ := people.get(1)
-		return directorytest.Target{Users: users{people}, DB: db, Person: row.user(), Password: password}
-	})
-}
-
-func TestList(t *testing.T) {
-	t.Parallel()
-	people := newCustomers(1)
-	for _, login := range []string{"ann", "bob", "eve"} {
-		if err := people.signUp(login, login, "shared@example.com", password); err != nil {
-			t.Fatal(err)
-		}
-	}
-	u := users{people}
-	var names []string
-	q := store.Query{Limit: 2}
-	for range 2 {
-		page, err := u.List(t.Context(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, item := range page.Items {
-			names = append(names, item.Username)
-		}
-		q.After = page.Next
-	}
-	if got := strings.Join(names, " "); got != "ann bob eve" || q.After != "" {
-		t.Errorf("listed %s, and then %q", got, q.After)
-	}
-	if _, err := u.Find(t.Context(), "", directory.Identifier{Name: directory.ByEmail, Value: "shared@example.com"}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("an address that three share: %v", err)
-	}
-}
 
 // TestSignIn walks from the shop through the provider's pages and back, with nothing but net/http.
 func TestSignIn(t *testing.T) {
@@ -81,7 +29,7 @@ func TestSignIn(t *testing.T) {
 	if wrong.status != http.StatusUnprocessableEntity || wrong.path != "/auth/login" {
 		t.Fatalf("a wrong password: %v", wrong)
 	}
-	orders := b.submit(wrong, "username", "ANN@example.com", "password", password)
+	orders := b.submit(wrong, "username", "ANN@example.com", "password", demoPassword)
 	if orders.path != "/orders" || !strings.Contains(orders.body, "Orders of Ann Example") {
 		t.Fatalf("signed in: %v", orders)
 	}
@@ -106,7 +54,7 @@ func start(t *testing.T) string {
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, "127.0.0.1:0", 1000, in)
+		err := run(ctx, "127.0.0.1:0", in)
 		_ = in.CloseWithError(errors.Join(io.EOF, err))
 		done <- err
 	}()

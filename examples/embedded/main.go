@@ -1,6 +1,6 @@
-// Embedded is a shop that was there before: a mux of its own with "/" and "/orders", and a table of customers with their
-// passwords (customers.go). Signet is added to it: users.go shows it the table, provider.go mounts it under /auth on the same
-// mux, and signin.go lets the shop sign people in with it, as any other application could now do as well.
+// Embedded is a shop that was there before, with a mux of its own, "/" and "/orders". Signet is added to it: provider.go mounts it
+// under /auth on the same mux, and signin.go lets the shop sign people in with it, as any other application could now do as
+// well. That its people are in a table already is another example: own-users.
 //
 //	go run ./examples/embedded
 package main
@@ -20,23 +20,21 @@ import (
 	"time"
 )
 
+// demoPassword is the customer's: the program listens on loopback alone.
+const demoPassword = "correct horse battery staple"
+
 func main() {
 	address := flag.String("address", "127.0.0.1:8080", "where to listen")
-	rounds := flag.Int("rounds", 600_000, "what a password hash costs, in rounds of PBKDF2")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *address, *rounds, os.Stdout); err != nil {
+	if err := run(ctx, *address, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run serves the shop until ctx is done.
-func run(ctx context.Context, address string, rounds int, out io.Writer) error {
-	people := newCustomers(rounds)
-	if err := people.signUp("ann", "Ann Example", "ann@example.com", "correct horse battery staple"); err != nil {
-		return err
-	}
+func run(ctx context.Context, address string, out io.Writer) error {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
@@ -46,7 +44,7 @@ func run(ctx context.Context, address string, rounds int, out io.Writer) error {
 	home := "http://" + listener.Addr().String()
 
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	idp, err := openProvider(home+"/auth", people, logger)
+	idp, err := openProvider(ctx, home+"/auth", logger)
 	if err != nil {
 		return err
 	}
@@ -55,7 +53,7 @@ func run(ctx context.Context, address string, rounds int, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shop := &shop{people: people, door: newDoor(ctx, idp.Directory, home, client)}
+	shop := &shop{door: newDoor(ctx, idp.Directory, home, client)}
 	mux := http.NewServeMux()
 	shop.mount(mux)
 	idp.Mount(mux)
@@ -67,9 +65,9 @@ func run(ctx context.Context, address string, rounds int, out io.Writer) error {
   Metadata            %s/auth/.well-known/openid-configuration
 
   Customer            ann
-  Password            correct horse battery staple
+  Password            %s
 
-`, home, home, home, home)
+`, home, home, home, home, demoPassword)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -11,17 +11,21 @@ import (
 	"github.com/signet-idp/signet/store/memory"
 )
 
-// openProvider makes the identity provider over the customers. What is its own, as clients, sessions and keys, is lost with
-// the program, as the customers are; with sqlite.Open and store.OpenKeyFile it would be kept.
-func openProvider(issuer string, people *customers, logger *slog.Logger) (*signet.Provider, error) {
+// openProvider makes the identity provider, with a customer. All of it is lost with the program; with sqlite.Open and
+// store.OpenKeyFile it would be kept.
+func openProvider(ctx context.Context, issuer string, logger *slog.Logger) (*signet.Provider, error) {
 	keys, err := store.NewKeyRing(store.GenerateRingKey())
 	if err != nil {
 		return nil, err
 	}
-	return signet.New(signet.Config{
-		Issuer: issuer, Store: memory.New(), Keys: keys, Users: users{people}, Logger: logger,
-		Branding: directory.Branding{Name: "The Shop"},
+	idp, err := signet.New(signet.Config{
+		Issuer: issuer, Store: memory.New(), Keys: keys, Logger: logger, Branding: directory.Branding{Name: "The Shop"},
 	})
+	if err != nil {
+		return nil, err
+	}
+	ann := &directory.User{Username: "ann", Name: "Ann Example", Email: "ann@example.com"}
+	return idp, idp.Directory.CreateUser(ctx, ann, demoPassword)
 }
 
 // credentials is what the shop needs to know of itself as a client.

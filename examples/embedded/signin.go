@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 )
 
 // door signs people in to the shop with OpenID Connect, as an application elsewhere would, and remembers them by a cookie of the
-// shop's own. Being in the same program spares it one thing: it asks the directory which customer a token is about.
+// shop's own. Being in the same program spares it one thing: it asks the directory who a token is about.
 type door struct {
 	issuer, home string
 	directory    *directory.Directory
@@ -33,8 +32,7 @@ type door struct {
 // visit is a browser at the shop: on its way through the provider, or of a customer.
 type visit struct {
 	state, nonce, verifier string
-	customer               int
-	idToken                string
+	name, idToken          string
 }
 
 // newDoor returns the door of the shop at home, which is a client of the provider.
@@ -55,8 +53,8 @@ func newDoor(ctx context.Context, people *directory.Directory, home string, clie
 	}
 }
 
-// customer is the number of who is signed in, zero for nobody.
-func (d *door) customer(r *http.Request) int { return d.visit(r).customer }
+// customer is the name of who is signed in, "" for nobody.
+func (d *door) customer(r *http.Request) string { return d.visit(r).name }
 
 // open sends the browser to the provider, with everything that protects the way back: state, nonce and PKCE.
 func (d *door) open(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +83,7 @@ func (d *door) enter(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/orders", http.StatusSeeOther)
 }
 
-// redeem trades the code for an ID token, and that for a customer.
+// redeem trades the code for an ID token, and that for a person.
 func (d *door) redeem(ctx context.Context, v visit, code string) (visit, error) {
 	token, err := d.oauth.Exchange(ctx, code, oauth2.VerifierOption(v.verifier))
 	if err != nil {
@@ -103,8 +101,11 @@ func (d *door) redeem(ctx context.Context, v visit, code string) (visit, error) 
 	if err != nil {
 		return visit{}, err
 	}
-	number, err := strconv.Atoi(subject.ExternalID)
-	return visit{customer: number, idToken: raw}, err
+	user, err := d.directory.UserOf(ctx, subject)
+	if err != nil {
+		return visit{}, err
+	}
+	return visit{name: user.Name, idToken: raw}, nil
 }
 
 // leave signs out of the shop, and of the provider (OpenID Connect RP-Initiated Logout 1.0 §2).
