@@ -46,6 +46,8 @@ type execution struct {
 	Approved    []string             `json:"approved"`
 	Asked       bool                 `json:"asked,omitempty"`
 	Remember    bool                 `json:"remember,omitempty"`
+	// Rehash waits for the sign-in to succeed as a whole.
+	Rehash *directory.Rehash `json:"rehash,omitempty"`
 
 	Messages []Message          `json:"messages,omitempty"`
 	Problems map[string]Message `json:"problems,omitempty"`
@@ -128,6 +130,9 @@ func (x *execution) prove(v Verdict) bool {
 		}
 	}
 	x.Proven = append(x.Proven, v.Evidence...)
+	if v.Rehash != nil {
+		x.Rehash = v.Rehash
+	}
 	return true
 }
 

@@ -82,6 +82,8 @@ type Verdict struct {
 	Keep map[string]string
 	// Approved are the consent items that were allowed; the consent counts as asked when it is not nil.
 	Approved []string
+	// Rehash is written when the flow ends in a sign-in, and not before. Nil is nothing.
+	Rehash *directory.Rehash
 	// Remember asks for a session that outlives the browser.
 	Remember bool
 	// Blameless says that a wrong answer is not to be counted, as a code that was right but used.

@@ -67,15 +67,23 @@ func (p passwordExecutor) Account(ctx context.Context, s *State, in Input) (Acco
 }
 
 // Judge hashes before it looks at anything else. The password of a person who may not sign in is not even compared with theirs:
-// what a store does about a right one, as to hash it anew, would tell in time what the answer does not say.
+// what a store does about a right one, as to hash it anew, would tell in time what the answer does not say. Only for a name that
+// nobody has is the system asked that people may come from (directory.Config.Verifier), and not while that name is locked.
 func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
 	user, subject := in.Account.User, in.Account.Subject
+	unknown := user == nil && !in.Locked
 	if in.Locked || subject == nil || subject.Status != directory.Active || user.Disabled {
 		user = nil
 	}
 	right, err := p.dir.Users.VerifyPassword(ctx, user, in.Value(passwordField))
 	if err != nil {
 		return Verdict{}, err
+	}
+	if unknown {
+		if user, subject, err = p.adopt(ctx, s, in); err != nil {
+			return Verdict{}, err
+		}
+		right = user != nil
 	}
 	if !right || user == nil {
 		keep := map[string]string{usernameField: in.Account.Person, rememberField: in.Value(rememberField)}
@@ -87,7 +95,23 @@ func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 		}
 	}
 	return Verdict{
-		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "",
+		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "", Rehash: p.dir.RehashOf(user),
 		Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}, Subject: subject.ID, Time: s.Now}},
 	}, nil
+}
+
+// adopt returns somebody who has come over with this answer, nil when it was wrong.
+func (p passwordExecutor) adopt(ctx context.Context, s *State, in Input) (*directory.User, *directory.Subject, error) {
+	user, err := p.dir.Adopt(ctx, s.Request.Organization, in.Account.Person, in.Value(passwordField))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	subject, err := p.dir.SubjectOf(ctx, user)
+	if err != nil || user.Disabled || subject.Status != directory.Active {
+		return nil, nil, err
+	}
+	return user, subject, nil
 }

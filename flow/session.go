@@ -196,3 +196,10 @@ func (e *Engine) admit(w http.ResponseWriter, r *http.Request, in *signIn) {
 		e.log.WarnContext(r.Context(), "a displaced session was not ended", "session", in.displaced.ID, "error", err)
 	}
 }
+
+// rehash replaces the hash that a sign-in has found outdated. Nobody waits outside because it fails.
+func (e *Engine) rehash(ctx context.Context, x *execution, due *directory.Rehash) {
+	if err := e.dir.Rehash(ctx, due); err != nil {
+		e.log.WarnContext(ctx, "an outdated password hash was not replaced", "subject", x.Subject.ID, "error", err)
+	}
+}

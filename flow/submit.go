@@ -269,6 +269,10 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 			return err
 		}
 	}
+	due := x.Rehash
+	if x.Done {
+		x.Rehash = nil
+	}
 	e.write(b, x)
 	if err := b.Apply(r.Context()); err != nil {
 		return err
@@ -278,6 +282,7 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	}
 	if in != nil {
 		e.admit(w, r, in)
+		e.rehash(r.Context(), x, due)
 	}
 	if v.Outcome == Again {
 		return e.show(w, r, x)

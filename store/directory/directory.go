@@ -24,6 +24,9 @@ type Config struct {
 	// Hasher hashes the passwords of people in the DB. Nil is one with the default costs; others are signet.Config's to
 	// choose.
 	Hasher *password.Hasher
+	// Verifier is another system that knows the passwords of people who are moving into the DB; see Adopt. Nil is none.
+	// It is not asked where nobody lives in the DB.
+	Verifier Verifier
 	// LoginBy are the identifiers that FindUser tries, in order. Nil is ByUsername, ByEmail.
 	LoginBy []IdentifierName
 	// Session, Lock, Throttle, Password and Branding are what holds where no setting was made. Zero fields have the

@@ -438,40 +438,6 @@ func TestDumpHoldsNoSecrets(t *testing.T) {
 	})
 }
 
-func TestRehash(t *testing.T) {
-	t.Parallel()
-	driver, ctx := memory.New(), t.Context()
-	old := newWorld(t, storetest.Placement{Driver: driver})
-	u, _ := old.person(t, "ann")
-	costlier, err := password.New(password.Config{Params: password.Params{Memory: 128, Time: 1, Threads: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := directory.New(directory.Config{DB: old.db, Hasher: costlier})
-	if err != nil {
-		t.Fatal(err)
-	}
-	secretOf := func() store.Sealed {
-		list, err := dir.Credentials.List(ctx, u.Ref())
-		if err != nil || len(list) != 1 {
-			t.Fatalf("credentials = %v, %v", list, err)
-		}
-		return list[0].Secret
-	}
-	before := secretOf()
-	if ok, err := dir.Users.VerifyPassword(ctx, u, "wrong"); ok || err != nil || secretOf() != before {
-		t.Errorf("a wrong password: %v, %v, or it changed the hash", ok, err)
-	}
-	for range 2 {
-		if ok, err := dir.Users.VerifyPassword(ctx, u, goodPassword); !ok || err != nil {
-			t.Errorf("VerifyPassword = %v, %v", ok, err)
-		}
-		if secretOf() == before {
-			t.Error("the outdated hash was kept")
-		}
-	}
-}
-
 func TestListUsers(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		for _, name := range []string{"Cleo", "ann", "Bob"} {

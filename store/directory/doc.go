@@ -38,6 +38,12 @@
 // A login without a store in front belongs to the first store that knows it. New people get no name, and no e-mail
 // address, that means somebody in another store.
 //
+// # People who move here
+//
+// Directory.Import brings people in by the million, with the hashes that another system made of their passwords; Config.Verifier asks
+// another system about a password at the first sign-in, where it does not give its hashes away. Either way each gets a
+// hash of ours with the first sign-in that succeeds as a whole. docs/migration.md says how, system by system.
+//
 // # Events
 //
 // Each is written in the step that makes it true (store.Batch.Event); those about people name their user store:
@@ -51,5 +57,5 @@
 //
 // # Not implemented
 //
-// Organizations below the root, API resources, import of password hashes.
+// Organizations below the root, API resources.
 package directory

@@ -41,7 +41,8 @@ type User struct {
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
 
-	bound *binding // to be written when the person proves their password
+	rehash *Rehash  // what became due when the person proved their password
+	bound  *binding // to be written when the person proves their password
 }
 
 // Address is the address claim of OpenID Connect Core §5.1.1.

@@ -40,6 +40,7 @@ type defaultUsers struct {
 	all         *store.Collection[User]
 	credentials *Credentials
 	hasher      *password.Hasher
+	external    *external // nil when nobody is asked
 	logger      *slog.Logger
 }
 
@@ -53,7 +54,7 @@ func newDefaultUsers(config Config, credentials *Credentials) (*defaultUsers, er
 	}
 	return &defaultUsers{
 		db: config.DB, all: store.NewCollection(config.DB, userType),
-		credentials: credentials, hasher: config.Hasher, logger: config.Logger,
+		credentials: credentials, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
 	}, nil
 }
 
@@ -161,14 +162,15 @@ func (d *defaultUsers) Delete(ctx context.Context, b *store.Batch, u *User) erro
 // nobody stands for the user who does not exist, so that the same reads are made for them.
 var nobody = store.Ref{ID: "nobody"}
 
-// VerifyPassword implements Users. A password that was hashed at other costs is hashed anew.
+// VerifyPassword implements Users. What becomes due for a password that was hashed at other costs, or elsewhere, is found
+// with Directory.RehashOf.
 func (d *defaultUsers) VerifyPassword(ctx context.Context, u *User, pass string) (bool, error) {
 	if len(pass) > password.MaxLength {
 		return false, nil
 	}
 	ref := nobody
 	if u != nil {
-		ref = u.Ref()
+		ref, u.rehash = u.Ref(), nil
 	}
 	c, err := d.credentials.Get(ctx, passwordRef(ref))
 	if errors.Is(err, store.ErrNotFound) {
@@ -181,28 +183,14 @@ func (d *defaultUsers) VerifyPassword(ctx context.Context, u *User, pass string)
 	if err != nil {
 		return false, err
 	}
-	result, err := d.hasher.Verify(ctx, encoded.Reveal(), pass)
+	result, err := d.judge(ctx, u, encoded, pass)
 	if err != nil {
 		return false, err
 	}
 	if result.Rehash {
-		d.rehash(ctx, c, pass)
+		u.rehash = d.newHash(ctx, c, pass)
 	}
 	return result.OK, nil
-}
-
-// rehash replaces an outdated hash of the password that was just proven. The sign-in does not depend on it.
-func (d *defaultUsers) rehash(ctx context.Context, c *Credential, pass string) {
-	encoded, err := d.hasher.Hash(ctx, pass)
-	if err == nil {
-		d.credentials.seal(c, secret.Text(encoded))
-		b := d.db.Batch()
-		d.credentials.all.Replace(b, c)
-		err = b.Apply(ctx)
-	}
-	if err != nil && store.ConflictOn(err, credentialKind) == nil {
-		d.logger.WarnContext(ctx, "an outdated password hash was not replaced", "subject", c.Subject.ID, "error", err)
-	}
 }
 
 // SetPassword implements Users.
