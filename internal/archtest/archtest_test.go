@@ -42,6 +42,7 @@ var rules = []rule{
 	{"white-box-tests", whiteBoxTests},
 	{"one-module", oneModule},
 	{"security-ledger", securityLedger},
+	{"ephemeral-losses", ephemeralLosses},
 }
 
 var update = flag.Bool("update", false, "write the complaints into testdata")

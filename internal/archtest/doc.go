@@ -5,6 +5,7 @@
 //	source_test.go     what no function and no variable may do: clocks, panics, package state, goroutines
 //	surface_test.go    what importers see: comments, names, types of other modules
 //	ledger_test.go     that the tests which docs/security-ledger.md names are there
+//	losses_test.go     that docs/operations.md says what losing each ephemeral kind costs
 //	archtest_test.go   the list of all rules, run over the module and over testdata
 //	tree_test.go       the parsed module that the rules look at
 //

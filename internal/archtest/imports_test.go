@@ -60,6 +60,7 @@ var testEdges = []edge{
 	{"...", "idptest store store/directory store/memory store/storetest store/directory/directorytest store/sqlstore/...", "tests run over a real provider and real drivers"},
 	{"...", "internal/...", "tests may use any mechanism, and need internal/testenv"},
 	{"store/sqlstore/*", ".", "a provider whose database is locked, full or gone"},
+	{"store/redis", ". oidc", "a provider whose Redis forgets, restarts or is gone"},
 	{"store/ldap", ". oidc flow", "people of a directory sign in at a whole provider"},
 	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }

@@ -21,6 +21,7 @@ type tree struct {
 	stray    []string // Go files and go.mod files that go build ./... does not see
 	linked   []string // import paths that importing the root package links; empty without a root package
 	ledger   string   // the text of ledgerFile; "" when there is none
+	losses   string   // the text of lossesFile; "" when there is none
 }
 
 // A pkg is one folder with Go files.
@@ -67,6 +68,10 @@ func load(fsys fs.FS) (*tree, error) {
 		case name == ledgerFile:
 			text, err := fs.ReadFile(fsys, name)
 			t.ledger = string(text)
+			return err
+		case name == lossesFile:
+			text, err := fs.ReadFile(fsys, name)
+			t.losses = string(text)
 			return err
 		case name != "go.mod" && path.Base(name) == "go.mod":
 			t.stray = append(t.stray, name)
