@@ -43,6 +43,7 @@ var plights = map[string]plight{
 	"request_foreign":         {message: "flow.foreign"},
 	"request_finished":        {message: "flow.finished", harmless: true}, // back from the application, by the browser's button
 	"logout_canceled":         {message: "logout.canceled", harmless: true},
+	"slow_down":               {message: "throttle.wait"},
 	"temporarily_unavailable": {message: "error.unavailable"},
 }
 

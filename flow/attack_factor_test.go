@@ -18,7 +18,7 @@ import (
 func (w *world) unthrottle() {
 	w.Helper()
 	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Throttle, "", "",
-		directory.ThrottlePolicy{Password: []directory.Limit{{Count: 1_000_000, Per: time.Hour}}}))
+		directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow}}))
 	w.advance(2 * time.Second)
 }
 

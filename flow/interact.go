@@ -59,6 +59,12 @@ func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Inte
 		redirect(w, e.page(x))
 		return nil, nil
 	}
+	if wait, err := e.dir.Throttle.Admit(r.Context(), in.Organization, directory.ThrottleFlow, e.site.Address(r).String()); err != nil {
+		return nil, err
+	} else if wait > 0 {
+		e.fail(w, r, throttled(wait), in.Resume)
+		return nil, nil
+	}
 	b := e.db.Batch()
 	e.executions.Insert(b, x)
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {

@@ -86,6 +86,40 @@ func TestThrottle(t *testing.T) {
 	})
 }
 
+// Who begins flows without end is told to wait, and fills no store with them.
+func TestAttackFlowsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		w := newWorld(t, place, func(_ *flow.Config, d *directory.Config) { d.Throttle.Off = nil })
+		w.user("ann")
+		w.faults.Forget()
+		eve := w.browser()
+		for range 60 {
+			if p := eve.get(w.request(directory.Interaction{})); p.step() != "password" {
+				t.Fatalf("got %v", p)
+			}
+		}
+		path := ""
+		for range 200 {
+			path = w.request(directory.Interaction{})
+			p := w.browser().get(path) // without its cookies
+			if p.Status != 429 || p.Failure.Code != "slow_down" || p.Header.Get("Retry-After") != "1" || p.Failure.StartOver != path {
+				t.Fatalf("got %v, Retry-After %q", p, p.Header.Get("Retry-After"))
+			}
+		}
+		if n := w.commits(); n != 60 {
+			t.Errorf("%d commits", n)
+		}
+		elsewhere := w.browser()
+		elsewhere.address = "203.0.113.9"
+		elsewhere.signIn("ann")
+		w.advance(time.Second)
+		if p := eve.get(path); p.step() != "password" {
+			t.Errorf("a second later: %v", p)
+		}
+	})
+}
+
 // However many guess at once, no more are judged than the policy allows.
 func TestParallelGuesses(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {

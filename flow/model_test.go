@@ -75,7 +75,7 @@ func newModel(w *world, d dice) *model {
 		proven: map[proof]time.Time{},
 	}
 	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Throttle, "", "",
-		directory.ThrottlePolicy{Password: []directory.Limit{{Count: 1_000_000, Per: time.Minute}}}))
+		directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow}}))
 	for _, name := range []string{"ann", "bob", "cid"} {
 		u := w.user(name)
 		m.names[u.ID] = name

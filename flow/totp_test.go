@@ -151,7 +151,7 @@ func TestOneCodeOneWinner(t *testing.T) {
 		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Lock, "", "",
 			directory.LockPolicy{Failures: 100, Time: time.Minute, Ratio: 1, Max: time.Minute}))
 		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Throttle, "", "",
-			directory.ThrottlePolicy{Password: []directory.Limit{{Count: 1000, Per: time.Minute}}}))
+			directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow}}))
 		w.advance(2 * time.Second)
 		seed := w.totp(w.user("ann"))
 		const people = 64

@@ -70,7 +70,7 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	w.must(err)
 	hasher, err := password.New(password.Config{Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
 	w.must(err)
-	people := directory.Config{DB: w.db, Hasher: hasher}
+	people := directory.Config{DB: w.db, Hasher: hasher, Throttle: directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleFlow}}}
 	config := flow.Config{
 		DB: w.db, Issuer: issuer, Transport: jsonTransport{},
 		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: w}, nil)),

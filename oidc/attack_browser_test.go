@@ -638,3 +638,32 @@ func TestAttackErrorPage(t *testing.T) {
 		}
 	})
 }
+
+// Who asks without end is told to wait, and fills no store with requests that nobody will answer; neither with sign-ins nor with
+// logouts.
+func TestAttackRequestsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.must(directory.Set(t.Context(), h.people.Settings, h.people.Settings.Throttle, "", "", directory.ThrottlePolicy{}))
+		admitted := 0
+		for i := range 80 {
+			ask := func() *answer { return h.newBrowser().authorize(authorization(web)) }
+			if i%2 == 1 {
+				ask = func() *answer { return h.newBrowser().get(pathLogout) }
+			}
+			switch a := ask(); {
+			case a.Status == http.StatusTooManyRequests:
+				if a.Header.Get("Retry-After") != "1" || a.Header.Get("Location") != "" {
+					t.Fatalf("%s, Retry-After %q", a, a.Header.Get("Retry-After"))
+				}
+			case a.Status == http.StatusSeeOther || a.Status == http.StatusOK:
+				admitted++
+			default:
+				t.Fatalf("%s", a)
+			}
+		}
+		if admitted != 60 {
+			t.Errorf("%d requests were kept, want 60", admitted)
+		}
+	})
+}

@@ -28,6 +28,10 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		p.answerRefusal(w, r, q, refusal)
 		return
 	}
+	if refusal := p.admit(r, q.Org); refusal != nil {
+		p.showError(w, r, refusal)
+		return
+	}
 	q.Browser = p.bind(w, r)
 	b := p.db.Batch()
 	p.requests.Insert(b, q)
@@ -40,6 +44,21 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.advance(w, r, q)
+}
+
+// admit bounds what one address may leave behind here: requests that are kept until somebody answers them.
+func (p *Provider) admit(r *http.Request, org string) *Error {
+	wait, err := p.config.Directory.Throttle.Admit(r.Context(), org, directory.ThrottleRequest, p.site.Address(r).String())
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case wait > 0:
+		return &Error{
+			Code: "slow_down", Description: "too many requests come from this address, try again in a while",
+			Status: http.StatusTooManyRequests, RetryAfter: wait,
+		}
+	}
+	return nil
 }
 
 // serveResume is where the flow, and a browser that posted, come back to.

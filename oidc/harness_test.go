@@ -129,7 +129,9 @@ func newHarness(tb testing.TB, p storetest.Placement, edit ...func(*oidc.Config)
 	h.must(err)
 	h.db, err = store.Open(store.Config{Driver: h.faults, Ephemeral: h.faults.Ephemeral(p.Ephemeral), Keys: ring, Now: h.clock.Now})
 	h.must(err)
-	h.people, err = directory.New(directory.Config{DB: h.db, Hasher: cheapHasher()})
+	h.people, err = directory.New(directory.Config{
+		DB: h.db, Hasher: cheapHasher(), Throttle: directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleRequest}},
+	})
 	h.must(err)
 	config := oidc.Config{
 		Issuer: issuer, DB: h.db, Directory: h.people, Keys: staticKeys{}, Interact: h.persona.Interact,

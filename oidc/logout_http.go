@@ -19,6 +19,10 @@ func (p *Provider) serveLogout(w http.ResponseWriter, r *http.Request) {
 		p.showError(w, r, refusal)
 		return
 	}
+	if refusal := p.admit(r, q.Org); refusal != nil {
+		p.showError(w, r, refusal)
+		return
+	}
 	q.Browser = p.bind(w, r)
 	b := p.db.Batch()
 	p.logouts.Insert(b, q)

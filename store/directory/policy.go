@@ -27,15 +27,19 @@ type LockPolicy struct {
 	Max time.Duration `json:"max"`
 }
 
-// ThrottlePolicy is how much one address may try: up to four limits each. In a Config nil is the default. A value for Set is
-// taken as it is, and nil there is no limit at all.
+// ThrottlePolicy is how much one address may try: up to four limits each. Nil is what the field documents, in a Config and in a
+// value for Set.
 type ThrottlePolicy struct {
 	// Password bounds attempts to sign in: 60 a minute and 1,000 a day.
-	Password []Limit `json:"password"`
+	Password []Limit `json:"password,omitempty"`
 	// Account bounds new accounts: 20 an hour.
-	Account []Limit `json:"account"`
+	Account []Limit `json:"account,omitempty"`
 	// Send bounds messages sent to people: 10 an hour.
-	Send []Limit `json:"send"`
+	Send []Limit `json:"send,omitempty"`
+	// Flow bounds sign-ins that are begun, on each node: 60 a minute.
+	Flow []Limit `json:"flow,omitempty"`
+	// Off names what is not bounded at all.
+	Off []Throttled `json:"off,omitempty"`
 }
 
 // Limit is how many attempts fit into a window of time.
@@ -62,18 +66,6 @@ func (p *LockPolicy) setDefaults() {
 	setDefault(&p.Time, 5*time.Minute)
 	setDefault(&p.Ratio, 2)
 	setDefault(&p.Max, 24*time.Hour)
-}
-
-func (p *ThrottlePolicy) setDefaults() {
-	if p.Password == nil {
-		p.Password = []Limit{{60, time.Minute}, {1000, 24 * time.Hour}}
-	}
-	if p.Account == nil {
-		p.Account = []Limit{{20, time.Hour}}
-	}
-	if p.Send == nil {
-		p.Send = []Limit{{10, time.Hour}}
-	}
 }
 
 func (p *PasswordPolicy) setDefaults() { setDefault(&p.MinLength, 8) }
@@ -114,6 +106,12 @@ func (p ThrottlePolicy) Validate() error {
 	v.limits("password", p.Password)
 	v.limits("account", p.Account)
 	v.limits("send", p.Send)
+	v.limits("flow", p.Flow)
+	for _, what := range p.Off {
+		if what.standard() == nil {
+			v.add("off", "must name what is bounded, not %q", what)
+		}
+	}
 	return v.err()
 }
 

@@ -36,13 +36,14 @@ type SettingKey[T any] struct {
 	Default T
 	// Validate refuses what must not be set; nil accepts everything.
 	Validate func(T) error
+	// OrganizationOnly says that nobody asks for the value of an application, so that none may be set.
+	OrganizationOnly bool
 }
 
 // Settings keeps what administrators have decided. What another node has set may be unknown here for
 // store.Staleness; a value is shared by all who resolve it and must not be changed.
 type Settings struct {
-	// The settings of this package. Branding is read for applications too, the others for organizations alone: what is set
-	// of those for an application is never asked for.
+	// The settings of this package. Branding can be set for an application, the others for organizations alone.
 	Session  SettingKey[SessionPolicy]
 	Lock     SettingKey[LockPolicy]
 	Throttle SettingKey[ThrottlePolicy]
@@ -67,14 +68,13 @@ func (p place) ref() store.Ref {
 func newSettings(config Config) (*Settings, error) {
 	config.Session.setDefaults()
 	config.Lock.setDefaults()
-	config.Throttle.setDefaults()
 	config.Password.setDefaults()
 	s := &Settings{
-		Session:  SettingKey[SessionPolicy]{"directory.session", config.Session, SessionPolicy.Validate},
-		Lock:     SettingKey[LockPolicy]{"directory.lock", config.Lock, LockPolicy.Validate},
-		Throttle: SettingKey[ThrottlePolicy]{"directory.throttle", config.Throttle, ThrottlePolicy.Validate},
-		Password: SettingKey[PasswordPolicy]{"directory.password", config.Password, PasswordPolicy.Validate},
-		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate},
+		Session:  SettingKey[SessionPolicy]{"directory.session", config.Session, SessionPolicy.Validate, true},
+		Lock:     SettingKey[LockPolicy]{"directory.lock", config.Lock, LockPolicy.Validate, true},
+		Throttle: SettingKey[ThrottlePolicy]{"directory.throttle", config.Throttle, ThrottlePolicy.Validate, true},
+		Password: SettingKey[PasswordPolicy]{"directory.password", config.Password, PasswordPolicy.Validate, true},
+		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate, false},
 		db:       config.DB,
 		all:      store.NewCollection(config.DB, settingType),
 	}
@@ -89,6 +89,9 @@ func newSettings(config Config) (*Settings, error) {
 // first that was set holds, whole: of the application in the organization, of the organization, of the same two in each
 // ancestor, and at last the default. A value set less than store.Staleness ago on another node may not be seen yet.
 func Resolve[T any](ctx context.Context, s *Settings, key SettingKey[T], org, app string) (T, error) {
+	if key.OrganizationOnly {
+		app = ""
+	}
 	for p := range places(key.Name, org, app) {
 		value, err := readSetting[T](ctx, s, p)
 		if err != nil {
@@ -143,8 +146,11 @@ func readSetting[T any](ctx context.Context, s *Settings, p place) (*T, error) {
 }
 
 // Set writes the value of a setting for an organization, or for one application in it. The event is "setting.changed".
-// Errors: the key's Validate's.
+// Errors: the key's Validate's, and an *InvalidError for an application whose value nobody would ask for.
 func Set[T any](ctx context.Context, s *Settings, key SettingKey[T], org, app string, value T) error {
+	if app != "" && key.OrganizationOnly {
+		return &InvalidError{Field: "application", Problem: "has no " + key.Name + " of its own: it is set for an organization"}
+	}
 	if key.Validate != nil {
 		if err := key.Validate(value); err != nil {
 			return err

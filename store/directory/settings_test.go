@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -154,6 +155,123 @@ func TestPolicies(t *testing.T) {
 		is(t, "set", directory.Set(ctx, w.Settings, w.Settings.Password, "", "", directory.PasswordPolicy{MinLength: 20}), nil)
 		if err := w.CheckPassword(ctx, &directory.User{Username: "ann"}, "only-19-characters-"); !hasField(err, "password") {
 			t.Errorf("a short password was accepted: %v", err)
+		}
+	})
+}
+
+// What nobody would read is not stored.
+func TestPoliciesOfAnApplication(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx, s := t.Context(), w.Settings
+		before := len(w.events(t))
+		for name, err := range map[string]error{
+			"session":  directory.Set(ctx, s, s.Session, "", "web", directory.SessionPolicy{Idle: time.Hour, Remember: time.Hour, Max: time.Hour}),
+			"lock":     directory.Set(ctx, s, s.Lock, "", "web", directory.LockPolicy{Failures: 3, Time: time.Minute, Ratio: 1, Max: time.Hour}),
+			"throttle": directory.Set(ctx, s, s.Throttle, "", "web", directory.ThrottlePolicy{}),
+			"password": directory.Set(ctx, s, s.Password, "", "web", directory.PasswordPolicy{MinLength: 12}),
+		} {
+			if !hasField(err, "application") || !strings.Contains(err.Error(), "directory."+name) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		is(t, "branding", directory.Set(ctx, s, s.Branding, "", "web", directory.Branding{Name: "Web"}), nil)
+		if n := len(w.events(t)) - before; n != 1 {
+			t.Errorf("%d events, want that of the branding", n)
+		}
+	})
+}
+
+// No limit is the usual one, in a Config and when it is set; none at all has to be said.
+func TestThrottlePolicyDefaults(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx, s := t.Context(), w.Settings
+		admitted := func() (n int) {
+			for n < 100 {
+				b := w.db.Batch()
+				pass, err := w.Throttle.Begin(ctx, b, "", directory.ThrottleSend, "192.0.2.1")
+				is(t, "begin", err, nil)
+				w.apply(t, b)
+				if !pass.Admitted() {
+					return n
+				}
+				n++
+			}
+			return n
+		}
+		for _, c := range []struct {
+			policy directory.ThrottlePolicy
+			want   int
+		}{
+			{directory.ThrottlePolicy{}, 10},
+			{directory.ThrottlePolicy{Send: []directory.Limit{}}, 10},
+			{directory.ThrottlePolicy{Send: []directory.Limit{{Count: 3, Per: time.Hour}}}, 3},
+			{directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleAccount}}, 10},
+			{directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleSend}}, 100},
+		} {
+			is(t, "set", directory.Set(ctx, s, s.Throttle, "", "", c.policy), nil)
+			w.advance(time.Hour)
+			if n := admitted(); n != c.want {
+				t.Errorf("%+v admits %d, want %d", c.policy, n, c.want)
+			}
+		}
+		if err := directory.Set(ctx, s, s.Throttle, "", "", directory.ThrottlePolicy{Off: []directory.Throttled{"everything"}}); !hasField(err, "off") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// What is admitted without a write: sixty at once, then one a second, for each address by itself.
+func TestThrottleAdmit(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		admit := func(what directory.Throttled, address string) time.Duration {
+			t.Helper()
+			wait, err := w.Throttle.Admit(t.Context(), "", what, address)
+			is(t, "admit", err, nil)
+			return wait
+		}
+		w.faults.Forget()
+		for i := range 60 {
+			if admit(directory.ThrottleFlow, "192.0.2.1") != 0 {
+				t.Fatalf("number %d is refused", i)
+			}
+		}
+		if wait := admit(directory.ThrottleFlow, "192.0.2.1"); wait != time.Second {
+			t.Errorf("wait %v", wait)
+		}
+		for _, other := range []struct {
+			what    directory.Throttled
+			address string
+		}{
+			{directory.ThrottleRequest, "192.0.2.1"}, {directory.ThrottleFlow, "192.0.2.2"}, {directory.ThrottleFlow, "2001:db8::1"},
+		} {
+			if admit(other.what, other.address) != 0 {
+				t.Errorf("%v pays for another", other)
+			}
+		}
+		w.advance(2 * time.Second)
+		for i, want := range []time.Duration{0, 0, time.Second} {
+			if wait := admit(directory.ThrottleFlow, "192.0.2.1"); wait != want {
+				t.Errorf("%d: wait %v, want %v", i, wait, want)
+			}
+		}
+		w.advance(-time.Hour)
+		if admit(directory.ThrottleFlow, "192.0.2.1") != 0 {
+			t.Error("refused after the clock was put back")
+		}
+		for _, address := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", ""} {
+			for range 200 {
+				if admit(directory.ThrottleFlow, address) != 0 {
+					t.Fatalf("%q is bounded", address)
+				}
+			}
+		}
+		for i := range 60_000 { // more addresses than are remembered
+			admit(directory.ThrottleFlow, fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255))
+		}
+		for _, c := range w.faults.Calls() {
+			if c.Method == storetest.MethodApply {
+				t.Fatalf("it wrote %v", c)
+			}
 		}
 	})
 }

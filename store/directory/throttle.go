@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,6 +18,10 @@ const (
 	ThrottlePassword Throttled = "password"
 	ThrottleAccount  Throttled = "account"
 	ThrottleSend     Throttled = "send"
+	// ThrottleFlow and ThrottleRequest are bounded by ThrottlePolicy.Flow, each by itself: pages of a flow, and what protocols
+	// keep of a request until it is answered.
+	ThrottleFlow    Throttled = "flow"
+	ThrottleRequest Throttled = "request"
 )
 
 // windowKind counts attempts in a window of time. It holds no addresses, only keyed hashes.
@@ -26,10 +31,11 @@ var windowKind = store.Kind{Name: "directory.window"}
 type Throttle struct {
 	db       *store.DB
 	settings *Settings
+	buckets  buckets
 }
 
 func newThrottle(db *store.DB, settings *Settings) *Throttle {
-	return &Throttle{db: db, settings: settings}
+	return &Throttle{db: db, settings: settings, buckets: buckets{full: map[bucket]time.Time{}}}
 }
 
 // Pass is one attempt that Throttle.Begin has counted.
@@ -93,13 +99,37 @@ func (t *Throttle) pass(ctx context.Context, org string, what Throttled, address
 }
 
 func (p ThrottlePolicy) limits(what Throttled) []Limit {
+	var chosen []Limit
 	switch what {
 	case ThrottlePassword:
-		return p.Password
+		chosen = p.Password
 	case ThrottleAccount:
-		return p.Account
+		chosen = p.Account
 	case ThrottleSend:
-		return p.Send
+		chosen = p.Send
+	case ThrottleFlow, ThrottleRequest:
+		chosen = p.Flow
+	}
+	switch {
+	case slices.Contains(p.Off, what):
+		return nil
+	case len(chosen) > 0:
+		return chosen
+	}
+	return what.standard()
+}
+
+// standard are the limits that hold where none were chosen; nil for what is not bounded.
+func (t Throttled) standard() []Limit {
+	switch t {
+	case ThrottlePassword:
+		return []Limit{{60, time.Minute}, {1000, 24 * time.Hour}}
+	case ThrottleAccount:
+		return []Limit{{20, time.Hour}}
+	case ThrottleSend:
+		return []Limit{{10, time.Hour}}
+	case ThrottleFlow, ThrottleRequest:
+		return []Limit{{60, time.Minute}}
 	}
 	return nil
 }
