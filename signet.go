@@ -128,7 +128,7 @@ func (p *Provider) buildKeys() (err error) {
 		return nil
 	}
 	p.ring, err = keyring.New(keyring.Config{
-		DB: p.DB, Algorithms: oidc.Algorithms(), TokenLifetime: longestToken, Logger: p.log,
+		DB: p.DB, Algorithms: oidc.Algorithms(), TokenLifetime: oidc.LongestToken, Logger: p.log,
 	})
 	p.config.SigningKeys = p.ring
 	return err
@@ -225,10 +225,6 @@ func (p *Provider) Ready(ctx context.Context) error {
 
 // probe is a record that nobody writes: that it is not there is all that Ready wants to hear.
 type probe struct{ store.Meta }
-
-// longestToken is how long a signing key is published after its last use, whatever lifetimes clients have of their own: an
-// ID token comes back as a hint long after it has expired.
-const longestToken = 30 * 24 * time.Hour
 
 // The rhythm of maintenance.
 const (

@@ -22,7 +22,7 @@ func TestAttackFormPostMarkup(t *testing.T) {
 		for _, state := range []string{
 			`"><script>alert(1)</script>`, `</script><script>alert(1)</script>`, `'"><img src=x onerror=alert(1)>`, `javascript:alert(1)`,
 			`&quot;><svg/onload=alert(1)>`, "{{.Action}}", "</form><form action=https://evil.example>", "\u2028<b>", "<!--", "]]>", "a\nb", "\x01\x7f",
-			"+ADw-script+AD4-", strings.Repeat("<", 5000),
+			"+ADw-script+AD4-", strings.Repeat("<", 4096),
 		} {
 			for _, pairs := range [][]string{nil, {"prompt", "x"}} {
 				a := h.newBrowser().authorize(authorization(web, append([]string{"response_mode", "form_post", "state", state}, pairs...)...))

@@ -2,9 +2,11 @@ package oidc_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
@@ -166,6 +168,95 @@ func TestAttackRestart(t *testing.T) {
 			if path, err := h.Restart(forged); err == nil {
 				t.Errorf("%q leads to %q", forged, path)
 			}
+		}
+	})
+}
+
+// A client gets by the claims parameter nothing that its scopes do not release and that it was not registered for, also where
+// nobody is asked (OpenID Connect Core §5.5).
+func TestAttackClaimsPastTheScopesOfTheClient(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{ClientID: "narrow", RedirectURIs: []string{callback}, Scopes: []string{"openid", "email"}, Claims: []string{"team"}})
+		h.skipConsent("narrow")
+		ask := `{"name":{"essential":true},"phone_number":null,"email":null,"team":null,"salary":null}`
+		got := h.tokens("narrow", "scope", "openid", "claims", `{"id_token":`+ask+`,"userinfo":`+ask+`}`)
+		token, info := claims(t, got.IDToken), h.userInfo(got.AccessToken)
+		for name, want := range map[string]bool{"name": false, "phone_number": false, "salary": false, "email": true, "team": true} {
+			if _, has := token[name]; has != want {
+				t.Errorf("%s in the ID token: %t", name, has)
+			}
+			if has := info.member(name) != ""; has != want {
+				t.Errorf("%s at userinfo: %t", name, has)
+			}
+		}
+	})
+}
+
+// What people and tokens said of a client is never said of a stranger: the id of a deleted client is not used again.
+func TestAttackDeletedClientIsBornAgain(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		got := h.tokens(web, "scope", "openid offline_access")
+		h.must(h.Clients.Delete(t.Context(), h.client(web)))
+		_, err := h.Clients.Create(t.Context(), "Stranger", &oidc.Client{ClientID: web, RedirectURIs: []string{"https://evil.example/"}})
+		if !slices.Equal(fields(err), []string{"client_id"}) {
+			t.Errorf("the id of a deleted client was given again: %v", err)
+		}
+		if a := h.userInfo(got.AccessToken); a.Status == http.StatusServiceUnavailable {
+			t.Errorf("a token of a deleted client: %v", a)
+		}
+	})
+}
+
+// Storage exhaustion: what nobody has proven anything for is kept in bounds.
+func TestAttackLargeRequests(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		for name, tc := range map[string]struct {
+			pairs   []string
+			refused bool
+		}{
+			"longest state":  {[]string{"state", strings.Repeat("s", 4096)}, false},
+			"longer state":   {[]string{"state", strings.Repeat("s", 4097)}, true},
+			"longest nonce":  {[]string{"nonce", strings.Repeat("n", 512)}, false},
+			"longer nonce":   {[]string{"nonce", strings.Repeat("n", 513)}, true},
+			"longer request": {[]string{"x", strings.Repeat("x", 16<<10)}, true},
+		} {
+			h.faults.Forget()
+			a := h.newBrowser().authorize(authorization(web, tc.pairs...))
+			refused := a.Status == http.StatusRequestEntityTooLarge || strings.Contains(a.Header.Get("Location"), "error=invalid_request")
+			if refused != tc.refused {
+				t.Errorf("%s: %v", name, a)
+			}
+			for _, call := range h.faults.Calls() {
+				if tc.refused && call.Method == storetest.MethodApply {
+					t.Errorf("%s: was written", name)
+				}
+			}
+		}
+	})
+}
+
+// A flood of refusals is a bounded number of observations, and the next one says how many there were.
+func TestAttackFloodOfObservations(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		const flood = 250
+		before := len(h.observedSoFar())
+		for range flood {
+			h.userInfo("nonsense")
+			h.newBrowser().get("/oauth2/authorize?client_id=nobody")
+		}
+		seen := len(h.observedSoFar()) - before
+		if seen == 0 || seen > 100 {
+			t.Errorf("%d refusals made %d observations", 2*flood, seen)
+		}
+		h.clock.advance(time.Second)
+		h.newBrowser().get("/oauth2/authorize?client_id=nobody")
+		all := h.observedSoFar()
+		if last := all[len(all)-1]; last.Missed == 0 {
+			t.Errorf("the next observation does not say how many were left out: %+v", last)
 		}
 	})
 }

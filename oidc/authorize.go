@@ -37,10 +37,14 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	case !matchRedirectURI(c.RedirectURIs, redirectURI):
 		return nil, invalidRequest("redirect_uri is not registered for the client")
 	}
+	whole := form.Encode()
+	if len(whole) > maxRequest {
+		return nil, &Error{Code: "invalid_request", Description: "the request is longer than 16384 bytes", Status: 413}
+	}
 	q := &authorizationRequest{
 		Meta:     store.Meta{Org: c.Org, ID: store.NewID(), Expires: p.db.Now().Add(requestLifetime)},
 		ClientID: c.ClientID, RedirectURI: redirectURI, State: form.Value("state"),
-		Restart: p.db.Keys().Seal([]byte(form.Encode()), restartPlace...),
+		Restart: p.db.Keys().Seal([]byte(whole), restartPlace...),
 	}
 	// From here on the client can be told.
 	if refusal := q.parseResponseMode(form); refusal != nil {

@@ -40,6 +40,16 @@ func parseClaimsRequest(text string) (*claimsRequest, error) {
 	return &q, nil
 }
 
+// keep leaves out what the client may not ask for. A claim that is not returned is no error (OpenID Connect Core §5.5.1).
+func (q *claimsRequest) keep(may func(name string) bool) {
+	if q == nil {
+		return
+	}
+	for _, section := range []map[string]claimRequest{q.UserInfo, q.IDToken} {
+		maps.DeleteFunc(section, func(name string, _ claimRequest) bool { return !may(name) })
+	}
+}
+
 // texts returns the strings among value and values.
 func (q claimRequest) texts() []string {
 	var texts []string

@@ -37,6 +37,9 @@ type Client struct {
 	// Scopes are what the client may ask for; empty is every scope the provider knows for people, and none for
 	// client_credentials.
 	Scopes []string `json:"scopes,omitempty"`
+	// Claims are those that the client may ask for one by one, in the claims parameter, besides the claims of its Scopes:
+	// a user's attributes, say. Empty is none.
+	Claims []string `json:"claims,omitempty"`
 	// Audience names the APIs that the client's access tokens are for; empty is the issuer.
 	Audience []string `json:"audience,omitempty"`
 	// Resources names the APIs that this client is, as a resource server: it may introspect tokens for them.
@@ -46,7 +49,8 @@ type Client struct {
 	// AccessTokenAlg and IDTokenAlg sign JWTs: RS256, PS256 or ES256; "" is RS256.
 	AccessTokenAlg string `json:"access_token_signed_response_alg"`
 	IDTokenAlg     string `json:"id_token_signed_response_alg"`
-	// AccessTokenLifetime, IDTokenLifetime and RefreshTokenLifetime are in seconds; zero is the provider's.
+	// AccessTokenLifetime, IDTokenLifetime and RefreshTokenLifetime are in seconds; zero is the provider's. The first two are
+	// at most LongestToken.
 	AccessTokenLifetime  int64 `json:"access_token_lifetime,omitempty"`
 	IDTokenLifetime      int64 `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime int64 `json:"refresh_token_lifetime,omitempty"`
@@ -103,17 +107,28 @@ var clientType = store.Type[Client]{
 	Cached: true,
 }
 
+// clientName says that a client_id was given out. It stays when the client is deleted: grants, tokens and decisions of people
+// name their client by its id, and must not become those of a stranger.
+type clientName struct{ store.Meta }
+
+var clientNameType = store.Type[clientName]{Kind: store.Kind{Name: "oidc.client.name"}}
+
 // Clients keeps the registered clients. It is safe for concurrent use.
 type Clients struct {
 	db        *store.DB
 	directory *directory.Directory
 	stored    *store.Collection[Client]
+	names     *store.Collection[clientName]
 	known     *store.Cache[string, *Client]
 }
 
 func newClients(db *store.DB, dir *directory.Directory) *Clients {
 	stored := store.NewCollection(db, clientType)
-	return &Clients{db: db, directory: dir, stored: stored, known: store.NewCache[string, *Client](db, stored)}
+	return &Clients{
+		db: db, directory: dir, stored: stored,
+		names: store.NewCollection(db, clientNameType),
+		known: store.NewCache[string, *Client](db, stored),
+	}
 }
 
 // Create registers a client, with an Application called name when it has none, and returns its secret: the one time that
@@ -150,11 +165,12 @@ func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 		}
 		c.Application = app.Ref()
 	}
+	s.names.Insert(b, &clientName{Meta: store.Meta{ID: c.ClientID}})
 	s.stored.Insert(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.created", Data: eventData(map[string]string{"client_id": c.ClientID})})
 	err := b.Apply(ctx)
-	if conflict := store.ConflictOn(err, clientKind); conflict != nil {
-		return &InvalidClientError{"client_id", "is taken"}
+	if store.ConflictOn(err, clientKind) != nil || store.ConflictOn(err, s.names.Kind()) != nil {
+		return &InvalidClientError{"client_id", "is taken, or was: the id of a deleted client is not used again"}
 	}
 	return err
 }
@@ -172,7 +188,7 @@ func (s *Clients) Find(ctx context.Context, clientID string) (*Client, error) {
 // clone copies the client so that nothing of it is shared.
 func (c *Client) clone() *Client {
 	own := *c
-	for _, list := range []*[]string{&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Audience, &own.Resources} {
+	for _, list := range []*[]string{&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Claims, &own.Audience, &own.Resources} {
 		*list = slices.Clone(*list)
 	}
 	own.GrantTypes = slices.Clone(own.GrantTypes)
@@ -214,7 +230,7 @@ func (s *Clients) RotateSecret(ctx context.Context, c *Client) (string, error) {
 	return fresh.Reveal(), s.Replace(ctx, c)
 }
 
-// Delete removes the client. Its Application stays; disable that to end what was issued.
+// Delete removes the client, whose id is never used again. Its Application stays; disable that to end what was issued.
 func (s *Clients) Delete(ctx context.Context, c *Client) error {
 	b := s.db.Batch()
 	s.stored.Delete(b, c)
@@ -327,20 +343,25 @@ func (c *Client) check() error {
 	for _, l := range []struct {
 		field   string
 		seconds int64
+		limit   time.Duration
 	}{
-		{"access_token_lifetime", c.AccessTokenLifetime},
-		{"id_token_lifetime", c.IDTokenLifetime},
-		{"refresh_token_lifetime", c.RefreshTokenLifetime},
+		{"access_token_lifetime", c.AccessTokenLifetime, LongestToken},
+		{"id_token_lifetime", c.IDTokenLifetime, LongestToken},
+		{"refresh_token_lifetime", c.RefreshTokenLifetime, longestRefresh},
 	} {
-		if l.seconds < 0 || l.seconds > maxLifetimeSeconds {
-			bad(l.field, "must be between 0 and %d seconds", maxLifetimeSeconds)
+		if limit := int64(l.limit / time.Second); l.seconds < 0 || l.seconds > limit {
+			bad(l.field, "must be between 0 and %d seconds", limit)
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// maxLifetimeSeconds is ten years: what is longer is a mistake, and could overflow a time.Duration.
-const maxLifetimeSeconds = 10 * 365 * 24 * 60 * 60
+// LongestToken is the longest lifetime of anything that is signed. Config.Keys publishes a key for so long after its last use,
+// or what it signed could not be verified to its end.
+const LongestToken = 30 * 24 * time.Hour
+
+// longestRefresh is ten years: what is longer is a mistake.
+const longestRefresh = 10 * 365 * 24 * time.Hour
 
 func validClientID(id string) bool { return len(id) >= 1 && len(id) <= 128 && isUnreserved(id) }
 

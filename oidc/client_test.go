@@ -77,6 +77,8 @@ func TestInvalidClient(t *testing.T) {
 			{"public machine", oidc.Client{AuthMethod: oidc.NoAuth, GrantTypes: []oidc.GrantType{oidc.ClientCredentials}}, []string{"grant_types"}},
 			{"public without PKCE", oidc.Client{AuthMethod: oidc.NoAuth, InsecureOptionalPKCE: true, RedirectURIs: []string{callback}}, []string{"insecure_optional_pkce"}},
 			{"public with a secret", oidc.Client{AuthMethod: oidc.NoAuth, SecretHash: "x", RedirectURIs: []string{callback}}, []string{"token_endpoint_auth_method"}},
+			{"access token outlives its key", oidc.Client{AccessTokenLifetime: 30*86400 + 1, RedirectURIs: []string{callback}}, []string{"access_token_lifetime"}},
+			{"ID token outlives its key", oidc.Client{IDTokenLifetime: 30*86400 + 1, RedirectURIs: []string{callback}}, []string{"id_token_lifetime"}},
 			{
 				"everything at once",
 				oidc.Client{

@@ -86,7 +86,7 @@ func harnessClients() []*oidc.Client {
 		return &c
 	}
 	return []*oidc.Client{
-		person(oidc.Client{ClientID: web}),
+		person(oidc.Client{ClientID: web, Claims: []string{"team", "salary"}}),
 		person(oidc.Client{ClientID: mail, AuthMethod: oidc.ClientSecretPost, IDTokenAlg: "PS256"}),
 		person(oidc.Client{ClientID: spa, AuthMethod: oidc.NoAuth, RedirectURIs: []string{
 			"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb", "com.example.app:/cb",

@@ -38,7 +38,8 @@ type Config struct {
 	Claims ClaimsSource
 	// TokenHook sees every token before anything is consumed. Nil is none.
 	TokenHook TokenHook
-	// Observer learns of refusals and reuses. It is called on the request's path and must be quick. Nil is none.
+	// Observer learns of refusals and reuses, of at most 100 a second. It is called on the request's path and must be quick. Nil
+	// is none.
 	Observer func(context.Context, Observation)
 	// Logger takes causes. Nil discards them.
 	Logger *slog.Logger
@@ -73,19 +74,6 @@ type ErrorPage struct {
 	RetryAfter  time.Duration
 }
 
-// Observation is something that a security team counts and nobody may rely on being told.
-type Observation struct {
-	// Type is "request.refused", "code.reused", "refresh_token.reused".
-	Type     string
-	ClientID string
-	Subject  string
-	Grant    string
-	// Code is the error code of a refusal.
-	Code string
-	// Address is the client's, grouped for counting.
-	Address string
-}
-
 // Provider is an OpenID provider. It is an http.Handler for all of its endpoints, and safe for concurrent use.
 type Provider struct {
 	// Clients are the registered clients.
@@ -98,6 +86,7 @@ type Provider struct {
 	mux     *http.ServeMux
 	routes  []web.Route
 	console []byte // the discovery document
+	seen    observations
 
 	requests *store.Collection[authorizationRequest]
 	logouts  *store.Collection[logoutRequest]
@@ -181,16 +170,16 @@ func (c *Config) fillDefaults() error {
 		limit     time.Duration
 	}{
 		{"CodeLifetime", &c.CodeLifetime, time.Minute, 10 * time.Minute},
-		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, 0},
-		{"IDTokenLifetime", &c.IDTokenLifetime, time.Hour, 0},
-		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 24 * time.Hour, 0},
+		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, LongestToken},
+		{"IDTokenLifetime", &c.IDTokenLifetime, time.Hour, LongestToken},
+		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 24 * time.Hour, longestRefresh},
 	} {
 		switch {
 		case *d.value == 0:
 			*d.value = d.otherwise
 		case *d.value < time.Second:
 			problems = append(problems, fmt.Errorf("oidc: Config.%s must be at least one second", d.field))
-		case d.limit != 0 && *d.value > d.limit:
+		case *d.value > d.limit:
 			problems = append(problems, fmt.Errorf("oidc: Config.%s must be at most %s", d.field, d.limit))
 		}
 	}
@@ -262,8 +251,6 @@ func (p *Provider) routeTable() []web.Route {
 // Mount registers the endpoints on the host's mux, below the issuer's path, with the metadata also where RFC 8414 §3.1
 // has it: at the root of the host.
 func (p *Provider) Mount(mux *http.ServeMux) { p.site.Mount(mux, p.routes) }
-
-func (p *Provider) observe(ctx context.Context, o Observation) { p.config.Observer(ctx, o) }
 
 // eventData encodes the data of an event; the values are plain and always encodable.
 func eventData(v any) json.RawMessage {

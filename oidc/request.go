@@ -120,6 +120,26 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 			return err
 		}
 	}
+	q.Claims.keep(c.mayAskClaim)
+	return q.checkSize()
+}
+
+// What a request may hold, in bytes, so that one that nobody has proven anything for costs little to keep: values that the
+// provider gives back, and all of it as a query.
+const (
+	maxState   = 4 << 10
+	maxNonce   = 512
+	maxRequest = 16 << 10
+)
+
+func (q *authorizationRequest) checkSize() *Error {
+	switch {
+	case len(q.State) > maxState:
+		q.State = "" // too long to be given back either
+		return invalidRequest("state is longer than 4096 bytes")
+	case len(q.Nonce) > maxNonce:
+		return invalidRequest("nonce is longer than 512 bytes")
+	}
 	return nil
 }
 

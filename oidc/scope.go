@@ -90,3 +90,14 @@ func (c *Client) mayAsk(scope string) bool {
 	}
 	return slices.Contains(c.Scopes, scope)
 }
+
+// mayAskClaim reports whether the client may ask for the claim by itself: one of the protocol, one that a scope of the client's
+// releases, or one that it was registered for.
+func (c *Client) mayAskClaim(name string) bool {
+	for _, s := range standardScopes {
+		if slices.Contains(s.claims, name) && c.mayAsk(s.name) {
+			return true
+		}
+	}
+	return isProtocolClaim(name) || slices.Contains(c.Claims, name)
+}
