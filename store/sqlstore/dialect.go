@@ -26,6 +26,9 @@ type Dialect struct {
 	// Using writes the hint, behind a table's alias, that one index of it be used: entries_here or entries_below. Nil
 	// writes none.
 	Using func(index string) string
+	// Stepwise says that an index does not serve a comparison of several columns at once, as in (a, b) > (?, ?): List then
+	// writes it column by column.
+	Stepwise bool
 	// Lacks is the literal of the byte ff; "" is x'ff'.
 	Lacks string
 	// Text makes a parameter of an organization, an id or a field. Nil leaves it a string.

@@ -54,6 +54,10 @@ func (l *listing) behind(s *statement, st stage, after *cursor) {
 	if l.query.Descending {
 		relation = " < "
 	}
+	if byKey := l.query.Sort != "" && st.lacking == ""; l.dialect.Stepwise && (!byKey || st.sorted) {
+		l.stepwise(s, st, after, relation, byKey)
+		return
+	}
 	place := st.alias() + ".org, " + st.alias() + ".id)"
 	if l.query.Sort == "" || st.lacking != "" {
 		s.add(" AND ("+place+relation+"(?, ?)", l.dialect.text(after.org), l.dialect.text(after.id))
@@ -62,6 +66,30 @@ func (l *listing) behind(s *statement, st stage, after *cursor) {
 	s.add(" AND (")
 	l.key(s, st)
 	s.add(", "+place+relation+"(?, ?, ?)", after.key, l.dialect.text(after.org), l.dialect.text(after.id))
+}
+
+// stepwise is behind for a stage that goes through an index in the order that was asked for: one range for each column.
+func (l *listing) stepwise(s *statement, st stage, after *cursor, relation string, byKey bool) {
+	var columns []string
+	var values []any
+	if byKey {
+		columns, values = append(columns, "f.value"), append(values, after.key)
+	}
+	if l.query.Within != store.Here {
+		columns, values = append(columns, st.alias()+".org"), append(values, l.dialect.text(after.org))
+	}
+	columns, values = append(columns, st.alias()+".id"), append(values, l.dialect.text(after.id))
+	s.add(" AND (")
+	for i := range columns {
+		if i > 0 {
+			s.add(" OR ")
+		}
+		for j := range i {
+			s.add(columns[j]+" = ? AND ", values[j])
+		}
+		s.add(columns[i]+relation+"?", values[i])
+	}
+	s.add(")")
 }
 
 // countText is the statement that counts matches up to bound.
