@@ -29,6 +29,7 @@ func newDialect(server server, config Config) *dialect {
 		Script:      d.named,
 		Placeholder: func(n int) string { return "$" + strconv.Itoa(n) },
 		Using:       func(index string) string { return " FORCE INDEX (" + index + ")" },
+		Stepwise:    true,
 		Text:        func(s string) any { return fitting(s) },
 		LongValue:   maxText - 1,
 		LongOrg:     maxText,
