@@ -1,11 +1,13 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/store"
@@ -353,15 +355,30 @@ func (d *Directory) mayWrite(ctx context.Context, u *User) error {
 	if err := d.Organizations.check(u.Org); err != nil {
 		return err
 	}
-	if d.stores != nil && u.ID == "" {
-		if _, err := d.stores.receiver(u); err != nil {
-			return err
-		}
+	if err := d.checkStore(u); err != nil {
+		return err
 	}
 	if !d.Capabilities(u).Write {
 		return d.readOnly(u)
 	}
 	return u.Validate()
+}
+
+// checkStore reports that a user names a store which they are not in, or cannot come to.
+func (d *Directory) checkStore(u *User) error {
+	switch {
+	case d.stores != nil && u.ID != "":
+		_, _, err := d.stores.holder(u)
+		return err
+	case d.stores != nil:
+		_, err := d.stores.receiver(u)
+		return err
+	}
+	name := cmp.Or(d.Users.Capabilities().Name, DefaultStore)
+	if u.Store != "" && !strings.EqualFold(u.Store, name) {
+		return &InvalidError{Field: "store", Problem: "is not a user store"}
+	}
+	return nil
 }
 
 // readOnly is ErrReadOnly, with the store's name where there are several.

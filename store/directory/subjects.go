@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"encoding/binary"
@@ -114,12 +115,7 @@ func (s *Subject) event(kind string) store.Event {
 }
 
 // storeName is what people call the user store.
-func (s *Subject) storeName() string {
-	if s.Store == "" {
-		return DefaultStore
-	}
-	return s.Store
-}
+func (s *Subject) storeName() string { return cmp.Or(s.Store, DefaultStore) }
 
 // foreignID is the id of the subject for a person in a foreign store: a UUID made of the names (RFC 9562 §5.5), so that
 // nothing need be written before the first contact and all nodes agree.

@@ -33,7 +33,8 @@ type UserStore struct {
 	// Registers sends people here who are created without a User.Store. At most one store has it; when none has, it is the
 	// first that can create.
 	Registers bool
-	// Timeout is how long the store may take for an answer; zero is 3 seconds. It does not bound the default store.
+	// Timeout is how long the store may take for an answer; zero is 3 seconds. It does not bound the default store. Every
+	// sign-in asks every store twice, for the person and for a password, and waits for all of them.
 	Timeout time.Duration
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
@@ -756,4 +757,107 @@ func TestUserStoresComingAndGoing(t *testing.T) {
 	if in == 0 || in == 1200 {
 		t.Errorf("%d of 1200 signed in", in)
 	}
+}
+
+// Nobody behind somebody else takes a login from them: not with their e-mail address as a user name, nor by having it too.
+func TestAttackShadowing(t *testing.T) {
+	t.Parallel()
+	crm, hr := newShelf("crm", "ann"), newShelf("hr")
+	w := sideBySide(t, crm, hr, nil)
+	for _, u := range []*directory.User{{Username: "ANN@crm.example"}, {Username: "x", Email: "ann@CRM.example"}, {Username: "crm/ann"}} {
+		is(t, "the host's own table", hr.Create(t.Context(), nil, u), nil)
+		hr.passwords[u.ID] = hr.password()
+	}
+	for _, login := range []string{"ann", "ann@crm.example", "crm/ann", "CRM/ANN@crm.example"} {
+		w.wantIn(t, login, crm.password(), "crm/1")
+		if u, right, err := w.find(t, login, hr.password()); right || err != nil {
+			t.Errorf("%s with another's password: %+v, %v, %v", login, u, right, err)
+		}
+	}
+	// Those of the other store do not become her while her store is silent either.
+	crm.fails(errDown)
+	for _, login := range []string{"ann", "ann@crm.example", "crm/ann"} {
+		w.wantUnavailable(t, login, hr.password(), errDown)
+	}
+	w.wantIn(t, "hr/ann@crm.example", hr.password(), "hr/1")
+}
+
+// Somebody who comes over from another system comes into the DB, whichever store registers.
+func TestUserStoresAdopt(t *testing.T) {
+	t.Parallel()
+	crm := newShelf("crm", "ann")
+	w := together(t, func(c *directory.Config) {
+		c.UserStores = stand(crm, nil)
+		c.Verifier = directory.VerifierFunc(func(context.Context, string, string) (directory.Verification, error) {
+			return directory.Verification{OK: true}, nil
+		})
+	})
+	u, err := w.Adopt(t.Context(), "", "zoe", goodPassword)
+	if err != nil || u.Store != directory.DefaultStore || len(crm.people) != 1 {
+		t.Fatalf("adopted %+v, %v", u, err)
+	}
+	w.wantIn(t, "zoe", goodPassword, u.ID)
+	if u, err := w.Adopt(t.Context(), "", "ann", goodPassword); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("adopted by the name of somebody in another store: %+v, %v", u, err)
+	}
+	crm.fails(errDown)
+	if u, err := w.Adopt(t.Context(), "", "yan", goodPassword); !errors.Is(err, errDown) {
+		t.Errorf("adopted %+v, %v", u, err)
+	}
+}
+
+// A hash of other costs is replaced beside other stores too.
+func TestUserStoresRehash(t *testing.T) {
+	t.Parallel()
+	w := sideBySide(t, newShelf("crm"), nil)
+	dan := &directory.User{Username: "dan", Store: directory.DefaultStore}
+	is(t, "create", w.CreateUser(t.Context(), dan, goodPassword), nil)
+	costlier, err := password.New(password.Config{Params: password.Params{Memory: 128, Time: 1, Threads: 1}})
+	is(t, "hasher", err, nil)
+	later, err := directory.New(directory.Config{DB: w.db, Hasher: costlier, UserStores: stand(newShelf("crm"), nil)})
+	is(t, "new", err, nil)
+	u, err := later.FindUser(t.Context(), "", "dan")
+	is(t, "find", err, nil)
+	if right, err := later.Users.VerifyPassword(t.Context(), u, goodPassword); !right || err != nil || later.RehashOf(u) == nil {
+		t.Errorf("%v, %v, %v", right, err, later.RehashOf(u))
+	}
+}
+
+// A user who names a store goes there or nowhere, also where there is only one.
+func TestUserStoreOfOne(t *testing.T) {
+	t.Parallel()
+	w := together(t)
+	is(t, "create", w.CreateUser(t.Context(), &directory.User{Username: "ann", Store: "default"}, ""), nil)
+	err := w.CreateUser(t.Context(), &directory.User{Username: "bob", Store: "crm"}, "")
+	if invalid, ok := errors.AsType[*directory.InvalidError](err); !ok || invalid.Field != "store" {
+		t.Errorf("created in a store that is not there: %v", err)
+	}
+}
+
+// FuzzUserStores holds that a login and a cursor lead to one store or to none, whatever they are.
+func FuzzUserStores(f *testing.F) {
+	for _, s := range []string{"ann", "crm/ann", "hr/", "/", "PRIMARY/ann", "crm/hr/ann", "a@b", "crm/\x00", "\xff/ann", strings.Repeat("/", 50)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		crm, hr := newShelf("crm", "ann"), newShelf("hr", "ann", s)
+		w := sideBySide(t, crm, hr)
+		prefix, _, found := strings.Cut(s, "/")
+		u, err := w.FindUser(t.Context(), "", s)
+		switch {
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			t.Errorf("%q: %v", s, err)
+		case err == nil && found && strings.EqualFold(prefix, "hr") && u.Store != "hr",
+			err == nil && found && (strings.EqualFold(prefix, "crm") || strings.EqualFold(prefix, "primary")) && u.Store != "crm":
+			t.Errorf("%q leads to %+v", s, u)
+		}
+		page, err := w.Users.List(t.Context(), store.Query{After: s})
+		if err != nil && !errors.Is(err, store.ErrInvalid) || err == nil && s != "" && prefix != "crm" && prefix != "hr" {
+			t.Errorf("cursor %q: %v, %v", s, page, err)
+		}
+		u, err = w.Users.Find(t.Context(), "", directory.Identifier{Name: directory.ByID, Value: s})
+		if err == nil && u.ID != s {
+			t.Errorf("id %q leads to %q", s, u.ID)
+		}
+	})
 }

@@ -134,7 +134,10 @@ func (d *Directory) Adopt(ctx context.Context, org, login, pass string) (*User, 
 			u.Username = login
 		}
 	}
-	u.Org = org
+	u.Org, u.Store = org, ""
+	if d.stores != nil {
+		u.Store = DefaultStore // not the one that registers
+	}
 	err = d.adopt(ctx, u, pass)
 	if _, isTaken := errors.AsType[*TakenError](err); isTaken {
 		return d.known(ctx, u, pass)
@@ -160,7 +163,7 @@ func (d *Directory) adopt(ctx context.Context, u *User, pass string) error {
 	if err := d.Users.SetPassword(ctx, b, u, pass); err != nil {
 		return err
 	}
-	b.Event(store.Event{Meta: store.Meta{Org: u.Org}, Type: "user.created", Subject: s.ID})
+	b.Event(s.event("user.created"))
 	return taken(b.Apply(ctx))
 }
 
