@@ -32,6 +32,8 @@ type Config struct {
 	// UserStores are, in the place of Users, several such places side by side, in the order in which a name is looked for; see
 	// directory.Config.
 	UserStores []directory.UserStore
+	// Verifier is another system that knows the passwords of people who are moving into Store; see docs/migration.md. Nil is none.
+	Verifier directory.Verifier
 	// SigningKeys signs tokens, with a key for each of oidc.Algorithms. Nil keeps keys in Store, sealed, and rotates them.
 	SigningKeys oidc.Keys
 	// Claims says what is true of a person. Nil is oidc.DirectoryClaims.

@@ -116,7 +116,7 @@ func (p *Provider) buildDirectory() error {
 		return err
 	}
 	p.Directory, err = directory.New(directory.Config{
-		DB: p.DB, Users: p.config.Users, UserStores: p.config.UserStores, Hasher: hasher, Logger: p.log,
+		DB: p.DB, Users: p.config.Users, UserStores: p.config.UserStores, Verifier: p.config.Verifier, Hasher: hasher, Logger: p.log,
 		Session: p.config.Session, Lock: p.config.Lock, Throttle: p.config.Throttle,
 		Password: p.config.Password, Branding: p.config.Branding,
 	})
