@@ -4,14 +4,17 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // SlapdServer is an OpenLDAP server on loopback, with the overlays ppolicy and sssvlv and the schema of inetOrgPerson. Under
@@ -114,11 +117,26 @@ func (s *SlapdServer) TLSURL() string { return "ldaps://" + s.secure }
 // Base is the suffix of the directory.
 func (s *SlapdServer) Base() string { return "dc=signet,dc=test" }
 
-// ServiceDN is an account that may do everything, under the limits of everybody: 500 entries in one search without paging.
+// ServiceDN is an account that may change everything, passwords as their policy lets it, under the limits of everybody: 500 entries in one search without paging.
 func (s *SlapdServer) ServiceDN() string { return "cn=service," + s.Base() }
 
 // Hang stops the process with SIGSTOP: the kernel still accepts connections, and nobody answers. Resume lets it go on.
-func (s *SlapdServer) Hang(tb testing.TB) { s.signal(tb, syscall.SIGSTOP) }
+func (s *SlapdServer) Hang(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGSTOP)
+	for range 1000 { // the kernel takes its time, and says where
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid))
+		running := func(stat string) bool {
+			text, err := os.ReadFile(stat)
+			return err == nil && !strings.Contains(string(text), ") T ")
+		}
+		if !slices.ContainsFunc(tasks, running) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Fatal("testenv: slapd does not stop")
+}
 
 // Resume ends Hang.
 func (s *SlapdServer) Resume(tb testing.TB) { s.signal(tb, syscall.SIGCONT) }
@@ -188,7 +206,7 @@ maxsize 1073741824
 dbnosync
 index objectClass,entryUUID,uid,mail,member eq
 limits dn.exact="cn=service,dc=signet,dc=test" size=500 size.prtotal=unlimited
-access to attrs=userPassword by dn.exact="cn=service,dc=signet,dc=test" manage by anonymous auth by * none
+access to attrs=userPassword by dn.exact="cn=service,dc=signet,dc=test" write by anonymous auth by * none
 access to * by dn.exact="cn=service,dc=signet,dc=test" manage by users read by * auth
 overlay ppolicy
 ppolicy_default "cn=lenient,ou=policies,dc=signet,dc=test"

@@ -104,19 +104,17 @@ func (c *conn) request(ctx context.Context, do func() error) error {
 	c.wire.left.Store(maxAnswer)
 	stop := context.AfterFunc(limited, func() { _ = c.wire.Close() })
 	err := do()
-	if cut := !stop(); cut {
-		c.broken = true
-		if err != nil && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return down("no answer within %v", c.timeout)
-		}
+	cut := !stop()
+	c.broken = c.broken || cut || (err != nil && !fromServer(err))
+	switch {
+	case err == nil || fromServer(err):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case cut:
+		return down("no answer within %v", c.timeout)
 	}
-	if e, ok := errors.AsType[*goldap.Error](err); err != nil && (!ok || e.ResultCode >= goldap.ErrorNetwork) {
-		c.broken = true
-	}
-	return err
+	return &downError{cause: err, cut: true}
 }
 
 // bind authenticates the connection. The caller has made sure that there is a password: without one a bind would succeed as

@@ -12,26 +12,33 @@ import (
 var ErrUnavailable = errors.New("ldap: no directory server is available")
 
 // downError says that a server failed: the next may be asked.
-type downError struct{ cause error }
+type downError struct {
+	cause error
+	cut   bool // the connection ended, or what came over it made no sense, before the answer was whole
+}
 
 func (e *downError) Error() string { return e.cause.Error() }
 
-func down(format string, args ...any) error { return &downError{fmt.Errorf(format, args...)} }
+func down(format string, args ...any) error { return &downError{cause: fmt.Errorf(format, args...)} }
 
 // isDown reports whether the server rather than the request is the matter.
 func isDown(err error) bool {
-	if _, ok := errors.AsType[*downError](err); ok {
-		return true
-	}
-	return isCut(err) || goldap.IsErrorAnyOf(err, goldap.LDAPResultBusy, goldap.LDAPResultUnavailable)
+	_, ok := errors.AsType[*downError](err)
+	return ok || is(err, goldap.LDAPResultBusy, goldap.LDAPResultUnavailable)
 }
 
-// isCut reports whether the connection ended, or what came over it made no sense, before the answer was whole. Codes from
-// ErrorNetwork on are the library's own.
+// isCut reports whether the connection is the matter.
 func isCut(err error) bool {
-	e, ok := errors.AsType[*goldap.Error](err)
-	return ok && e.ResultCode >= goldap.ErrorNetwork && e.ResultCode != goldap.ErrorFilterCompile
+	e, ok := errors.AsType[*downError](err)
+	return ok && e.cut
 }
 
 // is reports whether the server answered with one of the result codes (RFC 4511 §4.1.9).
 func is(err error, codes ...uint16) bool { return goldap.IsErrorAnyOf(err, codes...) }
+
+// fromServer reports whether an error of the library's is what a server has answered, or a request that was never sent. All other
+// errors, of whatever type, are of the connection.
+func fromServer(err error) bool {
+	e, ok := errors.AsType[*goldap.Error](err)
+	return ok && (e.ResultCode < goldap.ErrorNetwork || e.ResultCode == goldap.ErrorFilterCompile)
+}

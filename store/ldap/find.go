@@ -129,6 +129,9 @@ func (u *Users) entryOf(ctx context.Context, c *conn, id string) (entry, error) 
 	if len(entries) != 1 {
 		return entry{}, store.ErrNotFound
 	}
+	if is, ok := u.id(entries[0], u.schema.Attributes.ID); !ok || is != id {
+		return entry{}, store.ErrNotFound
+	}
 	return entries[0], nil
 }
 

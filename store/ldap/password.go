@@ -33,14 +33,15 @@ func (u *Users) VerifyPassword(ctx context.Context, user *directory.User, passwo
 		dn = e.dn
 		return err
 	})
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		dn = ""
-	case err != nil:
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
+	nobody := user == nil || err != nil
+	if nobody {
+		dn = u.decoy()
+	}
 	right, err := u.try(ctx, dn, password)
-	if dn == "" { // nobody: whatever the decoy thinks of it
+	if nobody { // whatever the decoy thinks of it
 		if _, ok := errors.AsType[*directory.AccountError](err); ok {
 			err = nil
 		}
@@ -49,11 +50,8 @@ func (u *Users) VerifyPassword(ctx context.Context, user *directory.User, passwo
 	return right, err
 }
 
-// try binds with a password as an entry; "" is the decoy.
+// try binds with a password as an entry.
 func (u *Users) try(ctx context.Context, dn, password string) (right bool, err error) {
-	if dn == "" {
-		dn = u.decoy()
-	}
 	err = u.ask(ctx, func(s *server) error {
 		if err := s.take(ctx, s.people); err != nil {
 			return err
@@ -98,7 +96,7 @@ func (u *Users) nameAttribute() string {
 func rdn(attribute, value string) string { return attribute + "=" + goldap.EscapeDN(value) }
 
 // SetPassword implements directory.Users, as the service account. A password that the server's policy refuses is a
-// *directory.InvalidError. What is written does not depend on the version of user that was read.
+// *directory.InvalidError. What is written does not depend on the version of user that was read; a version that was current stays so.
 func (u *Users) SetPassword(ctx context.Context, _ *store.Batch, user *directory.User, password string) error {
 	if !u.config.SetPassword {
 		return directory.ErrReadOnly
@@ -115,9 +113,23 @@ func (u *Users) SetPassword(ctx context.Context, _ *store.Batch, user *directory
 		if err != nil {
 			return err
 		}
-		err = c.change(ctx, func() error { return u.write(c, e.dn, password) })
-		return passwordError(err)
+		if err := passwordError(c.change(ctx, func() error { return u.write(c, e.dn, password) })); err != nil {
+			return err
+		}
+		u.follow(ctx, c, e, user)
+		return nil
 	})
+}
+
+// follow brings the version of a user who was read as e to where a change that was just made has moved it. When it cannot, the user is
+// stale, which the next change finds out.
+func (u *Users) follow(ctx context.Context, c *conn, e entry, user *directory.User) {
+	if version(e.first(u.schema.Attributes.Version)) != user.Version {
+		return
+	}
+	if e, err := u.reread(ctx, c, e.dn); err == nil {
+		user.Version = version(e.first(u.schema.Attributes.Version))
+	}
 }
 
 // write sets the password of an entry.

@@ -45,12 +45,12 @@ func (u *Users) ask(ctx context.Context, try func(*server) error) error {
 		}
 		err := try(s)
 		switch {
-		case err != nil && ctx.Err() != nil:
-			s.breaker.abandon(u.config.Now())
-			return fmt.Errorf("ldap: %w", err)
 		case errors.Is(err, store.ErrUncertain):
 			s.breaker.failure(u.config.Now())
 			return err
+		case err != nil && ctx.Err() != nil:
+			s.breaker.abandon(u.config.Now())
+			return fmt.Errorf("ldap: %w: %s", ctx.Err(), err)
 		case !isDown(err):
 			s.breaker.success()
 			return err
@@ -74,12 +74,11 @@ func (s *server) do(ctx context.Context, work func(context.Context, *conn) error
 		}
 		err = work(ctx, c)
 		s.release(c)
-		cut := isDown(err) && c.broken
 		switch {
 		case err != nil && c.wrote && c.broken:
 			// Nobody knows whether the change was made; whatever the caller's context says.
 			return fmt.Errorf("ldap: %s: %w", s.name, store.ErrUncertain)
-		case cut && c.reused && isCut(err):
+		case c.reused && isCut(err):
 			continue
 		case isDown(err):
 			return down("%s: %w", s.name, err)
