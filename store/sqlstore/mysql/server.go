@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,8 @@ type server struct {
 	bundles bool
 	// explicit says that a statement alone is no transaction of its own, or that it sees what is not committed.
 	explicit bool
+	// cut says that results end after fewer rows than there are.
+	cut bool
 	// losses are the settings by which a crash loses what was acknowledged.
 	losses []string
 }
@@ -29,8 +32,9 @@ func probe(ctx context.Context, db *sql.DB) (server, error) {
 	var database sql.NullString
 	var mode, isolation string
 	var autocommit, flush, binlog, sync int
+	var most uint64
 	err := db.QueryRowContext(ctx, `SELECT VERSION(), DATABASE(), @@autocommit, @@sql_mode, @@global.innodb_flush_log_at_trx_commit,
-		@@global.log_bin, @@global.sync_binlog`).Scan(&s.version, &database, &autocommit, &mode, &flush, &binlog, &sync)
+		@@global.log_bin, @@global.sync_binlog, @@sql_select_limit`).Scan(&s.version, &database, &autocommit, &mode, &flush, &binlog, &sync, &most)
 	if err != nil {
 		return s, err
 	}
@@ -45,6 +49,7 @@ func probe(ctx context.Context, db *sql.DB) (server, error) {
 		return s, err
 	}
 	s.bundles = s.mariaDB && !strings.Contains(mode, "ORACLE") // which has another grammar
+	s.cut = most < math.MaxInt64
 	s.explicit = autocommit == 0 || isolation == "READ-UNCOMMITTED"
 	if flush != 1 && !(s.mariaDB && flush == 3) {
 		s.losses = append(s.losses, fmt.Sprintf("innodb_flush_log_at_trx_commit is %d, must be 1", flush))
@@ -79,6 +84,9 @@ func (s *server) check(config Config) error {
 	}
 	if s.database == "" && config.Database == "" {
 		problems = append(problems, errors.New("mysql: the connection is in no database: name one in the DSN, behind the slash, or in Config.Database"))
+	}
+	if s.cut {
+		problems = append(problems, errors.New("mysql: the connection cuts results (sql_select_limit): take that out of the DSN or the configuration of the server"))
 	}
 	if len(s.losses) > 0 && !config.InsecureDurability {
 		problems = append(problems, fmt.Errorf("mysql: the server loses acknowledged writes when it crashes: %s; "+

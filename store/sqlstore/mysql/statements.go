@@ -23,7 +23,7 @@ func statements(named func(string) string, config Config) sqlstore.Statements {
 		Commit:   commit,
 		Rollback: rollback,
 
-		Get: named("SELECT version, expires, `schema`, count, body FROM signet_records" + `
+		Get: named("SELECT version, expires, `schema`, count, `body` FROM signet_records" + `
 		WHERE kind = $1 AND org = $2 AND id = $3 AND expires > $4`),
 		Lookup: named("SELECT r.org, r.id, r.version, r.expires, r.`schema`, r.count, r.body" + `
 		FROM signet_keys AS k STRAIGHT_JOIN signet_records AS r ON r.kind = k.kind AND r.org = k.org AND r.id = k.id
@@ -32,7 +32,7 @@ func statements(named func(string) string, config Config) sqlstore.Statements {
 		Expired: named(`SELECT kind, org, id, digest FROM signet_records FORCE INDEX (records_expires)
 		WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED`),
 
-		UpdateRecord: named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, digest = $4, body = $5" + `
+		UpdateRecord: named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, digest = $4, `body` = $5" + `
 		WHERE kind = $6 AND org = $7 AND id = $8`),
 		UpdateCount:   named(`UPDATE signet_records SET version = $1, count = $2 WHERE kind = $3 AND org = $4 AND id = $5`),
 		DeleteRecord:  named(`DELETE FROM signet_records WHERE kind = $1 AND org = $2 AND id = $3`),
@@ -69,13 +69,13 @@ func serverStatements(named func(string) string, bundles bool) sqlstore.ServerSt
 			named(`SELECT LAST_INSERT_ID() FROM signet_versions WHERE one = 1`),
 		},
 
-		Insert: named("INSERT INTO signet_records (kind, org, id, version, expires, `schema`, count, digest, body)" + `
+		Insert: named("INSERT INTO signet_records (kind, org, id, version, expires, `schema`, count, digest, `body`)" + `
 		VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)`),
 		// A DELETE that joins the record would lock it shared, and two who did would be in each other's way.
 		Stale: named(`IF EXISTS (SELECT 1 FROM signet_records` + at + ` AND version = $4 AND expires > $5
 		AND NOT (SUBSTRING(digest, 17) <=> SUBSTRING($6, 17)) FOR UPDATE)
 		THEN DELETE FROM signet_entries` + at + `; END IF`),
-		Replace: named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, digest = $4, body = $5" + `
+		Replace: named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, digest = $4, `body` = $5" + `
 		WHERE kind = $6 AND org = $7 AND id = $8 AND version = $9 AND expires > $10
 		AND COALESCE(LEFT(digest, 16), ` + noKeys + `) = COALESCE(LEFT($4, 16), ` + noKeys + `)`),
 		Delete: named(`DELETE FROM signet_records` + at + ` AND version = $4 AND expires > $5`),
@@ -87,7 +87,7 @@ func serverStatements(named func(string) string, bundles bool) sqlstore.ServerSt
 		version = IF(expires > $7 OR digest IS NULL, $4, version + ` + never + `),
 		count = IF(expires > $7, count + $6, $6),
 		` + "`schema` = IF(expires > $7, `schema`, 0)" + `,
-		body = IF(expires > $7, body, NULL),
+		` + "`body` = IF(expires > $7, `body`, NULL)" + `,
 		expires = IF(expires > $7, expires, $5)`),
 		Count: named(`SELECT count FROM signet_records` + at),
 
@@ -99,7 +99,7 @@ func serverStatements(named func(string) string, bundles bool) sqlstore.ServerSt
 		LockHolder: named(`SELECT r.org, r.id, r.expires, r.digest
 		FROM signet_keys AS k STRAIGHT_JOIN signet_records AS r ON r.kind = k.kind AND r.org = k.org AND r.id = k.id
 		WHERE k.kind = $1 AND k.hash = $2 FOR UPDATE`),
-		InsertRecord: named("INSERT INTO signet_records (kind, org, id, version, expires, `schema`, count, digest, body)" + `
+		InsertRecord: named("INSERT INTO signet_records (kind, org, id, version, expires, `schema`, count, digest, `body`)" + `
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`),
 
 		InsertKeys: [2]string{named(`INSERT INTO signet_keys (kind, hash, org, id) VALUES `), ``},
@@ -111,7 +111,7 @@ func serverStatements(named func(string) string, bundles bool) sqlstore.ServerSt
 	}
 	if !bundles { // no IF either; whoever changes names is done with care
 		s.Stale = ""
-		s.Replace = named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, body = $5" + `
+		s.Replace = named("UPDATE signet_records SET version = $1, expires = $2, `schema` = $3, count = 0, `body` = $5" + `
 		WHERE kind = $6 AND org = $7 AND id = $8 AND version = $9 AND expires > $10 AND digest <=> $4`)
 	}
 	return s

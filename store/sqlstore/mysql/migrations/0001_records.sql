@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS signet_records (
 	`schema` BIGINT         NOT NULL,
 	count    BIGINT         NOT NULL,
 	digest   VARBINARY(32), -- of the record's keys and entries; NULL when it has none
-	body     LONGBLOB,      -- a JSON object; NULL when it is empty
+	`body`   LONGBLOB,      -- a JSON object; NULL when it is empty
 	PRIMARY KEY (kind, org, id),
 	KEY records_expires (expires)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=binary;
