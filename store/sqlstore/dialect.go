@@ -26,6 +26,9 @@ type Dialect struct {
 	// Using writes the hint, behind a table's alias, that one index of it be used: entries_here or entries_below. Nil
 	// writes none.
 	Using func(index string) string
+	// Fence stands at the end of a subquery that must be done for each row by itself, whatever the planner believes about
+	// the number of rows. "" leaves it to CROSS JOIN and EXISTS.
+	Fence string
 	// Stepwise says that an index does not serve a comparison of several columns at once, as in (a, b) > (?, ?): List then
 	// writes it column by column.
 	Stepwise bool
@@ -228,6 +231,9 @@ type ServerStatements struct {
 	// Count (record) returns the count. "" when Add does.
 	Count string
 
+	// Plan opens a transaction before every statement of List and has the planner go through indexes in their order. Nil has
+	// List do without.
+	Plan []string
 	// Lock (record) and LockShared (record) are State and lock the record against others who write, or write and lock.
 	Lock, LockShared string
 	// Holder (kind, hash) returns org, id, expires, digest of the record that holds a unique key, and LockHolder locks it.

@@ -45,6 +45,8 @@ type Call struct {
 	One bool
 	// Row gets every row that is returned, one after another. Scan takes *int64, *int, *string, *[]byte. Nil means that none is.
 	Row func(scan func(...any) error) error
+	// Once marks a statement that hardly comes again and is better planned for its parameters than prepared.
+	Once bool
 	// Commit marks the statement that ends a transaction that has written.
 	Commit bool
 }
@@ -139,10 +141,12 @@ func (s *server) once(ctx context.Context, step func(*sql.Conn) error) error {
 }
 
 func (s *server) read(ctx context.Context, fn func(querier) error) error {
-	return s.repeat(ctx, func(conn *sql.Conn) error { return fn(&asked{s, conn}) })
+	return s.repeat(ctx, func(conn *sql.Conn) error { return fn(&asked{server: s, conn: conn}) })
 }
 
-func (s *server) look(ctx context.Context, fn func(querier) error) error { return s.read(ctx, fn) }
+func (s *server) look(ctx context.Context, fn func(querier) error) error {
+	return s.repeat(ctx, func(conn *sql.Conn) error { return fn(&asked{server: s, conn: conn, plain: true}) })
+}
 
 func (s *server) close() error {
 	if s.closed.Store(true); s.shut != nil {
@@ -153,7 +157,7 @@ func (s *server) close() error {
 
 func (s *server) alone(ctx context.Context, fn func(conn) error) error {
 	return s.once(ctx, func(c *sql.Conn) error {
-		return s.exclude(ctx, c, func() error { return fn(&asked{s, c}) })
+		return s.exclude(ctx, c, func() error { return fn(&asked{server: s, conn: c, plain: true}) })
 	})
 }
 
@@ -161,14 +165,16 @@ func (s *server) alone(ctx context.Context, fn func(conn) error) error {
 type asked struct {
 	server *server
 	conn   *sql.Conn
+	// plain says that there may be a transaction, which rows must leave alone.
+	plain bool
 }
 
 func (a *asked) row(ctx context.Context, text string, args []any, into ...any) error {
 	found := false
-	err := a.rows(ctx, text, args, func(scan func(...any) error) error {
+	err := a.server.trip(ctx, a.conn, []Call{{Text: text, Args: args, Row: func(scan func(...any) error) error {
 		found = true
 		return scan(into...)
-	})
+	}}})
 	if err == nil && !found {
 		return sql.ErrNoRows
 	}
@@ -176,19 +182,31 @@ func (a *asked) row(ctx context.Context, text string, args []any, into ...any) e
 }
 
 func (a *asked) rows(ctx context.Context, text string, args []any, each func(scan func(...any) error) error) error {
-	return a.server.trip(ctx, a.conn, []Call{{Text: text, Args: args, Row: each}})
+	call := Call{Text: text, Args: args, Row: each, Once: true}
+	if a.server.more.Plan == nil || a.plain {
+		return a.server.trip(ctx, a.conn, []Call{call})
+	}
+	var calls []Call
+	for _, text := range a.server.more.Plan {
+		calls = append(calls, Call{Text: text})
+	}
+	err := a.server.trip(ctx, a.conn, append(calls, call, Call{Text: a.server.sql.Rollback}))
+	if err != nil {
+		a.server.rollback(ctx, a.conn)
+	}
+	return err
 }
 
 // exec runs a statement, or those of a migration one after another.
 func (a *asked) exec(ctx context.Context, text string, args ...any) error {
 	if len(args) > 0 {
-		return a.server.trip(ctx, a.conn, []Call{{Text: text, Args: args}})
+		return a.server.trip(ctx, a.conn, []Call{{Text: text, Args: args, Once: true}})
 	}
 	for _, part := range strings.SplitAfter(text, ";\n") {
 		if part = strings.TrimRight(part, "; \n"); strings.TrimSpace(part) == "" {
 			continue
 		}
-		if err := a.server.trip(ctx, a.conn, []Call{{Text: part}}); err != nil {
+		if err := a.server.trip(ctx, a.conn, []Call{{Text: part, Once: true}}); err != nil {
 			return err
 		}
 	}

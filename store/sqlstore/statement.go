@@ -42,7 +42,8 @@ func (l *listing) pageText(st stage, after *cursor, limit int) *statement {
 		l.behind(s, st, after)
 	}
 	s.add(" ORDER BY "+l.order(st, "")+" LIMIT ?", int64(limit))
-	s.add(") AS p CROSS JOIN signet_records AS r WHERE r.kind = ? AND r.org = p.org AND r.id = p.id", l.query.Kind.Name)
+	s.add(") AS p")
+	l.record(s, "p")
 	s.add(" ORDER BY " + l.order(st, "p."))
 	return s
 }
@@ -58,14 +59,18 @@ func (l *listing) behind(s *statement, st stage, after *cursor) {
 		l.stepwise(s, st, after, relation, byKey)
 		return
 	}
-	place := st.alias() + ".org, " + st.alias() + ".id)"
+	// Within one organization its path says nothing, and would only keep an index from being walked from the right place.
+	place, marks, args := st.alias()+".id", "?", []any{l.dialect.text(after.id)}
+	if l.query.Within != store.Here {
+		place, marks, args = st.alias()+".org, "+place, "?, ?", append([]any{l.dialect.text(after.org)}, args...)
+	}
 	if l.query.Sort == "" || st.lacking != "" {
-		s.add(" AND ("+place+relation+"(?, ?)", l.dialect.text(after.org), l.dialect.text(after.id))
+		s.add(" AND ("+place+")"+relation+"("+marks+")", args...)
 		return
 	}
 	s.add(" AND (")
 	l.key(s, st)
-	s.add(", "+place+relation+"(?, ?, ?)", after.key, l.dialect.text(after.org), l.dialect.text(after.id))
+	s.add(", "+place+")"+relation+"(?, "+marks+")", append([]any{after.key}, args...)...)
 }
 
 // stepwise is behind for a stage that goes through an index in the order that was asked for: one range for each column.
@@ -136,8 +141,9 @@ func (l *listing) candidates(s *statement, st stage) {
 	} else {
 		s.add("SELECT f.org AS org, f.id AS id, ")
 		l.key(s, st)
-		s.add(" AS k FROM signet_entries AS f"+l.index()+" CROSS JOIN signet_records AS r"+
-			" WHERE r.kind = ? AND r.org = f.org AND r.id = f.id AND f.kind = ? AND f.field = ?", kind, kind, l.dialect.text(st.field))
+		s.add(" AS k FROM signet_entries AS f" + l.index())
+		l.record(s, "f")
+		s.add(" AND f.kind = ? AND f.field = ?", kind, l.dialect.text(st.field))
 		st.bounds.add(s, "f.value")
 		l.within(s, "f.org")
 		if st.repeated { // of several entries of one record, the first stands for it
@@ -153,6 +159,17 @@ func (l *listing) candidates(s *statement, st stage) {
 		l.probe(s, st.lacking, bounds{})
 	}
 	l.condition(s, st, l.filter)
+}
+
+// record joins the record r of each row of alias, and begins the WHERE.
+func (l *listing) record(s *statement, alias string) {
+	fence := l.dialect.Fence
+	if fence == "" {
+		s.add(" CROSS JOIN signet_records AS r WHERE r.kind = ? AND r.org = "+alias+".org AND r.id = "+alias+".id", l.query.Kind.Name)
+		return
+	}
+	s.add(" CROSS JOIN LATERAL (SELECT * FROM signet_records AS r WHERE r.kind = ? AND r.org = "+alias+".org AND r.id = "+alias+".id"+
+		fence+") AS r WHERE 1 = 1", l.query.Kind.Name)
 }
 
 // key writes the expression of the value that a match is sorted by.
@@ -240,7 +257,7 @@ func (l *listing) probe(s *statement, field string, b bounds) {
 	s.add("EXISTS (SELECT 1 FROM signet_entries AS e WHERE e.kind = ? AND e.org = r.org AND e.id = r.id AND e.field = ?",
 		l.query.Kind.Name, l.dialect.text(field))
 	b.add(s, "e.value")
-	s.add(")")
+	s.add(l.dialect.Fence + ")")
 }
 
 func (b bounds) add(s *statement, column string) {
