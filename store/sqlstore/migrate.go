@@ -63,6 +63,9 @@ func (d *Driver) migrate(ctx context.Context, files fs.FS, forbidden bool) error
 	behind := 0
 	err = d.engine.look(ctx, func(q querier) (err error) {
 		behind, err = d.behind(ctx, q, all)
+		if errors.Is(err, errHalf) { // by another process, perhaps, that is at it: waiting for our turn tells
+			behind, err = len(all), nil
+		}
 		return err
 	})
 	if err != nil || behind == 0 {
@@ -73,6 +76,9 @@ func (d *Driver) migrate(ctx context.Context, files fs.FS, forbidden bool) error
 	}
 	return d.explained(d.engine.alone(ctx, func(c conn) error { return d.bringUp(ctx, c, all) }))
 }
+
+// errHalf is a migration that was begun and is not finished.
+var errHalf = errors.New("was begun and never finished")
 
 // told is an error that says what to do already.
 type told struct{ error }
@@ -105,9 +111,9 @@ func (d *Driver) behind(ctx context.Context, q querier, all []migration) (int, e
 			return 0, told{fmt.Errorf("%s: migration %04d (%s) is not the one this program contains: "+
 				"the file was changed after it ran, or the database belongs to another program", d.dialect.Name, have.number, have.name)}
 		case !have.done:
-			return 0, told{fmt.Errorf("%s: migration %04d (%s) was begun and never finished: "+
+			return 0, told{fmt.Errorf("%s: migration %04d (%s) %w: "+
 				"restore the backup from before it, or finish it by hand and set done = 1 in %s",
-				d.dialect.Name, have.number, have.name, d.dialect.named("signet_migrations"))}
+				d.dialect.Name, have.number, have.name, errHalf, d.dialect.named("signet_migrations"))}
 		}
 	}
 	return len(all) - len(done), nil

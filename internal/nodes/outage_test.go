@@ -1,0 +1,100 @@
+package nodes_test
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/internal/testenv"
+)
+
+// outage is how a store fails and comes back.
+type outage struct {
+	name string
+	// begin and end are called in the middle of requests, and afterwards.
+	begin, end func()
+}
+
+// A store that is gone and comes back, in the middle of many redemptions and refreshes: while it is gone answers are 503 with
+// Retry-After, afterwards the same nodes go on; nothing is used twice, nothing that was acknowledged is lost.
+func surviveOutage(t *testing.T, h house, o outage) {
+	t.Helper()
+	here := h.serveHere(t)
+	other := h.startNode(t, here.URL)
+	app := here.App("http://127.0.0.1/callback")
+	codes, refreshes := gamble(t, here, app, 100)
+	storm(t, other.url, app, append(append([]*stake(nil), codes...), refreshes...), o.begin)
+	refused := 0
+	for _, s := range append(append([]*stake(nil), codes...), refreshes...) {
+		switch {
+		case s.first == nil:
+			t.Error("a node did not answer while the store was gone")
+		case s.first.status == http.StatusOK:
+		case s.first.status == http.StatusServiceUnavailable && s.first.retryAfter != "":
+			refused++
+		default:
+			t.Errorf("while the store was gone: %+v", *s.first)
+		}
+	}
+	o.end()
+	wellAgain(t, other.url)
+
+	for i, s := range codes {
+		if s.first != nil && s.first.status == http.StatusOK && !active(t, other.url, app, s.first.AccessToken) {
+			t.Errorf("code %d: what was answered is lost", i)
+		}
+	}
+	settle(t, other.url, app, refreshes)
+	settle(t, other.url, app, codes)
+	answered, lost, unused := judgeCodes(t, other.url, app, codes)
+	renewed, asked := judgeRefreshes(t, refreshes)
+	t.Logf("%s: %d answers were 503; of %d codes %d were answered, %d spent without an answer, %d redeemed later; of %d refresh tokens %d were answered and %d again later; used twice 0, lost 0",
+		o.name, refused, len(codes), answered, lost, unused, len(refreshes), renewed, asked)
+	if refused == 0 {
+		t.Error("nothing was refused: the outage came too late to matter")
+	}
+}
+
+// wellAgain waits until a node serves.
+func wellAgain(t *testing.T, node string) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		response, err := http.Post(node+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("grant_type=refresh_token&client_id=nobody"))
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusBadRequest {
+				return
+			}
+		}
+		select {
+		case <-deadline.C:
+			t.Fatal(fmt.Errorf("the node has not recovered: %v, %v", response, err))
+		case <-tick.C:
+		}
+	}
+}
+
+// kill -9 of the database server in the middle of requests, and its restart.
+func TestMariaDBIsKilled(t *testing.T) {
+	t.Parallel()
+	server := testenv.MariaDB(t)
+	h := newHouse(t)
+	h.MariaDB = server.NewDatabase(t)
+	surviveOutage(t, h, outage{"MariaDB killed", func() { server.Kill(t) }, func() { server.Restart(t) }})
+}
+
+// Redis is flushed and killed in the middle of requests: codes that were not redeemed are lost, and nothing else.
+func TestRedisIsKilled(t *testing.T) {
+	t.Parallel()
+	server := testenv.Redis(t)
+	h := newHouse(t)
+	h.SQLite, h.Redis = filepath.Join(filepath.Dir(h.Keys), "db"), server.Addr()
+	surviveOutage(t, h, outage{"Redis killed, with all it held", func() { server.Kill(t) }, func() { server.Restart(t) }})
+}
