@@ -3,6 +3,7 @@ package nodes_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,10 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/redis"
+	"github.com/signet-idp/signet/store/sqlstore/mysql"
 	"github.com/signet-idp/signet/store/sqlstore/sqlite"
 )
 
@@ -32,16 +36,32 @@ type place struct {
 type house struct {
 	// Keys is the file of the key ring.
 	Keys string
-	// SQLite is a file, or empty.
-	SQLite string
+	// One of these is where durable kinds are: a file, or the address of a database.
+	SQLite, MariaDB string
+	// Redis is the address of the store for what is ephemeral; empty keeps it with the rest.
+	Redis string
 }
 
 var places = []place{
 	{"sqlite", func(t *testing.T) house {
-		folder := t.TempDir()
-		return house{Keys: filepath.Join(folder, "keys"), SQLite: filepath.Join(folder, "db")}
+		h := newHouse(t)
+		h.SQLite = filepath.Join(filepath.Dir(h.Keys), "db")
+		return h
+	}},
+	{"mariadb", func(t *testing.T) house {
+		h := newHouse(t)
+		h.MariaDB = testenv.SharedMariaDB(t).NewDatabase(t)
+		return h
+	}},
+	{"sqlite and redis", func(t *testing.T) house {
+		h := newHouse(t)
+		h.SQLite, h.Redis = filepath.Join(filepath.Dir(h.Keys), "db"), testenv.Redis(t).Addr()
+		return h
 	}},
 }
+
+// newHouse has a key ring.
+func newHouse(t *testing.T) house { return house{Keys: filepath.Join(t.TempDir(), "keys")} }
 
 // everyPlace runs a test over each kind of store.
 func everyPlace(t *testing.T, test func(t *testing.T, p place)) {
@@ -59,7 +79,20 @@ func (h house) open(ctx context.Context) (c signet.Config, err error) {
 	if c.Keys, err = store.OpenKeyFile(h.Keys); err != nil {
 		return c, err
 	}
-	c.Store, err = sqlite.Open(ctx, h.SQLite, sqlite.Config{BusyTimeout: 30 * time.Second})
+	if h.Redis != "" {
+		if c.Ephemeral, err = redis.New(redis.Config{Addresses: []string{h.Redis}}); err != nil {
+			return c, err
+		}
+	}
+	if h.MariaDB == "" {
+		c.Store, err = sqlite.Open(ctx, h.SQLite, sqlite.Config{BusyTimeout: 30 * time.Second})
+		return c, err
+	}
+	db, err := sql.Open("mysql", h.MariaDB)
+	if err != nil {
+		return c, err
+	}
+	c.Store, err = mysql.Open(ctx, db, mysql.Config{})
 	return c, err
 }
 
