@@ -25,7 +25,7 @@ func TestRedisForgets(t *testing.T) {
 	if got := server.Do(t, "GET", "k"); got != "" {
 		t.Errorf("read %q after a restart", got)
 	}
-	if testenv.SharedRedis(t) != testenv.SharedRedis(t) {
+	if first, second := testenv.SharedRedis(t), testenv.SharedRedis(t); first != second {
 		t.Error("two shared Redis servers")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -173,9 +174,9 @@ func (s *Store) generation(ctx context.Context, now time.Time, part uint32) (tim
 	return parseStamp(answer)
 }
 
-// Ready implements store.Readier: whether the server answers, can be written, and keeps what it is given: a maxmemory-policy other than
-// noeviction lets it throw records away. It begins the generations that Since tells of, so that the first proofs after
-// a start are not refused; call it as the readiness probe does, now and then.
+// Ready implements store.Readier: whether the server answers, can be written, is of the kind that Config says, and keeps what
+// it is given: a maxmemory-policy other than noeviction lets it throw records away. It begins the generations that Since
+// tells of, so that the first proofs after a start are not refused.
 func (s *Store) Ready(ctx context.Context, now time.Time) error {
 	for part := range s.parts {
 		if _, err := s.generation(ctx, now, part); err != nil {
@@ -183,20 +184,22 @@ func (s *Store) Ready(ctx context.Context, now time.Time) error {
 		}
 	}
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return keeps(ctx, master) })
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return suits(ctx, master, true) })
 	}
-	return keeps(ctx, s.client)
+	return suits(ctx, s.client, false)
 }
 
-// keeps demands that a server not evict.
-func keeps(ctx context.Context, client redis.Cmdable) error {
-	info, err := client.Info(ctx, "memory").Result()
+// suits demands that a server be part of a Cluster, or not, and that it not evict.
+func suits(ctx context.Context, client redis.Cmdable, cluster bool) error {
+	info, err := client.Info(ctx).Result()
 	if err != nil {
 		return failure(ctx, err)
 	}
 	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name == "maxmemory_policy" && value != "noeviction" {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); {
+		case name == "cluster_enabled" && value == "1" && !cluster:
+			return errors.New("redis: the server is part of a Cluster: set Config.Cluster")
+		case name == "maxmemory_policy" && value != "noeviction":
 			return fmt.Errorf("redis: the server's maxmemory-policy is %s, which throws away sign-ins under way and replay marks: "+
 				"set maxmemory-policy noeviction", value)
 		}

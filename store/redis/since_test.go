@@ -69,7 +69,7 @@ func TestSince(t *testing.T) {
 	if server.Do(t, "DBSIZE") == "0" {
 		t.Fatal("the restart brought nothing back: the test has lost its point")
 	}
-	began = m.anew("after a restart", "1")
+	m.anew("after a restart", "1")
 
 	server.Do(t, "CONFIG", "SET", "maxmemory-policy", "allkeys-random")
 	server.Do(t, "CONFIG", "SET", "maxmemory", "1")
