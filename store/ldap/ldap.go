@@ -73,7 +73,8 @@ type Config struct {
 
 	// Logger takes what goes wrong beside an operation that succeeded. Nil discards it.
 	Logger *slog.Logger
-	// Now is the clock of IdleTimeout and BreakerCooldown; nil is time.Now. Timeouts of the network run on the real one.
+	// Now is the clock of IdleTimeout and BreakerCooldown, and tells how a caller's deadline is shared among Servers; nil is time.Now.
+	// Timeouts of the network run on the real one.
 	Now func() time.Time
 }
 

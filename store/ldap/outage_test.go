@@ -148,6 +148,52 @@ func TestCallerGivesUp(t *testing.T) {
 	find(t, u, directory.ByUsername, "ann")
 }
 
+// The time that a caller has is enough for the second server when the first one hangs, and the first one is left alone soon.
+func TestFirstServerHangs(t *testing.T) {
+	t.Parallel()
+	one, two := testenv.Slapd(t, annOn("one")), testenv.Slapd(t, annOn("two"))
+	config := openLDAP(one)
+	config.Servers, config.DialTimeout, config.RequestTimeout = []string{one.URL(), two.URL()}, time.Hour, time.Hour
+	config.BreakerFailures, config.BreakerCooldown = 2, time.Hour
+	u := open(t, config)
+	find(t, u, directory.ByUsername, "ann")
+	one.Hang(t)
+	t.Cleanup(func() { one.Resume(t) })
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		ann, err := u.Find(ctx, "", directory.Identifier{Name: directory.ByUsername, Value: "ann"})
+		cancel()
+		if err != nil || ann.FamilyName != "two" {
+			t.Fatalf("found %+v, %v", ann, err)
+		}
+	}
+	// From here on nobody waits for the first: without a deadline this would take an hour.
+	for range 3 {
+		if ann := find(t, u, directory.ByUsername, "ann"); ann.FamilyName != "two" {
+			t.Errorf("server %q answered", ann.FamilyName)
+		}
+	}
+}
+
+// A server that keeps callers waiting beyond deadlines of their own is left alone too.
+func TestOnlyServerHangs(t *testing.T) {
+	t.Parallel()
+	server := testenv.Slapd(t, annOn("one"))
+	config := openLDAP(server)
+	config.DialTimeout, config.RequestTimeout, config.BreakerFailures = time.Hour, time.Hour, 1
+	u := open(t, config)
+	server.Hang(t)
+	t.Cleanup(func() { server.Resume(t) })
+	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+	defer cancel()
+	if _, err := u.Find(ctx, "", directory.Identifier{Name: directory.ByUsername, Value: "ann"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("within 600 ms: %v", err)
+	}
+	if _, err := u.Find(t.Context(), "", directory.Identifier{Name: directory.ByUsername, Value: "ann"}); !errors.Is(err, ldap.ErrUnavailable) {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	one, two := testenv.Slapd(t, annOn("one")), testenv.Slapd(t, annOn("two"))

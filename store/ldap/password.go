@@ -52,7 +52,7 @@ func (u *Users) VerifyPassword(ctx context.Context, user *directory.User, passwo
 
 // try binds with a password as an entry.
 func (u *Users) try(ctx context.Context, dn, password string) (right bool, err error) {
-	err = u.ask(ctx, func(s *server) error {
+	err = u.ask(ctx, func(ctx context.Context, s *server) error {
 		if err := s.take(ctx, s.people); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func TestSignIn(t *testing.T) {
 	config.StartTLS = true
 	people := open(t, config)
 	idp := idptest.New(t, func(c *signet.Config) {
-		c.UserStores = []directory.UserStore{{Users: people}, {Users: nil}}
+		c.UserStores = []directory.UserStore{{Users: people}, {Users: nil, Registers: true}}
 	})
 	app, dan := idp.App(callback), idp.User("dan")
 	ann := &directory.User{Username: "ann"}
@@ -44,6 +44,11 @@ func TestSignIn(t *testing.T) {
 			}
 		}
 	}
+
+	// Somebody new may live in the directory too.
+	bob := idp.User("bob", func(u *directory.User) { u.Store, u.EmailVerified = "staff", false })
+	idp.SignIn(bob, app)
+	find(t, people, directory.ByUsername, "bob")
 
 	// Under another name she is who she was.
 	c := admin(t, server.URL(), config)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/signet-idp/signet/store"
 )
@@ -29,36 +30,58 @@ type server struct {
 // with does some work on a connection of the service account: to the first server that answers. Work is done again from the start
 // on another connection, unless it has sent a change. The connection is the work's alone.
 func (u *Users) with(ctx context.Context, work func(context.Context, *conn) error) error {
-	return u.ask(ctx, func(s *server) error { return s.do(ctx, work) })
+	return u.ask(ctx, func(ctx context.Context, s *server) error { return s.do(ctx, work) })
 }
 
+// patience is how long a server may keep a caller waiting who then gives up at a deadline of their own, before that counts as a
+// failure of the server.
+const patience = 500 * time.Millisecond
+
 // ask tries the servers in order, but for those that are being left alone.
-func (u *Users) ask(ctx context.Context, try func(*server) error) error {
+func (u *Users) ask(ctx context.Context, try func(context.Context, *server) error) error {
 	var failures []string
-	for _, s := range u.servers {
+	for i, s := range u.servers {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("ldap: %w", err)
 		}
-		if !s.breaker.allow(u.config.Now()) {
+		began := u.config.Now()
+		if !s.breaker.allow(began) {
 			failures = append(failures, s.name+": left alone after it failed")
 			continue
 		}
-		err := try(s)
+		attempt, cancel := u.share(ctx, len(u.servers)-i)
+		err := try(attempt, s)
+		late := attempt.Err() != nil
+		cancel()
+		now := u.config.Now()
 		switch {
 		case errors.Is(err, store.ErrUncertain):
-			s.breaker.failure(u.config.Now())
+			s.breaker.failure(now)
 			return err
 		case err != nil && ctx.Err() != nil:
-			s.breaker.abandon(u.config.Now())
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && now.Sub(began) >= patience {
+				s.breaker.failure(now)
+			} else {
+				s.breaker.abandon(now)
+			}
 			return fmt.Errorf("ldap: %w: %s", ctx.Err(), err)
-		case !isDown(err):
+		case !isDown(err) && (err == nil || !late):
 			s.breaker.success()
 			return err
 		}
-		s.breaker.failure(u.config.Now())
+		s.breaker.failure(now)
 		failures = append(failures, err.Error())
 	}
 	return fmt.Errorf("%w: %s", ErrUnavailable, strings.Join(failures, "; "))
+}
+
+// share gives a server its part of the time that the caller has, so that some is left for those after it.
+func (u *Users) share(ctx context.Context, servers int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if left := deadline.Sub(u.config.Now()); ok && servers > 1 && left > 0 {
+		return context.WithTimeout(ctx, left/time.Duration(servers))
+	}
+	return context.WithCancel(ctx)
 }
 
 // do does the work on one server. A connection from the pool may have died unnoticed: then the work gets a new one.
