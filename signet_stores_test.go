@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,3 +171,24 @@ func TestUserStoresProblems(t *testing.T) {
 		}
 	}
 }
+
+// The page after a wrong password is the same for people of every store, and for nobody.
+func TestUserStoresTellNothing(t *testing.T) {
+	t.Parallel()
+	idp, _, _ := withPeople(t)
+	app := idp.App(callback)
+	idp.User("dan")
+	shown := func(login, pass string) string {
+		page := attempt(idp, app, login, pass)
+		return strconv.Itoa(page.Status) + ownToAFlow.ReplaceAllString(page.Body, "")
+	}
+	want := shown("nobody", idptest.Password)
+	for _, login := range []string{"ann", "bob", "dan", "hr/both", "hr/nobody", "default/dan", "moon/ann"} {
+		if got := shown(login, "a guess"); got != want {
+			t.Errorf("%s:\n%s\nnobody:\n%s", login, got, want)
+		}
+	}
+}
+
+// ownToAFlow is what differs on the pages of any two sign-ins: ids, and the name that was typed.
+var ownToAFlow = regexp.MustCompile(`(value|action|href|nonce)="[^"]*"`)

@@ -77,7 +77,8 @@ const (
 // Users is where people live. The default keeps them in the DB; a host implements it over its own table, and
 // directorytest.Run proves it. All methods are safe for concurrent use. A store that cannot be reached returns an error
 // that is not ErrNotFound. Where several stores stand side by side each has its time (UserStore.Timeout): a method returns
-// soon after its context is done, since the others' people wait for it.
+// soon after its context is done, since the others' people wait for it. ReadOnly has the methods of a store that does not
+// write.
 //
 // The writing methods take the batch that carries the Subject and the events of the change. A store in the DB adds its
 // own operations and lets the caller apply it; a foreign store makes its own write first, and the caller applies the
