@@ -4,7 +4,7 @@
 //
 // Driver is the contract: five methods over Records. It knows nothing of users or tokens and never sees a secret in the
 // clear. storetest.Run proves an implementation; memory and sqlstore/sqlite are ours. Ephemeral is its smaller half, for a
-// fast store beside the durable one.
+// fast store beside the durable one; ours is store/redis.
 //
 // # For those who remember something
 //
@@ -85,5 +85,5 @@
 //
 // # Not implemented
 //
-// PostgreSQL, MySQL, Redis and LDAP backends, and generation numbers for caches on several nodes.
+// PostgreSQL, MySQL and LDAP backends, and generation numbers for caches on several nodes.
 package store
