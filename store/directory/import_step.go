@@ -14,7 +14,7 @@ func (run *importing) flush(ctx context.Context) error {
 	if run.row <= run.done.Rows {
 		return nil
 	}
-	if run.in.DryRun || run.dir.Users != Users(run.users) {
+	if run.in.DryRun || run.dir.stores != nil { // other stores cause no conflicts
 		if err := run.sift(ctx); err != nil {
 			return err
 		}
@@ -142,13 +142,30 @@ func (run *importing) inTheWay(ctx context.Context, p *newcomer) (present bool, 
 	case !errors.Is(err, store.ErrNotFound):
 		return false, nil, err
 	}
-	switch _, err := run.dir.Users.Find(ctx, run.in.Org, Identifier{Name: ByUsername, Value: p.user.Username}); {
+	switch _, err := run.users.Find(ctx, run.in.Org, Identifier{Name: ByUsername, Value: p.user.Username}); {
 	case err == nil:
 		return false, &InvalidError{"username", "is taken"}, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return false, nil, err
 	}
-	return false, nil, nil
+	problem, err = run.elsewhere(ctx, p.user)
+	return false, problem, err
+}
+
+// elsewhere says which of somebody's names means a person in another user store.
+func (run *importing) elsewhere(ctx context.Context, u *User) (*InvalidError, error) {
+	stores := run.dir.stores
+	if stores == nil {
+		return nil, nil
+	}
+	err := stores.free(ctx, stores.of(""), u.Org, u.Username, u.Email)
+	if taken, isTaken := errors.AsType[*TakenError](err); isTaken {
+		return &InvalidError{taken.Name, "is taken in another user store"}, nil
+	}
+	if problem, isInvalid := errors.AsType[*InvalidError](err); isInvalid {
+		return problem, nil
+	}
+	return nil, err
 }
 
 func (run *importing) remove(p *newcomer, problem *InvalidError) error {

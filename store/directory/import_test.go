@@ -328,6 +328,33 @@ func TestImportMeetsAnotherGroup(t *testing.T) {
 	})
 }
 
+// TestImportBesideOtherStores: people go to the store in the DB, and nobody gets a name that means somebody in another.
+func TestImportBesideOtherStores(t *testing.T) {
+	t.Parallel()
+	w := together(t, func(c *directory.Config) { c.UserStores = stand(newShelf("crm", "ann"), nil) })
+	i := newImporting(
+		row("ann"), row("bob"), row("ann2", func(r *directory.ImportRow) { r.Email = "ann@crm.example" }), row("crm/cleo"),
+	)
+	count, err := w.Import(t.Context(), i.Import)
+	if want := (directory.ImportCount{Rows: 4, Created: 1, Rejected: 3}); err != nil || count != want {
+		t.Errorf("Import = %+v, %v; want %+v", count, err, want)
+	}
+	if told, want := i.told(), []string{"1 username", "3 email", "4 username"}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+	bob := w.imported(t, "bob")
+	if ok, err := w.Users.VerifyPassword(t.Context(), bob, "password"); !ok || err != nil || w.RehashOf(bob) == nil {
+		t.Errorf("bob's password: %v, %v, due %v", ok, err, w.RehashOf(bob))
+	}
+}
+
+func TestImportWithoutOwnStore(t *testing.T) {
+	t.Parallel()
+	w := together(t, func(c *directory.Config) { c.UserStores = stand(newShelf("crm")) })
+	_, err := w.Import(t.Context(), newImporting(row("ann")).Import)
+	is(t, "Import", err, directory.ErrReadOnly)
+}
+
 // onceEach counts people, subjects, passwords and events.
 func (w *world) onceEach(t *testing.T, usernames []string) {
 	t.Helper()
