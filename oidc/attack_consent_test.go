@@ -73,6 +73,51 @@ func TestAttackRevokedConsentOfATrustedApplication(t *testing.T) {
 	})
 }
 
+// A code that was handed out and not redeemed does not outrun the revocation of what it rests on, whether somebody was asked or not,
+// and however close the two come; a code from afterwards is good.
+func TestAttackCodeOutrunsRevokedConsent(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.skipConsent(mail)
+		subject := h.subject(ann).Ref()
+		for _, clientID := range []string{web, mail} {
+			for range 2 {
+				code := h.code(clientID)
+				h.must(h.RevokeConsent(t.Context(), subject, clientID))
+				if a := h.redeem(clientID, code); a.errorCode() != "invalid_grant" {
+					t.Errorf("%s: a code from before: %s", clientID, a)
+				}
+				if all, err := h.Consents(t.Context(), subject); err != nil || len(all) != 0 {
+					t.Errorf("%s: consents %v, %v", clientID, all, err)
+				}
+				got := h.issued(h.redeem(clientID, h.code(clientID)))
+				if a := h.userInfo(got.AccessToken); a.Status != http.StatusOK {
+					t.Errorf("%s: a code from afterwards: %s", clientID, a)
+				}
+			}
+			for _, kind := range []string{"oidc.grant", "oidc.consent"} {
+				code := h.code(clientID)
+				a := h.midway(kind, func() error { return h.RevokeConsent(t.Context(), subject, clientID) },
+					func() *answer { return h.redeem(clientID, code) })
+				if a.errorCode() != "invalid_grant" {
+					t.Errorf("%s: a revocation in between: %s", clientID, a)
+				}
+			}
+			// The other way round: the code is redeemed while the revocation is under way.
+			code := h.code(clientID)
+			var got issued
+			h.midway("oidc.consent", func() error {
+				got = h.issued(h.redeem(clientID, code))
+				return nil
+			}, func() *answer {
+				h.must(h.RevokeConsent(t.Context(), subject, clientID))
+				return nil
+			})
+			h.demandDead(clientID, got)
+		}
+	})
+}
+
 // An ephemeral store that has lost its memory opens nothing again: a code is gone with it, and one that was used is still
 // known by its Grant (DESIGN: one-time use has a durable gate).
 func TestAttackCodeAfterTheEphemeralStoreForgot(t *testing.T) {

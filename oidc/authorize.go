@@ -119,7 +119,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *d
 		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
 		Session: result.Session, SessionEpoch: result.SessionEpoch,
 		Application: app.Ref(), ApplicationEpoch: app.Epoch,
-		Evidence: result.Evidence, Scopes: scopes, Claims: claims,
+		ConsentEpoch: consent.Epoch, Evidence: result.Evidence, Scopes: scopes, Claims: claims,
 	}
 	q.Restart = "" // a code was made of it: there is no fresh start
 	q.Expires = q.Answer.Expires

@@ -40,7 +40,7 @@ func (p *Provider) exchangeCode(ctx context.Context, r tokenRequest) (*tokenResp
 	}
 	for attempt := 0; ; attempt++ {
 		response, err := p.redeem(ctx, q, r)
-		if attempt < maxAttempts && p.parentMoved(err) { // between reading and writing: it may still be good
+		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, consentKind) != nil) { // between reading and writing: it may still be good
 			continue
 		}
 		return response, err
@@ -113,6 +113,9 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 		p.families.Insert(b, first)
 	}
 	p.check(b, chain)
+	if err := p.checkConsent(ctx, b, q); err != nil {
+		return nil, err
+	}
 	if err := p.join(ctx, b, chain); err != nil {
 		return nil, err
 	}

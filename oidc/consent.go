@@ -21,6 +21,8 @@ type Consent struct {
 	Granted []string  `json:"granted"`
 	Refused []string  `json:"refused,omitempty"`
 	Updated time.Time `json:"updated"`
+	// Epoch moves when the consent is revoked: what rests on it and has not been handed out yet is void.
+	Epoch int64 `json:"epoch,omitempty"`
 }
 
 var consentKind = store.Kind{Name: "oidc.consent"}
@@ -130,16 +132,42 @@ func (p *Provider) consentOf(ctx context.Context, subject store.Ref, clientID st
 
 // saveConsent adds the decisions to the batch.
 func (p *Provider) saveConsent(b *store.Batch, c *Consent) {
-	if c.Version == 0 {
-		p.consents.Insert(b, c)
-	} else {
-		p.consents.Replace(b, c)
-	}
+	c.Expires = time.Time{}
+	p.putConsent(b, c)
 	b.Event(store.Event{
 		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.decided", Subject: c.Subject.ID,
 		Data: eventData(map[string]any{"client_id": c.ClientID, "granted": c.Granted, "refused": c.Refused}),
 	})
 }
+
+func (p *Provider) putConsent(b *store.Batch, c *Consent) {
+	if c.Version == 0 {
+		p.consents.Insert(b, c)
+	} else {
+		p.consents.Replace(b, c)
+	}
+}
+
+// checkConsent adds to the batch that what a code rests on has not been revoked since the code was made. Where nobody was asked it
+// leaves a record behind, so that a revocation at the same moment meets it: either sees the other.
+func (p *Provider) checkConsent(ctx context.Context, b *store.Batch, q *authorizationRequest) error {
+	c, err := p.consentOf(ctx, q.Answer.Subject, q.ClientID)
+	switch {
+	case err != nil:
+		return err
+	case c.Version == 0:
+		c.Epoch, c.Updated, c.Expires = q.Answer.ConsentEpoch, b.Now(), b.Now().Add(requestLifetime)
+		p.consents.Insert(b, c)
+	case c.Epoch != q.Answer.ConsentEpoch:
+		return invalidGrant("the consent behind the code was revoked")
+	default:
+		p.consents.Check(b, c)
+	}
+	return nil
+}
+
+// decided reports whether there is a decision in it.
+func (c *Consent) decided() bool { return len(c.Granted)+len(c.Refused) > 0 }
 
 // Consents returns what a person has decided about clients.
 func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent, error) {
@@ -149,15 +177,24 @@ func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent,
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, c)
+		if c.decided() {
+			all = append(all, c)
+		}
 	}
 	return all, nil
 }
 
 // RevokeConsent forgets what a person has decided about a client, if anything, and revokes every grant that the client holds
-// from them. It may be repeated until it succeeds.
+// from them, and every code that it has not redeemed yet. It may be repeated until it succeeds.
 func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientID string) error {
-	if err := p.forgetConsent(ctx, subject, clientID); err != nil {
+	err := p.forgetConsent(ctx, subject, clientID)
+	for range maxAttempts { // decided, or redeemed, at the same moment
+		if store.ConflictOn(err, consentKind) == nil {
+			break
+		}
+		err = p.forgetConsent(ctx, subject, clientID)
+	}
+	if err != nil {
 		return err
 	}
 	// A grant lies in its client's organization, wherever its subject is at home.
@@ -173,19 +210,23 @@ func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientI
 	return nil
 }
 
+// forgetConsent leaves a record without decisions for as long as a code, or a sign-in under way, may come from before. There is one
+// also for an application of the operator's own, where nobody was asked.
 func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID string) error {
-	c, err := p.consents.Get(ctx, consentRef(subject, clientID))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // for an application of the operator's own nobody was asked
-	}
+	c, err := p.consentOf(ctx, subject, clientID)
 	if err != nil {
 		return err
 	}
 	b := p.db.Batch()
-	p.consents.Delete(b, c)
-	b.Event(store.Event{
-		Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.revoked", Subject: subject.ID,
-		Data: eventData(map[string]string{"client_id": clientID}),
-	})
+	decided := c.decided()
+	c.Granted, c.Refused, c.Updated, c.Expires = nil, nil, b.Now(), b.Now().Add(requestLifetime)
+	c.Epoch++
+	p.putConsent(b, c)
+	if decided {
+		b.Event(store.Event{
+			Meta: store.Meta{Org: c.Org}, Type: "oidc.consent.revoked", Subject: subject.ID,
+			Data: eventData(map[string]string{"client_id": clientID}),
+		})
+	}
 	return b.Apply(ctx)
 }

@@ -63,6 +63,7 @@ type codeAnswer struct {
 	SessionEpoch     int64                `json:"session_epoch,omitempty"`
 	Application      store.Ref            `json:"application"`
 	ApplicationEpoch int64                `json:"application_epoch"`
+	ConsentEpoch     int64                `json:"consent_epoch,omitempty"`
 	Evidence         []directory.Evidence `json:"evidence"`
 	Scopes           []string             `json:"scopes"`
 	Claims           *claimsRequest       `json:"claims,omitempty"`

@@ -144,7 +144,7 @@ func (f *floor) replayable(c call) error {
 
 // cached are the kinds that may be a little old: keys, client metadata, settings. A recording has none of them, unless it
 // took longer than they are remembered.
-var cached = []string{"keyring.key", "oidc.client", "directory.setting"}
+var cached = []string{"keyring.key", "oidc.client", "directory.setting", "store.generation"}
 
 // unavoidable leaves out reads of what may be cached, and of what was read before and not written since.
 func unavoidable(calls []call) (left []call) {

@@ -87,6 +87,7 @@ type requestsAnswer struct {
 	SessionEpoch     int64                `json:"session_epoch,omitempty"`
 	Application      store.Ref            `json:"application"`
 	ApplicationEpoch int64                `json:"application_epoch"`
+	ConsentEpoch     int64                `json:"consent_epoch,omitempty"`
 	Evidence         []directory.Evidence `json:"evidence"`
 	Scopes           []string             `json:"scopes"`
 	Claims           *claimsRecord        `json:"claims,omitempty"`
@@ -171,6 +172,7 @@ type executionRecord struct {
 	Base         store.Ref               `json:"base,omitzero"`
 	BaseSubject  store.Ref               `json:"baseSubject,omitzero"`
 	Carried      []directory.Evidence    `json:"carried,omitempty"`
+	Revived      bool                    `json:"revived,omitempty"`
 	Approved     []string                `json:"approved"`
 	Asked        bool                    `json:"asked,omitempty"`
 	Remember     bool                    `json:"remember,omitempty"`
@@ -182,4 +184,6 @@ type executionRecord struct {
 	Session      store.Ref               `json:"session,omitzero"`
 	Refusal      directory.Refusal       `json:"refusal,omitempty"`
 	Proof        []directory.Evidence    `json:"proof,omitempty"`
+	Echo         store.Sealed            `json:"echo,omitempty"`
+	EchoUntil    time.Time               `json:"echoUntil,omitzero"`
 }
