@@ -52,9 +52,9 @@ func failure(ctx context.Context, err error) error {
 	return fmt.Errorf("redis: %v", err)
 }
 
-// unless is the error of a write: uncertain, unless it was surely not done. That is so when the server has answered with
+// writeFailure is the error of a write: uncertain, unless it was surely not done. That is so when the server has answered with
 // an error, as the script writes nothing before the last thing that can fail, and when there was no connection to send it on.
-func unless(ctx context.Context, err error) error {
+func writeFailure(ctx context.Context, err error) error {
 	_, answered := errors.AsType[redis.Error](err)
 	dial, ok := errors.AsType[*net.OpError](err)
 	if answered || ok && dial.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed) {

@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -75,21 +73,7 @@ func provider(t *testing.T, driver store.Driver, config redis.Config) *idptest.S
 // await waits until the provider is ready again, without a restart of its own.
 func await(t *testing.T, idp *idptest.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := idp.Provider.Ready(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("is not ready again: %v", err)
-		case <-again.C:
-		}
-	}
+	until(t, func() error { return idp.Provider.Ready(t.Context()) })
 }
 
 func refusedWith(err error, code string) bool {
@@ -282,6 +266,14 @@ func TestRedisDown(t *testing.T) {
 	}
 	if _, err := tokens.Refresh(); err != nil {
 		t.Errorf("a refresh needs nothing of Redis: %v", err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, idp.URL+"/oauth2/userinfo", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens.SetAuthHeader(r)
+	if answer, err := idp.Client().Do(r); err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("userinfo needs nothing of Redis: %v, %v", answer, err)
 	}
 	if log := idp.Log(); !strings.Contains(log, "connection refused") {
 		t.Error("the log does not say what is wrong")

@@ -93,7 +93,7 @@ func (s *Store) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]st
 	next := newVersion()
 	answer, err := s.apply.run(ctx, s.client, s.key(op.Record.Kind, op.Record.Org, op.Record.ID), arguments(op, now, next)...)
 	if err != nil {
-		return nil, unless(ctx, err)
+		return nil, writeFailure(ctx, err)
 	}
 	result, err := judge(op, next, answer)
 	if err != nil {

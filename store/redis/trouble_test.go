@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -159,12 +160,21 @@ func TestHanging(t *testing.T) {
 // recovered waits until the store works again, which takes no restart.
 func recovered(t *testing.T, s *redis.Store) {
 	t.Helper()
+	until(t, func() error {
+		_, err := s.Apply(t.Context(), epoch, store.Add(mark, store.Ref{ID: "recovered"}, 1, epoch.Add(time.Hour)))
+		return err
+	})
+}
+
+// until tries again until nothing fails.
+func until(t *testing.T, try func() error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		_, err := s.Apply(ctx, epoch, store.Add(mark, store.Ref{ID: "recovered"}, 1, epoch.Add(time.Hour)))
+		err := try()
 		if err == nil {
 			return
 		}
@@ -197,6 +207,44 @@ func TestRestart(t *testing.T) {
 		all.Wait()
 		server.Restart(t)
 		recovered(t, s)
+	}
+}
+
+// A master of a Cluster that is gone takes its part with it until it is back, and hides nothing.
+func TestRestartInCluster(t *testing.T) {
+	t.Parallel()
+	nodes := testenv.RedisCluster(t)
+	s := open(t, cluster(nodes))
+	const many = 60
+	for n := range many {
+		apply(t, s, store.Insert(record(fmt.Sprint(n))))
+	}
+	nodes[2].Kill(t)
+	failed := 0
+	for n := range many {
+		_, err := s.Get(t.Context(), epoch, mark, "", fmt.Sprint(n))
+		if errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%d is said to be absent while its master is gone", n)
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	if failed < many/10 {
+		t.Errorf("%d of %d reads failed", failed, many)
+	}
+	nodes[2].Restart(t)
+	ready := func() error { return s.Ready(t.Context(), epoch.Add(time.Second)) }
+	until(t, ready)
+	for n := range many {
+		_, err := s.Apply(t.Context(), epoch, store.Insert(record(fmt.Sprint(n))))
+		since, sinceErr := s.Since(t.Context(), epoch.Add(time.Hour), mark, "", fmt.Sprint(n))
+		switch {
+		case sinceErr != nil || err != nil && store.ConflictOn(err, mark) == nil:
+			t.Errorf("%d: %v, %v", n, err, sinceErr)
+		case err == nil && !since.After(epoch):
+			t.Errorf("%d is forgotten, and said to be remembered since %v", n, since)
+		}
 	}
 }
 
