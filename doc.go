@@ -18,7 +18,8 @@
 //		}
 //		defer idp.Close()
 //		go idp.Run(ctx) // purges, and rotates signing keys
-//		return http.ListenAndServe("127.0.0.1:8080", idp)
+//		server := &http.Server{Addr: "127.0.0.1:8080", Handler: idp, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+//		return server.ListenAndServe()
 //	}
 //
 // People and applications are added through the same object:

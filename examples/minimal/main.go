@@ -5,6 +5,7 @@ import (
 	"context"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/store"
@@ -28,5 +29,6 @@ func run(ctx context.Context) error {
 	}
 	defer idp.Close()
 	go idp.Run(ctx) // purges, and rotates signing keys
-	return http.ListenAndServe("127.0.0.1:8080", idp)
+	server := &http.Server{Addr: "127.0.0.1:8080", Handler: idp, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	return server.ListenAndServe()
 }
