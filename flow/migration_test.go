@@ -15,18 +15,19 @@ import (
 	"github.com/signet-idp/signet/store/storetest"
 )
 
-// foreign are hashes that other systems made, by the name of whose they are here; internal/password tells where they come from.
+// foreign are hashes as other systems make them, by the name of whose they are here, at low costs where those can be chosen. The vectors
+// that others have published are in internal/password.
 var foreign = map[string]struct{ encoded, plain string }{
 	"bcrypt":   {"$2b$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK", "U*U*"},
-	"scrypt":   {"$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofLVQylVYT8Pz2LUlwUkKpr55h6F3A1lHkDfzwF7RVdYhw", "pleaseletmein"},
-	"firebase": {"$firescrypt$ln=14,r=8,p=1$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==", "user1password"},
+	"scrypt":   {"$scrypt$ln=4,r=8,p=1$U29kaXVtQ2hsb3JpZGU$Jan6IH+Hygmk74ufd3rKFr63hK4YML+/04MlqruTd98bp4TXRuonO/UWpG+/rPURxb66TEqzrMf6b0YLbA9Hew", "pleaseletmein"},
+	"firebase": {"$firescrypt$ln=4,r=8,p=1$42xEC+ixf3L2lw==$NJuYoAYsze0WXuT4l9NCver7kb9B6YVzrhmX44Kn8rxRsXndH14O4xZL+9a05RRnMCCpQ0Z/SWEO8tcSaKrfOg==$Bw==$jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==", "user1password"},
 	"passlib":  {"$pbkdf2-sha256$6400$0ZrzXitFSGltTQnBWOsdAw$Y11AchqV4b0sUisdZd0Xr97KWoymNE0LNNrnEgY4H9M", "password"},
-	"keycloak": {"$pbkdf2-sha256$i=80000,l=64$TmFDbA$TdzY9guYviGDDO5e8icB+WQaRBjQTAQUrv8Ih2s0q1ah1CWhIlgzVJrbhBtRybMXaicr3ruh0HhHj2Kzl/M8jQ", "Password"},
-	"sha1":     {"$pbkdf2-sha1$4096$c2FsdA$SwB5AbdlSJq+rUnZJvch0GWkKcE", "password"},
+	"keycloak": {"$pbkdf2-sha256$i=1000,l=64$a2V5Y2xvYWsgc2FsdCAuLg==$1uDjKgJvbg6rkkVy00XimdTvbArkpEJFMOrdaBkLfw9UwuEnhYrnPBCdlre0Cts6xIx1wOjv7YdRrvL1D3DIKg==", "Password"},
+	"sha1":     {"$pbkdf2-sha1$1000$c2FsdA$boi+i61+rp2eEKoGEiQDT+1I0D8", "password"},
 	"sha512":   {"$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww", "password"},
-	"django":   {"pbkdf2_sha256$390000$seasalt$8xBlGd3jVgvJ+92hWPxi5ww0uuAuAnKgC45eudxro7c=", "l\u00e8tmein"},
+	"django":   {"pbkdf2_sha256$1000$seasalt$JgZryXe2Ga8ysg6XbzkLpTdyPQrHqsinbL9BnnhgX4A=", "l\u00e8tmein"},
 	"django-scrypt": {
-		"scrypt$16384$seasalt$8$1$Qj3+9PPyRjSJIebHnG81TMjsqtaIGxNQG/aEB/NYafTJ7tibgfYz71m0ldQESkXFRkdVCBhhY8mx7rQwite/Pw==", "l\u00e8tmein",
+		"scrypt$16$seasalt$8$1$Ag3xi9s5DI1IykxHwK69aAITcA5UG/ASVel5w/eh3arzvQVo4Qq5U22XZsZzfrmfVbXPWRUV6NNE9WSzQzZKig==", "l\u00e8tmein",
 	},
 	"django-argon2": {"argon2$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$YC9+jJCrQhs5R6db7LlN8Q", "secret"},
 	"django-bcrypt": {"bcrypt_sha256$$2a$08$NDjSAIcas.EcoxCRiArvT.MkNiPYVhrsrnJsRkLueZOoV1bsQqlmC", "l\u00e8tmein"},
