@@ -208,22 +208,14 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 	if !d.Capabilities(u).Write {
 		return d.readOnly(u)
 	}
-	s, err := d.SubjectOf(ctx, u)
+	var s *Subject
+	again := false
+	err := retry(func() (err error) { // whatever others change meanwhile, the person goes
+		s, err = d.remove(ctx, u, again)
+		again = true
+		return err
+	})
 	if err != nil {
-		return err
-	}
-	b := d.db.Batch()
-	if err := d.Users.Delete(ctx, b, u); err != nil {
-		return err
-	}
-	if err := d.Credentials.removeAllButPassword(ctx, b, s.Ref()); err != nil {
-		return err
-	}
-	s.Status = Ended
-	s.Epoch++
-	d.Subjects.all.Replace(b, s)
-	b.Event(s.event("user.deleted"))
-	if err := b.Apply(ctx); err != nil {
 		return err
 	}
 	return errors.Join(
@@ -233,10 +225,40 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 	)
 }
 
-// SetPassword replaces a person's password. Everything that was issued to them ends, in the same step; keep, when it is
-// not nil, is the one Session that stays, at the version it was read at. Events: "password.changed", "subject.revoked".
-// Errors: *InvalidError for a password that the policy refuses, ErrReadOnly, ErrEnded, and *store.Conflict when the
-// Subject, the password or keep has changed meanwhile.
+// remove is the first half of DeleteUser, in one step. Again says that it was tried before, and met a Conflict.
+func (d *Directory) remove(ctx context.Context, u *User, again bool) (*Subject, error) {
+	s, err := d.SubjectOf(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	inBatch := d.Capabilities(u).InBatch
+	if again && inBatch {
+		if u, err = d.UserOf(ctx, s); errors.Is(err, store.ErrNotFound) {
+			return s, nil // by somebody else
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	b := d.db.Batch()
+	if !again || inBatch { // a foreign store has done its part
+		if err := d.Users.Delete(ctx, b, u); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.Credentials.removeAllButPassword(ctx, b, s.Ref()); err != nil {
+		return nil, err
+	}
+	s.Status = Ended
+	s.Epoch++
+	d.Subjects.all.Replace(b, s)
+	b.Event(s.event("user.deleted"))
+	return s, b.Apply(ctx)
+}
+
+// SetPassword replaces a person's password. Everything that was issued to them ends, in the same step, and their devices are
+// forgotten; keep, when it is not nil, is the one Session of theirs that stays, unless it has ended meanwhile. Its cookie stays
+// too: Sessions.StepUp gives it another. Events: "password.changed", "subject.revoked". Errors: *InvalidError for a password that
+// the policy refuses, or a session of somebody else, ErrReadOnly, ErrEnded.
 func (d *Directory) SetPassword(ctx context.Context, u *User, password string, keep *Session) error {
 	if !d.Capabilities(u).SetPassword {
 		return d.readOnly(u)
@@ -244,6 +266,22 @@ func (d *Directory) SetPassword(ctx context.Context, u *User, password string, k
 	if err := d.CheckPassword(ctx, u, password); err != nil {
 		return err
 	}
+	if keep != nil && keep.Subject != d.SubjectRef(u) {
+		return &InvalidError{Field: "keep", Problem: "must be a session of the person"}
+	}
+	except := ""
+	if keep != nil {
+		except = keep.ID
+	}
+	err := retry(func() error { return d.setPassword(ctx, u, password, keep) })
+	if err != nil {
+		return err
+	}
+	return d.Sessions.EndAllOf(ctx, d.SubjectRef(u), except, "password.changed")
+}
+
+// setPassword is the first half of SetPassword, in one step.
+func (d *Directory) setPassword(ctx context.Context, u *User, password string, keep *Session) error {
 	s, err := d.SubjectOf(ctx, u)
 	if err != nil {
 		return err
@@ -257,16 +295,20 @@ func (d *Directory) SetPassword(ctx context.Context, u *User, password string, k
 	}
 	s.revoke(b)
 	d.Subjects.all.Replace(b, s)
-	except := ""
 	if keep != nil {
-		except, keep.SubjectEpoch = keep.ID, s.Epoch
-		d.Sessions.all.Replace(b, keep)
+		current, err := d.Sessions.Get(ctx, keep.Ref())
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil && current.Status == Active {
+			current.use = keep.use
+			*keep = *current
+			keep.SubjectEpoch = s.Epoch
+			d.Sessions.all.Replace(b, keep)
+		}
 	}
 	b.Event(s.event("password.changed"))
-	if err := b.Apply(ctx); err != nil {
-		return err
-	}
-	return d.Sessions.EndAllOf(ctx, s.Ref(), except, "password.changed")
+	return b.Apply(ctx)
 }
 
 // FindUser returns the user whom a login names, as Config.LoginBy and Config.UserStores say, or store.ErrNotFound. It asks

@@ -407,6 +407,58 @@ func TestSetPassword(t *testing.T) {
 	})
 }
 
+// Whatever else changes at the same moment, a password is set and a person deleted: nobody has to try again.
+func TestPersonChangesMeanwhile(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		u, s := w.person(t, "ann")
+		_, bob := w.person(t, "bob")
+		ended, _ := w.signIn(t, s, false)
+		foreign, _ := w.signIn(t, bob, false)
+		if err := w.SetPassword(ctx, u, "another fine password", foreign); !hasField(err, "keep") {
+			t.Errorf("with the session of somebody else: %v", err)
+		}
+		meanwhile := func(kind string, change func() error, step func() error) {
+			t.Helper()
+			w.faults.Hook(func(c storetest.Call) error {
+				if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == kind }) {
+					return nil
+				}
+				w.faults.Hook(nil)
+				return change()
+			})
+			is(t, "the step", step(), nil)
+		}
+		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, s.Ref()) },
+			func() error { return w.SetPassword(ctx, u, "another fine password", nil) })
+		meanwhile("directory.session", func() error { return w.Sessions.End(ctx, ended.Ref(), "test") },
+			func() error { return w.SetPassword(ctx, u, "yet another password", ended) })
+		kept, cookie := w.signIn(t, w.subject(t, s.Ref()), false)
+		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, bob.Ref()) },
+			func() error { return w.SetPassword(ctx, u, "the last of passwords", kept) })
+		if _, err := w.Sessions.Open(ctx, cookie); err != nil {
+			t.Errorf("the session that was kept: %v", err)
+		}
+		if ok, err := w.Users.VerifyPassword(ctx, u, "the last of passwords"); !ok || err != nil {
+			t.Errorf("the password: %v, %v", ok, err)
+		}
+		meanwhile("directory.user", func() error {
+			other, err := w.FindUser(ctx, "", "ann")
+			if err != nil {
+				return err
+			}
+			other.Name = "Ann"
+			return w.ReplaceUser(ctx, other)
+		}, func() error { return w.DeleteUser(ctx, u) })
+		if _, err := w.FindUser(ctx, "", "ann"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("after deletion: %v", err)
+		}
+		if got := w.subject(t, s.Ref()); got.Status != directory.Ended {
+			t.Errorf("the subject is %s", got.Status)
+		}
+	})
+}
+
 // TestDumpHoldsNoSecrets searches every byte that reached the driver.
 func TestDumpHoldsNoSecrets(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {

@@ -96,6 +96,19 @@ func Assess(evidence []Evidence) Assurance {
 	return a
 }
 
+// firstFactor is the factor of what began the sign-in.
+func firstFactor(evidence []Evidence) Factor {
+	for _, e := range evidence {
+		if isPrimary(e.Method) {
+			return e.factor()
+		}
+	}
+	if len(evidence) == 0 {
+		return 0
+	}
+	return evidence[0].factor()
+}
+
 // isPrimary reports whether the method can begin a sign-in.
 func isPrimary(method string) bool { return method == "password" }
 

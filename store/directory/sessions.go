@@ -33,6 +33,9 @@ var (
 type SessionActivity struct {
 	store.Meta
 	Seen time.Time `json:"seen"`
+	// Since is when it was taken up again after it had last been idle; what was proven shortly before the last proof belongs to
+	// that.
+	Since time.Time `json:"since,omitzero"`
 }
 
 var activityType = store.Type[SessionActivity]{Kind: store.Kind{Name: "directory.activity", Ephemeral: true}}
@@ -60,6 +63,7 @@ func newSessions(db *store.DB, subjects *Subjects, settings *Settings, logger *s
 // sessionUse is what Open found out about a session's use.
 type sessionUse struct {
 	seen     time.Time
+	since    time.Time // since when it has not been idle
 	idle     time.Duration
 	activity *SessionActivity
 }
@@ -151,6 +155,9 @@ func (s *Sessions) SignsIn(ctx context.Context, session *Session) (bool, error) 
 	if session.use, err = s.readUse(ctx, session, policy); err != nil {
 		return false, err
 	}
+	if now := s.db.Now(); now.Sub(session.use.seen) >= policy.Idle {
+		session.use.since = now
+	}
 	if !s.db.Now().Before(session.signsInUntil(policy)) {
 		return false, nil
 	}
@@ -161,7 +168,8 @@ func (s *Sessions) SignsIn(ctx context.Context, session *Session) (bool, error) 
 }
 
 func (s *Sessions) readUse(ctx context.Context, session *Session, policy SessionPolicy) (sessionUse, error) {
-	use := sessionUse{seen: session.lastProof(), idle: policy.Idle}
+	last := session.lastProof()
+	use := sessionUse{seen: last, since: last.Add(-policy.Idle), idle: policy.Idle}
 	activity, err := s.activity.Get(ctx, session.Ref())
 	if errors.Is(err, store.ErrNotFound) {
 		return use, nil
@@ -169,7 +177,7 @@ func (s *Sessions) readUse(ctx context.Context, session *Session, policy Session
 	if err != nil {
 		return use, err
 	}
-	use.activity = activity
+	use.activity, use.since = activity, activity.Since
 	if activity.Seen.After(use.seen) {
 		use.seen = activity.Seen
 	}
@@ -186,6 +194,18 @@ func (s *Session) signsInUntil(policy SessionPolicy) time.Time {
 		return s.Ends
 	}
 	return until
+}
+
+// Standing is what of the evidence of a session that Open returned still counts. A remembered session outlives idleness, and then
+// says that somebody has the browser in which the person signed in: no more than one factor, until another is shown again.
+func (s *Session) Standing() []Evidence {
+	if !s.Remembered {
+		return slices.Clone(s.Evidence)
+	}
+	first := firstFactor(s.Evidence)
+	return slices.DeleteFunc(slices.Clone(s.Evidence), func(e Evidence) bool {
+		return e.factor() != first && e.Time.Before(s.use.since)
+	})
 }
 
 // lastProof is when the person last proved something in the session.
@@ -211,7 +231,7 @@ func (s *Sessions) Touch(ctx context.Context, session *Session) {
 	if use.activity != nil {
 		activity, write = use.activity, s.activity.Replace
 	}
-	activity.Seen, activity.Expires = now, now.Add(use.idle)
+	activity.Seen, activity.Since, activity.Expires = now, use.since, now.Add(use.idle)
 	b := s.db.Batch()
 	write(b, activity)
 	if err := b.Apply(ctx); err != nil {
