@@ -104,9 +104,9 @@ func (l *listing) planSorted(ctx context.Context, s querier) error {
 		if t.field != l.query.Sort {
 			continue
 		}
-		p.lacked = false // the filter leaves none without
-		if !p.repeated { // what a record is sorted by is what the term is about
-			with.bounds, with.term = t.bounds, t.filter
+		p.lacked = false                       // the filter leaves none without
+		if !p.repeated && !with.bounds.exact { // what a record is sorted by is what the term is about
+			with.bounds, with.term = with.bounds.and(t.bounds), t.filter
 		}
 	}
 	switch {

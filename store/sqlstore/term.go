@@ -1,6 +1,10 @@
 package sqlstore
 
-import "github.com/signet-idp/signet/store"
+import (
+	"bytes"
+
+	"github.com/signet-idp/signet/store"
+)
 
 // isEmpty reports whether f is an And of nothing.
 func isEmpty(f store.Filter) bool {
@@ -118,6 +122,24 @@ func boundsOf(dialect *Dialect, c store.Compare) (bounds, bool) {
 		return bounds{low: first, high: value, closed: true}, true
 	}
 	return bounds{}, false
+}
+
+// and returns the bounds within which both conditions hold.
+func (b bounds) and(c bounds) bounds {
+	if c.exact || b.low == nil && b.high == nil {
+		return c
+	}
+	if c.low != nil {
+		if order := bytes.Compare(c.low, b.low); b.low == nil || order > 0 || order == 0 && c.open {
+			b.low, b.open = c.low, c.open
+		}
+	}
+	if c.high != nil {
+		if order := bytes.Compare(c.high, b.high); b.high == nil || order < 0 || order == 0 && !c.closed {
+			b.high, b.closed = c.high, c.closed
+		}
+	}
+	return b
 }
 
 // successor returns the least value that is greater than all that begin with prefix. Its first byte is a type, which is
