@@ -323,6 +323,64 @@ func TestAttackRemember(t *testing.T) {
 	})
 }
 
+// A browser that is remembered after it lay idle proves no second factor, however it is used from then on, until the factor is shown
+// again.
+func TestAttackRememberedAfterIdle(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		plain, strict := w.app(directory.SecondFactorNever).Ref(), w.app(directory.SecondFactorRequired).Ref()
+		essential := directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true, Passive: true}
+		b := w.browser()
+		acr := func(in directory.Interaction) string {
+			t.Helper()
+			return directory.Assess(b.get(w.request(in)).answer(t).Evidence).ACR
+		}
+		weak := func(when string) {
+			t.Helper()
+			if got := acr(directory.Interaction{Passive: true}); got != directory.ACR1 {
+				t.Errorf("%s: signed in with %s", when, got)
+			}
+			for what, in := range map[string]directory.Interaction{
+				"essential": essential, "preferred": {ACR: []string{directory.ACR2, directory.ACR1}, Passive: true},
+				"demanded by the application": {Application: strict, Passive: true},
+			} {
+				if got := b.get(w.request(in)); got.Result == nil || got.Result.Refusal != directory.InteractionRequired {
+					t.Errorf("%s, %s: got %v", when, what, got)
+				}
+			}
+		}
+		p := b.submit(b.get(w.request(directory.Interaction{})), "username", "ann", "password", goodPassword, "remember", "true")
+		b.submit(p, "otp", w.code(seed)).answer(t)
+		for range 10 { // in use it stays what it was
+			w.advance(14 * time.Minute)
+			if got := acr(essential); got != directory.ACR2 {
+				t.Fatalf("in use: %s", got)
+			}
+		}
+		open := b.get(w.request(directory.Interaction{ACR: []string{directory.ACR2}, Consent: []directory.ConsentItem{{ID: "email"}}}))
+		w.advance(15 * time.Minute)
+		if got := b.submit(open, "action", "consent_allow"); got.Result == nil || got.Result.Refusal != directory.LoginRequired {
+			t.Errorf("a page that lay open: %v", got)
+		}
+		weak("after idling")
+		w.advance(2 * time.Minute)
+		weak("in use again")
+		b.login(b.get(w.request(directory.Interaction{Application: plain, Reauthenticate: true})), "ann", goodPassword).answer(t)
+		weak("after the password")
+		w.advance(time.Hour)
+		b.login(b.get(w.request(directory.Interaction{Application: plain, Reauthenticate: true})), "ann", goodPassword).answer(t)
+		weak("after idling and the password")
+		p = b.get(w.request(directory.Interaction{Application: strict}))
+		if p.step() != "totp" {
+			t.Fatalf("got %v", p)
+		}
+		b.submit(p, "otp", w.code(seed)).answer(t)
+		if got := acr(essential); got != directory.ACR2 {
+			t.Errorf("after the factor: %s", got)
+		}
+	})
+}
+
 // A logout is confirmed after another tab has signed somebody else in: whoever presses the button is signed out, rather than told
 // so.
 func TestAttackLogoutOfWhoeverIsThere(t *testing.T) {

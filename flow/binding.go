@@ -10,7 +10,7 @@ import (
 const (
 	// bindingCookie ties flows to a browser. It signs nobody in.
 	bindingCookie = "flow"
-	// sessionCookie is set by the answer to the post that completes a login, and by nothing else.
+	// sessionCookie is set by the answer to the post that completes a login, or to its duplicate, and by nothing else.
 	sessionCookie = "session"
 	// deviceCookie says that somebody has signed in from here before.
 	deviceCookie = "device"

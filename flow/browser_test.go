@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -81,16 +82,86 @@ func TestTabCannotSwitchThePerson(t *testing.T) {
 	})
 }
 
-func TestDuplicatePost(t *testing.T) {
+// Somebody clicks twice: the browser drops the first answer, and the second one leaves it signed in to the same session.
+func TestDoubleClick(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := w.user("ann")
+		seed := w.totp(ann)
+		b := w.browser()
+		click := func(p page, pairs ...string) (first, second *browser) {
+			first, second = b.clone(), b.clone()
+			for _, each := range []*browser{first, second} {
+				if got := each.do(http.MethodPost, p.View.Submit, fill(p.View, pairs...)); got.Status != 303 && got.step() != "totp" {
+					t.Fatalf("got %v", got)
+				}
+			}
+			return first, second
+		}
+		path := w.request(directory.Interaction{})
+		first, second := click(b.get(path), "username", "ann", "password", goodPassword, "remember", "true")
+		if first.cookie("session")+second.cookie("session") != "" {
+			t.Fatal("a session before the code")
+		}
+		p := second.get(path)
+		code := w.code(seed)
+		first, second = click(p, "otp", code)
+		if first.cookie("session") == "" || first.cookie("session") != second.cookie("session") || first.cookie("device") != second.cookie("device") {
+			t.Errorf("cookies %v and %v", first.cookies, second.cookies)
+		}
+		if n := w.sessions(ann); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		second.get(path).answer(t)
+		second.get(w.request(directory.Interaction{Passive: true})).answer(t)
+
+		// Signed in, once more: the session gets a new secret, and both answers have it.
+		b = second
+		again := w.request(directory.Interaction{Reauthenticate: true})
+		first, second = click(b.get(again), "username", "ann", "password", goodPassword)
+		b = second
+		w.advance(30 * time.Second)
+		first, second = click(second.get(again), "otp", w.code(seed))
+		if first.cookie("session") == b.cookie("session") || first.cookie("session") != second.cookie("session") || w.sessions(ann) != 1 {
+			t.Errorf("cookies %v and %v, %d sessions", first.cookies, second.cookies, w.sessions(ann))
+		}
+	})
+}
+
+// Nothing but the duplicate of the post that signed somebody in, by the same browser and soon, is answered with their cookie.
+func TestAttackDuplicateOfALogin(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		w.user("ann")
+		w.user("bob")
 		b := w.browser()
 		p := b.get(w.request(directory.Interaction{}))
-		twin := b.clone()
+		before := b.clone()
 		b.login(p, "ann", goodPassword).answer(t)
-		if got := twin.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword)); got.Status != 303 ||
-			!strings.HasPrefix(got.Location, "/t/authorize") || twin.cookie("session") != "" {
-			t.Errorf("the duplicate of a post that has signed in: %v, session cookie %q", got, twin.cookie("session"))
+		for what, pairs := range map[string][]string{
+			"without the password": {"username", "ann", "password", "", "action", "login"},
+			"another password":     {"username", "ann", "password", "wrong", "action", "login"},
+			"nothing":              {},
+			"another's":            {"username", "bob", "password", goodPassword, "action", "login"},
+			"a field more":         {"username", "ann", "password", goodPassword, "action", "login", "remember", "true"},
+		} {
+			twin := before.clone()
+			if got := twin.submit(p, pairs...); twin.cookie("session") != "" {
+				t.Errorf("%s: got %v and a cookie", what, got)
+			}
+		}
+		eve := w.browser()
+		if got := eve.login(p, "ann", goodPassword); got.Status != 403 || eve.cookie("session") != "" {
+			t.Errorf("another browser: %v", got)
+		}
+		other := before.clone() // has signed somebody else in meanwhile
+		other.signIn("bob")
+		cookie := other.cookie("session")
+		if other.login(p, "ann", goodPassword); other.cookie("session") != cookie {
+			t.Error("a browser that is signed in was given another session")
+		}
+		w.advance(time.Minute)
+		late := before.clone()
+		if late.login(p, "ann", goodPassword); late.cookie("session") != "" {
+			t.Error("a minute later there is a cookie")
 		}
 	})
 }

@@ -43,9 +43,11 @@ type execution struct {
 	Base        store.Ref            `json:"base,omitzero"`
 	BaseSubject store.Ref            `json:"baseSubject,omitzero"`
 	Carried     []directory.Evidence `json:"carried,omitempty"`
-	Approved    []string             `json:"approved"`
-	Asked       bool                 `json:"asked,omitempty"`
-	Remember    bool                 `json:"remember,omitempty"`
+	// Revived says that Base was idle and is only remembered: a second factor that was shown before counts no more.
+	Revived  bool     `json:"revived,omitempty"`
+	Approved []string `json:"approved"`
+	Asked    bool     `json:"asked,omitempty"`
+	Remember bool     `json:"remember,omitempty"`
 	// Rehash waits for the sign-in to succeed as a whole.
 	Rehash *directory.Rehash `json:"rehash,omitempty"`
 
@@ -60,6 +62,10 @@ type execution struct {
 	Session store.Ref            `json:"session,omitzero"`
 	Refusal directory.Refusal    `json:"refusal,omitempty"`
 	Proof   []directory.Evidence `json:"proof,omitempty"`
+
+	// Echo is for a duplicate of the post that completed the flow.
+	Echo      store.Sealed `json:"echo,omitempty"`
+	EchoUntil time.Time    `json:"echoUntil,omitzero"`
 
 	// again says that the flow was read anew because an earlier try to move it met a conflict.
 	again bool
@@ -86,6 +92,11 @@ func (x *execution) evidence() []directory.Evidence {
 		return x.Proven
 	}
 	return merge(x.Carried, x.Proven)
+}
+
+// revived reports whether it is a remembered session alone that says who the person is.
+func (x *execution) revived() bool {
+	return x.Revived && len(x.Carried) > 0 && len(x.Proven) == 0 && x.BaseSubject == x.Subject
 }
 
 // merge adds proofs to older ones; a newer proof of the same method takes the place of the older.

@@ -168,8 +168,10 @@ func (x *execution) carry(session *directory.Session) {
 		return
 	}
 	x.Base, x.BaseSubject = session.Ref(), session.Subject
-	x.Carried = accepted(x.Request, session.Evidence, x.Began)
-	if len(x.Carried) > 0 && len(x.Carried) == len(session.Evidence) {
+	standing := session.Standing()
+	x.Carried = accepted(x.Request, standing, x.Began)
+	x.Revived = len(standing) < len(session.Evidence)
+	if len(x.Carried) > 0 && len(x.Carried) == len(standing) {
 		x.Subject, x.SubjectEpoch, x.Session = session.Subject, session.SubjectEpoch, session.Ref()
 	}
 }

@@ -84,8 +84,8 @@ func (s *State) secondFactor(ctx context.Context) (need, error) {
 	switch {
 	case app.SecondFactor == directory.SecondFactorRequired, demandsSecondFactor(s.Request):
 		return required, nil
-	case app.SecondFactor == directory.SecondFactorNever && !slices.Contains(s.Request.ACR, directory.ACR2):
-		return notNeeded, nil
+	case (app.SecondFactor == directory.SecondFactorNever || s.revived) && !slices.Contains(s.Request.ACR, directory.ACR2):
+		return notNeeded, nil // whom we merely remember gets no further than one factor does
 	}
 	return ifEnrolled, nil
 }

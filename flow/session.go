@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +134,7 @@ func (e *Engine) baseSession(ctx context.Context, x *execution) (*directory.Sess
 	session, err := e.dir.Sessions.Get(ctx, x.Base)
 	if err == nil {
 		var ok bool
-		if ok, err = e.dir.Sessions.SignsIn(ctx, session); ok {
+		if ok, err = e.dir.Sessions.SignsIn(ctx, session); ok && covers(session.Standing(), x.Carried) {
 			return session, nil
 		}
 	}
@@ -144,6 +145,13 @@ func (e *Engine) baseSession(ctx context.Context, x *execution) (*directory.Sess
 		x.refuse(directory.LoginRequired)
 	}
 	return nil, nil
+}
+
+// covers reports whether a session still proves what was carried over from it.
+func covers(standing, carried []directory.Evidence) bool {
+	return !slices.ContainsFunc(carried, func(c directory.Evidence) bool {
+		return !slices.ContainsFunc(standing, func(s directory.Evidence) bool { return s.Method == c.Method })
+	})
 }
 
 // named returns the session that the flow has begun already, if an earlier post got so far and no further. One that was begun for

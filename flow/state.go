@@ -33,6 +33,8 @@ type State struct {
 	// Now is the time of this request.
 	Now time.Time
 
+	revived bool // the person is merely remembered
+
 	fresh int // how many at the end of Evidence were proven by the answer that is being settled
 	dir   *directory.Directory
 	app   *directory.Application
@@ -144,5 +146,6 @@ func (e *Engine) state(x *execution) (*State, error) {
 	return &State{
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Data: data, Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir,
+		revived: x.revived(),
 	}, nil
 }

@@ -71,6 +71,9 @@ func (e *Engine) take(w http.ResponseWriter, r *http.Request, x *execution, form
 		return &web.FormError{Status: http.StatusBadRequest, Problem: "the parameter \"seq\" is not a number"}
 	}
 	if x.Done || sequence != x.Sequence {
+		if err := e.repeat(w, r, x, form); err != nil {
+			return err
+		}
 		return e.show(w, r, x)
 	}
 	in, err := e.input(r.Context(), x, form)
@@ -133,7 +136,7 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 			judged = true
 		}
 		sequence := x.Sequence
-		err = e.finish(w, r, x, v, g)
+		err = e.finish(w, r, x, v, g, in.form)
 		conflict, ok := errors.AsType[*store.Conflict](err)
 		if !ok {
 			return err
@@ -226,7 +229,7 @@ func (e *Engine) showCurrent(w http.ResponseWriter, r *http.Request, x *executio
 
 // cancel ends the flow because the person does not want to go on.
 func (e *Engine) cancel(w http.ResponseWriter, r *http.Request, x *execution) error {
-	err := e.finish(w, r, x, Verdict{Outcome: Refuse}, nil)
+	err := e.finish(w, r, x, Verdict{Outcome: Refuse}, nil, web.Form{})
 	if store.ConflictOn(err, executionKind) != nil {
 		return e.showCurrent(w, r, x)
 	}
@@ -253,7 +256,7 @@ func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, 
 }
 
 // finish writes a verdict and everything that follows from it in one step, and answers.
-func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, g *guess) error {
+func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, g *guess, form web.Form) error {
 	b := e.db.Batch()
 	if g != nil {
 		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
@@ -272,6 +275,11 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	due := x.Rehash
 	if x.Done {
 		x.Rehash = nil
+	}
+	if in != nil {
+		if err := e.keepEcho(r, x, in, form); err != nil {
+			return err
+		}
 	}
 	e.write(b, x)
 	if err := b.Apply(r.Context()); err != nil {
