@@ -96,12 +96,13 @@ func (s *server) do(ctx context.Context, work func(context.Context, *conn) error
 			return err
 		}
 		err = work(ctx, c)
-		s.release(c)
+		reused, uncertain := c.reused, err != nil && c.wrote && c.broken
+		s.release(c) // it is another's from here on
 		switch {
-		case err != nil && c.wrote && c.broken:
+		case uncertain:
 			// Nobody knows whether the change was made; whatever the caller's context says.
 			return fmt.Errorf("ldap: %s: %w", s.name, store.ErrUncertain)
-		case c.reused && isCut(err):
+		case reused && isCut(err):
 			continue
 		case isDown(err):
 			return down("%s: %w", s.name, err)
