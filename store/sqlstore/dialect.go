@@ -208,7 +208,7 @@ type Statements struct {
 type ServerStatements struct {
 	// Isolation stands before Begin, where Begin cannot ask for READ COMMITTED by itself. "" is left out.
 	Isolation string
-	// Reserve (n) takes n versions out of the counter, outside of a transaction, and the second statement, or the first where that is
+	// Reserve (n) takes n versions out of the counter, in a transaction of its own, and the second statement, or the first where that is
 	// "", returns the last of them.
 	Reserve [2]string
 

@@ -489,12 +489,19 @@ func (v *versions) next(ctx context.Context, reserve func(context.Context, int64
 
 // reserve takes n versions out of the counter, for good, whatever becomes of them.
 func (s *server) reserve(ctx context.Context, n int64) (last int64, err error) {
-	calls := []Call{{Text: s.more.Reserve[0], Args: []any{n}}}
+	calls := append(s.begin(), Call{Text: s.more.Reserve[0], Args: []any{n}})
 	if s.more.Reserve[1] != "" {
 		calls = append(calls, Call{Text: s.more.Reserve[1]})
 	}
 	calls[len(calls)-1].Row = func(scan func(...any) error) error { return scan(&last) }
-	err = s.repeat(ctx, func(conn *sql.Conn) error { return s.trip(ctx, conn, calls) })
+	calls = append(calls, Call{Text: s.sql.Commit}) // whether a block that nobody got was reserved does not matter
+	err = s.repeat(ctx, func(conn *sql.Conn) error {
+		err := s.trip(ctx, conn, calls)
+		if err != nil {
+			s.rollback(ctx, conn)
+		}
+		return err
+	})
 	if err == nil && last < n {
 		err = errors.New("sqlstore: the counter of versions is gone: restore the backup")
 	}

@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/signet-idp/signet/store/sqlstore"
+)
+
+// Config is how Open uses a database. The zero value is right for almost everyone.
+type Config struct {
+	// Schema is the schema of the tables. "" is the first of the connection's search_path that exists, public mostly; it is
+	// asked for once, and later search_paths change nothing. A schema that is missing is made.
+	Schema string
+	// Prefix stands in front of the names of tables and indexes: up to 20 lower-case letters, digits and underscores, beginning with a
+	// letter. "" is signet_. Several Drivers may share a schema with a prefix each.
+	Prefix string
+	// NoMigrate makes Open fail when the schema is behind, instead of bringing it up.
+	NoMigrate bool
+}
+
+var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
+
+// Connect opens the database of a DSN, a URL or key=value pairs as in libpq, with a pool of its own that the Driver's Close closes.
+func Connect(ctx context.Context, dsn string, config Config) (*sqlstore.Driver, error) {
+	parsed, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: the DSN cannot be read, want postgres://user:password@host:5432/database: %w", err)
+	}
+	db := stdlib.OpenDB(*parsed)
+	connections := max(16, 4*runtime.GOMAXPROCS(0))
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	driver, err := open(ctx, db, config, trip, db.Close)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return driver, nil
+}
+
+// Open uses the database behind db, which must be one of github.com/jackc/pgx/v5/stdlib, and brings its schema up. Db stays the
+// host's, who limits it and closes it after the Driver; let it keep as many idle connections as it may open
+// (SetMaxIdleConns), else it opens one for almost every call. Several nodes may open one database at the same time.
+func Open(ctx context.Context, db *sql.DB, config Config) (*sqlstore.Driver, error) {
+	if db == nil {
+		return nil, errors.New("postgres: Open needs a *sql.DB")
+	}
+	return open(ctx, db, config, trip, nil)
+}
+
+func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, closing func() error) (*sqlstore.Driver, error) {
+	t := tables{config.Schema, config.Prefix}
+	if t.prefix == "" {
+		t.prefix = "signet_"
+	}
+	if !validPrefix.MatchString(t.prefix) {
+		return nil, fmt.Errorf("postgres: Config.Prefix %q is not 1 to 20 lower-case letters, digits and underscores, beginning with a letter", t.prefix)
+	}
+	if strings.Contains(t.schema, "\x00") || len(t.schema) > 63 {
+		return nil, fmt.Errorf("postgres: Config.Schema %q is not a name of up to 63 bytes", t.schema)
+	}
+	if err := t.inspect(ctx, db); err != nil {
+		return nil, fmt.Errorf("postgres: %w", t.explain(err))
+	}
+	return sqlstore.NewServer(ctx, sqlstore.ServerConfig{
+		Dialect:    t.dialect(),
+		DB:         db,
+		Trip:       trip,
+		Alone:      t.alone,
+		Migrations: Migrations(),
+		NoMigrate:  config.NoMigrate,
+		Close:      closing,
+	})
+}
+
+func (t tables) dialect() *sqlstore.Dialect {
+	return &sqlstore.Dialect{
+		Name:        "postgres",
+		Statements:  statements(t),
+		Server:      serverStatements(t),
+		Tables:      t.before(),
+		Script:      func(text string) string { return strings.ReplaceAll(text, "signet_", t.prefix) },
+		Placeholder: func(n int) string { return fmt.Sprintf("$%d", n) },
+		Fence:       ` OFFSET 0`,
+		Lacks:       `CAST(E'\\xff' AS bytea)`,
+		Text:        func(s string) any { return []byte(s) },
+		LongValue:   800, // an index takes 2,704 bytes of all its columns together
+		LongOrg:     1024,
+		Hashed:      true,
+		Fault:       fault,
+		Explain:     t.explain,
+	}
+}
+
+// inspect looks at what the server and the connection are set to, and finds the schema.
+func (t *tables) inspect(ctx context.Context, db *sql.DB) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	var schema, commits string
+	err = trip(ctx, conn, []sqlstore.Call{{
+		Text: `SELECT COALESCE(current_schema(), ''), current_setting('synchronous_commit')`, Once: true,
+		Row: func(scan func(...any) error) error { return scan(&schema, &commits) },
+	}})
+	if err != nil {
+		return err
+	}
+	if commits == "off" {
+		return errors.New("synchronous_commit is off for this connection: what is acknowledged could be lost, and versions could come back; " +
+			"take it out of the DSN, or ALTER ROLE … SET synchronous_commit = on")
+	}
+	if t.schema == "" {
+		t.schema = schema
+	}
+	if t.schema == "" {
+		return errors.New("no schema of the search_path exists: set Config.Schema, or CREATE SCHEMA")
+	}
+	return nil
+}
+
+// migrationLock is the key of the advisory lock under which schemas are changed: "signet" in bytes.
+const migrationLock = 0x7369676e6574
+
+// alone has fn change the schema in one transaction. The lock belongs to the transaction, so that nobody needs to release it.
+func (t tables) alone(ctx context.Context, conn *sql.Conn, fn func() error) error {
+	begin := []sqlstore.Call{
+		{Text: `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE`, Once: true},
+		{Text: fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, migrationLock), Once: true},
+	}
+	found := false
+	begin = append(begin, sqlstore.Call{
+		Text: `SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = ` + literal(t.schema), Once: true,
+		Row: func(func(...any) error) error { found = true; return nil },
+	})
+	err := trip(ctx, conn, begin)
+	if err == nil && !found {
+		err = trip(ctx, conn, []sqlstore.Call{{Text: `CREATE SCHEMA ` + quoted(t.schema), Once: true}})
+	}
+	if err == nil { // the text of migrations names no schema
+		err = trip(ctx, conn, []sqlstore.Call{{Text: `SET LOCAL search_path TO ` + quoted(t.schema), Once: true}})
+	}
+	if err == nil {
+		err = fn()
+	}
+	last := sqlstore.Call{Text: `COMMIT`, Commit: true, Once: true}
+	if err != nil {
+		last = sqlstore.Call{Text: `ROLLBACK`, Once: true}
+	}
+	ending := trip(context.WithoutCancel(ctx), conn, []sqlstore.Call{last})
+	if err == nil {
+		err = ending
+	}
+	return err
+}
