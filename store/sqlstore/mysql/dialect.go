@@ -14,6 +14,7 @@ type dialect struct {
 	server server
 	tables string // what stands in the place of "signet_"
 	words  *sqlstore.Dialect
+	hints  *strings.Replacer
 }
 
 // maxText is how long an organization, a field or a value may be: four of them and a kind fit into a key of InnoDB.
@@ -37,6 +38,7 @@ func newDialect(server server, config Config) *dialect {
 		Fault:       fault,
 		Explain:     explain,
 	}
+	d.hints = newHints(d.named)
 	return d
 }
 

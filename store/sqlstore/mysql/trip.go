@@ -107,10 +107,14 @@ func demand(c *call) string {
 	return "IF " + count + " < 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'unmet'; END IF;\n"
 }
 
-// text is a call as it is sent. What List sends is to be gone through in the order in which it is written: that is how sqlstore writes
-// CROSS JOIN, and MySQL STRAIGHT_JOIN.
-func (d *dialect) text(c *call) string {
-	return newText(strings.ReplaceAll(c.Text, " CROSS JOIN ", " STRAIGHT_JOIN "), c.Args...)
+// text is a call as it is sent.
+func (d *dialect) text(c *call) string { return newText(d.hints.Replace(c.Text), c.Args...) }
+
+// newHints has List go through tables in the order in which sqlstore writes them (CROSS JOIN), and through records by their primary key
+// where it begins with them.
+func newHints(named func(string) string) *strings.Replacer {
+	records := named("FROM signet_records AS r")
+	return strings.NewReplacer(" CROSS JOIN ", " STRAIGHT_JOIN ", records+" WHERE", records+" FORCE INDEX (PRIMARY) WHERE")
 }
 
 // one sends one call.
