@@ -34,8 +34,8 @@ const SambaPassword = "Passw0rd-of-the-administrator"
 // elsewhere the test is skipped, as it is without the server, see [Require]. The name in SIGNET_REQUIRE is samba.
 func SharedSamba(tb testing.TB) *SambaServer {
 	tb.Helper()
-	Require(tb, "samba", "samba-ad-dc (or samba)", sambaLookups...)
-	Require(tb, "samba", "samba-ad-dc (or samba)", "samba-tool")
+	Require(tb, "samba", "samba", sambaLookups...)
+	Require(tb, "samba", "samba-common-bin", "samba-tool")
 	if _, err := os.Stat("/usr/share/samba/setup"); err != nil {
 		missing(tb, "samba", "apt-get install samba-ad-provision: /usr/share/samba/setup is missing")
 	}
