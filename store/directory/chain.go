@@ -8,8 +8,9 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
-// CheckSubject returns the Subject when it is active and stands at epoch, and otherwise ErrChainBroken. Nothing is
-// cached. Any other error is the store's.
+// CheckSubject returns the Subject when it is active and stands at epoch, and otherwise ErrChainBroken. A user store apart
+// from the DB is asked whether it still has the person and has not disabled them, since nobody else tells. Nothing is
+// cached. Any other error is a store's.
 func (d *Directory) CheckSubject(ctx context.Context, ref store.Ref, epoch int64) (*Subject, error) {
 	return d.Subjects.check(ctx, ref, epoch)
 }
@@ -21,6 +22,13 @@ func (s *Subjects) check(ctx context.Context, ref store.Ref, epoch int64) (*Subj
 	}
 	if subject.Status != Active || subject.Epoch != epoch {
 		return nil, broken("subject", nil)
+	}
+	if subject.Store == "" || subject.Kind != Person {
+		return subject, nil
+	}
+	u, err := s.person(ctx, subject)
+	if err != nil || u.Disabled {
+		return nil, broken("subject", err)
 	}
 	return subject, nil
 }

@@ -86,7 +86,7 @@ func New(config Config) (*Directory, error) {
 	if err := d.openUsers(config); err != nil {
 		return nil, err
 	}
-	d.Subjects = newSubjects(config.DB, d.Users, d.capabilitiesAt)
+	d.Subjects = d.newSubjects()
 	d.Applications = newApplications(config.DB)
 	d.Sessions = newSessions(config.DB, d.Subjects, d.Settings, config.Logger)
 	d.Participants = newParticipants(config.DB)

@@ -27,10 +27,12 @@ type Subjects struct {
 	all   *store.Collection[Subject]
 	users Users
 	can   func(storeName string) Capabilities
+	// person is Directory.UserOf.
+	person func(ctx context.Context, s *Subject) (*User, error)
 }
 
-func newSubjects(db *store.DB, users Users, can func(storeName string) Capabilities) *Subjects {
-	return &Subjects{db: db, all: store.NewCollection(db, subjectType), users: users, can: can}
+func (d *Directory) newSubjects() *Subjects {
+	return &Subjects{db: d.db, all: store.NewCollection(d.db, subjectType), users: d.Users, can: d.capabilitiesAt, person: d.UserOf}
 }
 
 // Kind is the kind of the records, for a Check on one.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/secret"
@@ -41,6 +43,7 @@ type defaultUsers struct {
 	credentials *Credentials
 	hasher      *password.Hasher
 	external    *external // nil when nobody is asked
+	byEmail     bool      // e-mail addresses are logins too
 	logger      *slog.Logger
 }
 
@@ -55,6 +58,7 @@ func newDefaultUsers(config Config, credentials *Credentials) (*defaultUsers, er
 	return &defaultUsers{
 		db: config.DB, all: store.NewCollection(config.DB, userType),
 		credentials: credentials, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
+		byEmail: slices.Contains(config.LoginBy, ByEmail),
 	}, nil
 }
 
@@ -133,14 +137,48 @@ func (d *defaultUsers) Create(ctx context.Context, b *store.Batch, u *User) erro
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
+	if err := d.free(ctx, u); err != nil {
+		return err
+	}
 	u.Created = b.Now()
 	u.Updated = u.Created
 	d.all.Insert(b, u) // the key decides between two who come at once
 	return nil
 }
 
+// free reports that a login would name somebody else too: a user name that is another's e-mail address would keep them from
+// signing in by it, and the other way round.
+func (d *defaultUsers) free(ctx context.Context, u *User) error {
+	if !d.byEmail {
+		return nil
+	}
+	if strings.Contains(u.Username, "@") {
+		page, err := d.all.List(ctx, store.Query{Org: u.Org, Filter: store.Equals("email", store.Text(Fold(u.Username))), Limit: 2})
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(page.Items, func(other *User) bool { return other.ID != u.ID }) {
+			return &TakenError{Name: "username"}
+		}
+	}
+	if u.Email == "" {
+		return nil
+	}
+	other, err := d.Find(ctx, u.Org, Identifier{Name: ByUsername, Value: u.Email})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil && other.ID != u.ID {
+		return &TakenError{Name: "email"}
+	}
+	return err
+}
+
 // Replace implements Users.
-func (d *defaultUsers) Replace(_ context.Context, b *store.Batch, u *User) error {
+func (d *defaultUsers) Replace(ctx context.Context, b *store.Batch, u *User) error {
+	if err := d.free(ctx, u); err != nil {
+		return err
+	}
 	u.Updated = b.Now()
 	d.all.Replace(b, u)
 	return nil
