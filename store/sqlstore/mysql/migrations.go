@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,12 +29,15 @@ func (d *dialect) lockName() string {
 	return fmt.Sprintf("signet.%x", sum(d.server.database + "." + d.tables)[:16])
 }
 
-// alone has fn run while no other process changes the schema.
+// alone has fn run while no other process changes the schema. What another has left half done, nobody is at any more then.
 func (d *dialect) alone(ctx context.Context, conn *sql.Conn, fn func() error) error {
 	if err := d.lock(ctx, conn); err != nil {
 		return err
 	}
-	err := fn()
+	err := d.resume(ctx, conn)
+	if err == nil {
+		err = fn()
+	}
 	release := newText(`SELECT RELEASE_LOCK($1)`, d.lockName())
 	if _, left := conn.ExecContext(context.WithoutCancel(ctx), release); left != nil {
 		err = errors.Join(err, left)
@@ -57,26 +61,30 @@ func (d *dialect) lock(ctx context.Context, conn *sql.Conn) error {
 	}
 }
 
-// resume lets a migration run again that was begun and not finished, because its process or the server died in the middle.
-func (d *dialect) resume(ctx context.Context, db *sql.DB) error {
-	conn, err := db.Conn(ctx)
+// resume has those migrations of ours run again that were begun and not finished, because a process or the server died in the
+// middle: every statement in them can be repeated.
+func (d *dialect) resume(ctx context.Context, conn *sql.Conn) error {
+	there := false
+	look := call{Text: d.words.Statements.HasMigrations, Row: func(func(...any) error) error { there = true; return nil }}
+	if err := d.trip(ctx, conn, []call{look}); err != nil || !there {
+		return err
+	}
+	names, err := fs.Glob(Migrations(), "*.sql")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	halves := 0
-	there := func(scan func(...any) error) error { return scan(&halves) }
-	calls := []call{{Text: d.words.Statements.HasMigrations, Row: there}}
-	if err := d.trip(ctx, conn, calls); err != nil || halves == 0 {
-		return err
+	for _, name := range names {
+		text, err := fs.ReadFile(Migrations(), name)
+		if err != nil {
+			return err
+		}
+		again := call{
+			Text: d.named(`DELETE FROM signet_migrations WHERE done = 0 AND checksum = $1`),
+			Args: []any{hex.EncodeToString(sum(string(text)))},
+		}
+		if err := d.trip(ctx, conn, []call{again}); err != nil {
+			return err
+		}
 	}
-	halves = 0
-	calls = []call{{Text: d.named(`SELECT COUNT(*) FROM signet_migrations WHERE done = 0`), Row: there}}
-	if err := d.trip(ctx, conn, calls); err != nil || halves == 0 {
-		return err
-	}
-	// Whoever is at it holds the lock. What is half done once we have it, nobody is at any more.
-	return d.alone(ctx, conn, func() error {
-		return d.trip(ctx, conn, []call{{Text: d.named(`DELETE FROM signet_migrations WHERE done = 0`)}})
-	})
+	return nil
 }

@@ -51,11 +51,6 @@ func open(ctx context.Context, db *sql.DB, config Config, change func(*server)) 
 		return nil, err
 	}
 	d := newDialect(server, config)
-	if !config.NoMigrate {
-		if err := d.resume(ctx, db); err != nil {
-			return nil, fmt.Errorf("mysql: %w", explain(err))
-		}
-	}
 	return sqlstore.NewServer(ctx, sqlstore.ServerConfig{
 		Dialect:    d.words,
 		DB:         db,
