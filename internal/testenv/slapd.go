@@ -123,25 +123,25 @@ func (s *SlapdServer) ServiceDN() string { return "cn=service," + s.Base() }
 // Hang stops the process with SIGSTOP: the kernel still accepts connections, and nobody answers. Resume lets it go on.
 func (s *SlapdServer) Hang(tb testing.TB) {
 	tb.Helper()
-	s.signal(tb, syscall.SIGSTOP)
-	for range 1000 { // the kernel takes its time, and says where
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid))
-		running := func(stat string) bool {
-			text, err := os.ReadFile(stat)
-			return err == nil && !strings.Contains(string(text), ") T ")
-		}
-		if !slices.ContainsFunc(tasks, running) {
+	pid := s.signal(tb, syscall.SIGSTOP)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for range 2000 { // the kernel takes its time
+		if stopped(pid) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-again.C
 	}
-	tb.Fatal("testenv: slapd does not stop")
+	tb.Fatalf("testenv: %s does not stop", s.name)
 }
 
 // Resume ends Hang.
-func (s *SlapdServer) Resume(tb testing.TB) { s.signal(tb, syscall.SIGCONT) }
+func (s *SlapdServer) Resume(tb testing.TB) {
+	tb.Helper()
+	s.signal(tb, syscall.SIGCONT)
+}
 
-func (s *SlapdServer) signal(tb testing.TB, signal syscall.Signal) {
+func (s *SlapdServer) signal(tb testing.TB, signal syscall.Signal) (pid int) {
 	tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,6 +151,16 @@ func (s *SlapdServer) signal(tb testing.TB, signal syscall.Signal) {
 	if err := s.process.Process.Signal(signal); err != nil {
 		tb.Fatalf("testenv: %v", err)
 	}
+	return s.process.Process.Pid
+}
+
+// stopped reports whether no thread of a process runs. Without /proc it is taken on trust.
+func stopped(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the only error is a malformed pattern
+	return !slices.ContainsFunc(threads, func(stat string) bool {
+		text, err := os.ReadFile(stat)
+		return err == nil && !strings.Contains(string(text), ") T ")
+	})
 }
 
 // answersBind asks for an anonymous bind (RFC 4513 §5.1.1) and waits for any answer.

@@ -112,6 +112,58 @@ func TestEmptyPassword(t *testing.T) {
 	}
 }
 
+// The password of nobody is put to the decoy, or to an entry that does not exist, with as many requests as anybody's.
+func TestDecoy(t *testing.T) {
+	t.Parallel()
+	for _, decoy := range []string{"", "CN=decoy,DC=example,DC=com"} {
+		var mu sync.Mutex
+		var names []string
+		f, config := domain(t, func(dn, _ string) []byte {
+			mu.Lock()
+			defer mu.Unlock()
+			names = append(names, dn)
+			return result(bindResponse, 49, "")
+		})
+		var asked atomic.Int64
+		admit := f.handler
+		f.handler = func(r request) [][]byte {
+			asked.Add(1)
+			if r.tag == bindRequest && strings.Contains(string(r.parts[1].value), "service") {
+				return [][]byte{result(bindResponse, 0, "")}
+			}
+			return admit(r)
+		}
+		config.Decoy = decoy
+		u := open(t, config)
+		ann := find(t, u, directory.ByUsername, "ann")
+		costs := map[string]int64{}
+		for name, who := range map[string]*directory.User{
+			"ann": ann, "nobody": nil, "one who has gone": {Meta: store.Meta{ID: store.NewID()}},
+		} {
+			before := asked.Load()
+			if right, err := u.VerifyPassword(t.Context(), who, "a guess"); right || err != nil {
+				t.Errorf("%s: %v, %v", name, right, err)
+			}
+			costs[name] = asked.Load() - before
+		}
+		if costs["nobody"] != costs["ann"] || costs["one who has gone"] != costs["ann"] {
+			t.Errorf("requests: %v", costs)
+		}
+		others := 0
+		for _, name := range names {
+			if name != "CN=ann,DC=example,DC=com" {
+				others++
+				if decoy != "" && name != decoy || decoy == "" && !strings.HasSuffix(name, ","+config.Base) {
+					t.Errorf("nobody is %q", name)
+				}
+			}
+		}
+		if others != 2 {
+			t.Errorf("bound as %q", names)
+		}
+	}
+}
+
 // A person's password never comes over a connection of the service account, and that account searches on no other.
 func TestPasswordsHaveConnectionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
