@@ -181,6 +181,50 @@ func TestFieldsSurvive(t *testing.T) {
 	}
 }
 
+func TestFieldsSurviveInSamba(t *testing.T) {
+	t.Parallel()
+	server := testenv.SharedSamba(t)
+	config := samba(t, server)
+	u, c := open(t, config), admin(t, server.TLSURL(), config)
+	prefix := store.NewID()[:6]
+	ann := &directory.User{
+		Username: "(" + prefix + ") & \u00e9#", Name: "Ann Lee, *", GivenName: "Ann", FamilyName: "Lee", MiddleName: "M", Email: prefix + "@example.com",
+		Phone: "+41 44 555 00 00", Address: &directory.Address{StreetAddress: "Main Street 1", Locality: "Z\u00fcrich", Country: "Switzerland"},
+	}
+	if err := errors.Join(u.Create(t.Context(), nil, ann), u.SetPassword(t.Context(), nil, ann, openSesame)); err != nil {
+		t.Fatal(err)
+	}
+	got := find(t, u, directory.ByUsername, strings.ToUpper(ann.Username))
+	if got.ID != ann.ID || got.Name != ann.Name || got.GivenName != "Ann" || got.FamilyName != "Lee" || got.MiddleName != "M" ||
+		got.Email != ann.Email || got.Phone != ann.Phone || *got.Address != *ann.Address || got.Disabled || got.Created.IsZero() {
+		t.Errorf("read %+v %+v", got, got.Address)
+	}
+	got.Name, got.Phone, got.Username = "Ann", "", prefix+"anna"
+	if err := u.Replace(t.Context(), nil, got); err != nil {
+		t.Fatal(err)
+	}
+	again := find(t, u, directory.ByUsername, prefix+"anna")
+	if again.ID != ann.ID || again.Name != "Ann" || again.Phone != "" || again.Version != got.Version {
+		t.Errorf("after the change: %+v", again)
+	}
+	// Moved and renamed by an administrator, she is who she was, with the password that she had.
+	inner := config
+	inner.Base = unit(t, server.TLSURL(), config)
+	if err := c.ModifyDN(goldap.NewModifyDNRequest("CN="+prefix+"anna,"+config.Base, "CN=Somebody\\, else", true, inner.Base)); err != nil {
+		t.Fatal(err)
+	}
+	if right, err := u.VerifyPassword(t.Context(), ann, openSesame); !right || err != nil {
+		t.Errorf("VerifyPassword = %v, %v", right, err)
+	}
+	if moved := find(t, u, directory.ByID, ann.ID); moved.Username != prefix+"anna" {
+		t.Errorf("moved: %+v", moved)
+	}
+	if err := u.Delete(t.Context(), nil, find(t, u, directory.ByID, ann.ID)); err != nil {
+		t.Error(err)
+	}
+	absent(t, u, directory.ByID, ann.ID)
+}
+
 // Values that are no text of a person's, or too long, are left out and harm nobody.
 func TestUnusableValues(t *testing.T) {
 	t.Parallel()
