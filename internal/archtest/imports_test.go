@@ -62,6 +62,7 @@ var testEdges = []edge{
 	{"store/sqlstore/*", ".", "a provider whose database is locked, full or gone"},
 	{"store/redis", ". oidc", "a provider whose Redis forgets, restarts or is gone"},
 	{"store/ldap", ". oidc flow", "people of a directory sign in at a whole provider"},
+	{"internal/nodes", "store/redis", "nodes share what is ephemeral too"},
 	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }
 
@@ -184,7 +185,7 @@ var libraries = []library{
 	{"github.com/dop251/goja", "flow/script", "flow/script", "policies in JavaScript cost only who uses them"},
 	{"github.com/go-ldap/ldap/v3", "store/ldap", "store/ldap", "LDAP costs only who uses it"},
 	{"modernc.org/sqlite", "store/sqlstore/sqlite examples/... internal/bench", "...", "a driver costs only who uses it"},
-	{"github.com/jackc/pgx/v5", "store/sqlstore/postgres examples/... internal/bench", "store/... .", "a driver costs only who uses it"},
+	{"github.com/jackc/pgx/v5", "store/sqlstore/postgres examples/... internal/bench", "store/... . internal/nodes", "a driver costs only who uses it"},
 	{"github.com/go-sql-driver/mysql", "store/sqlstore/mysql examples/... internal/bench", "store/... .", "a driver costs only who uses it"},
 	{"github.com/redis/go-redis/v9", "store/redis examples/... internal/bench", "store/... .", "a driver costs only who uses it"},
 	{"github.com/wneessen/go-mail", "flow/notify", "flow/notify", "mail costs only who sends it"},

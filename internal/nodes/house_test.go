@@ -16,12 +16,15 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
+
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/redis"
 	"github.com/signet-idp/signet/store/sqlstore/mysql"
+	"github.com/signet-idp/signet/store/sqlstore/postgres"
 	"github.com/signet-idp/signet/store/sqlstore/sqlite"
 )
 
@@ -37,7 +40,7 @@ type house struct {
 	// Keys is the file of the key ring.
 	Keys string
 	// One of these is where durable kinds are: a file, or the address of a database.
-	SQLite, MariaDB string
+	SQLite, MariaDB, Postgres string
 	// Redis is the address of the store for what is ephemeral; empty keeps it with the rest.
 	Redis string
 }
@@ -51,6 +54,11 @@ var places = []place{
 	{"mariadb", func(t *testing.T) house {
 		h := newHouse(t)
 		h.MariaDB = testenv.SharedMariaDB(t).NewDatabase(t)
+		return h
+	}},
+	{"postgres", func(t *testing.T) house {
+		h := newHouse(t)
+		h.Postgres = testenv.SharedPostgres(t).NewDatabase(t)
 		return h
 	}},
 	{"sqlite and redis", func(t *testing.T) house {
@@ -84,16 +92,34 @@ func (h house) open(ctx context.Context) (c signet.Config, err error) {
 			return c, err
 		}
 	}
-	if h.MariaDB == "" {
-		c.Store, err = sqlite.Open(ctx, h.SQLite, sqlite.Config{BusyTimeout: 30 * time.Second})
+	switch {
+	case h.MariaDB != "":
+		db, err := connect("mysql", h.MariaDB)
+		if err != nil {
+			return c, err
+		}
+		c.Store, err = mysql.Open(ctx, db, mysql.Config{})
+		return c, err
+	case h.Postgres != "":
+		db, err := connect("pgx", h.Postgres)
+		if err != nil {
+			return c, err
+		}
+		c.Store, err = postgres.Open(ctx, db, postgres.Config{})
 		return c, err
 	}
-	db, err := sql.Open("mysql", h.MariaDB)
-	if err != nil {
-		return c, err
-	}
-	c.Store, err = mysql.Open(ctx, db, mysql.Config{})
+	c.Store, err = sqlite.Open(ctx, h.SQLite, sqlite.Config{BusyTimeout: 30 * time.Second})
 	return c, err
+}
+
+// connect opens a pool that leaves something for the other nodes of one server.
+func connect(driver, address string) (*sql.DB, error) {
+	db, err := sql.Open(driver, address)
+	if err == nil {
+		db.SetMaxOpenConns(12)
+		db.SetMaxIdleConns(12)
+	}
+	return db, err
 }
 
 // serveHere serves in this process, by the clock on the wall and with keys from the store.

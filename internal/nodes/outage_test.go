@@ -90,6 +90,14 @@ func TestMariaDBIsKilled(t *testing.T) {
 	surviveOutage(t, h, outage{"MariaDB killed", func() { server.Kill(t) }, func() { server.Restart(t) }})
 }
 
+func TestPostgresIsKilled(t *testing.T) {
+	t.Parallel()
+	server := testenv.Postgres(t)
+	h := newHouse(t)
+	h.Postgres = server.NewDatabase(t)
+	surviveOutage(t, h, outage{"PostgreSQL killed", func() { server.Kill(t) }, func() { server.Restart(t) }})
+}
+
 // Redis is flushed and killed in the middle of requests: codes that were not redeemed are lost, and nothing else.
 func TestRedisIsKilled(t *testing.T) {
 	t.Parallel()
