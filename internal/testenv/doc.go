@@ -9,5 +9,8 @@
 // variable SIGNET_REQUIRE lists its name (names separated by commas, as in "chromium,postgres"), the test fails instead:
 // continuous integration sets it, so that a machine without a browser cannot turn a green run into a hollow one.
 //
+// Servers listen on a free port of loopback, keep their data in a temporary folder, and are gone with the test, or with the process
+// for those that all tests of it share, however that ends. [Proxy] stands in front of any of them and does what networks do.
+//
 // Only tests import this package; internal/archtest holds that.
 package testenv

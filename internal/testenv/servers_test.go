@@ -75,17 +75,18 @@ func refused(t *testing.T, address string) {
 
 func TestSharedServersAreOne(t *testing.T) {
 	t.Parallel()
-	if testenv.SharedPostgres(t) != testenv.SharedPostgres(t) {
+	postgres, again := testenv.SharedPostgres(t), testenv.SharedPostgres(t)
+	if postgres != again {
 		t.Error("two shared PostgreSQL servers")
 	}
-	if testenv.SharedPostgres(t).NewDatabase(t) == testenv.SharedPostgres(t).NewDatabase(t) {
-		t.Error("two databases are one")
-	}
-	if testenv.SharedMariaDB(t) != testenv.SharedMariaDB(t) {
+	mariadb, once := testenv.SharedMariaDB(t), testenv.SharedMariaDB(t)
+	if mariadb != once {
 		t.Error("two shared MariaDB servers")
 	}
-	if testenv.SharedMariaDB(t).NewDatabase(t) == testenv.SharedMariaDB(t).NewDatabase(t) {
-		t.Error("two databases are one")
+	for _, newDatabase := range []func(testing.TB) string{postgres.NewDatabase, mariadb.NewDatabase} {
+		if first, second := newDatabase(t), newDatabase(t); first == second {
+			t.Errorf("two databases are one: %s", first)
+		}
 	}
 }
 

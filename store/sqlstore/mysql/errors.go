@@ -14,7 +14,6 @@ import (
 
 // Error numbers of servers, https://mariadb.com/kb/en/mariadb-error-codes/.
 const (
-	codeDuplicateTable  = 1050
 	codeDuplicateKey    = 1062
 	codeAccessDatabase  = 1044
 	codeAccess          = 1045
