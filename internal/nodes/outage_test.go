@@ -3,6 +3,7 @@ package nodes_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,4 +106,57 @@ func TestRedisIsKilled(t *testing.T) {
 	h := newHouse(t)
 	h.SQLite, h.Redis = filepath.Join(filepath.Dir(h.Keys), "db"), server.Addr()
 	surviveOutage(t, h, outage{"Redis killed, with all it held", func() { server.Kill(t) }, func() { server.Restart(t) }})
+}
+
+// The answer to a COMMIT is lost on its way: nobody knows, which is 503; and whoever asks again with the same refresh token
+// gets one successor, whether the step was done or not.
+func TestAnswerToCommitIsLost(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]struct {
+		furnish func(t *testing.T) (house, *testenv.ProxyServer)
+		last    string // what the driver says with the COMMIT
+	}{
+		"postgres": {func(t *testing.T) (house, *testenv.ProxyServer) {
+			server := testenv.SharedPostgres(t)
+			proxy := testenv.Proxy(t, server.Addr())
+			h := newHouse(t)
+			h.Postgres = strings.Replace(server.NewDatabase(t), server.Addr(), proxy.Addr(), 1)
+			return h, proxy
+		}, "member_hash"},
+		"mariadb": {func(t *testing.T) (house, *testenv.ProxyServer) {
+			server := testenv.SharedMariaDB(t)
+			proxy := testenv.Proxy(t, server.Addr())
+			h := newHouse(t)
+			h.MariaDB = strings.Replace(server.NewDatabase(t), server.Addr(), proxy.Addr(), 1)
+			return h, proxy
+		}, "COMMIT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, proxy := at.furnish(t)
+			here := h.serveHere(t)
+			app := here.App("http://127.0.0.1/callback")
+			token := here.SignIn(here.User("ann"), app).RefreshToken
+			for round := range 5 {
+				form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+				cut := proxy.CutAfter(at.last)
+				a, err := try(t, here.URL, app, form)
+				if err != nil || a.status != http.StatusServiceUnavailable || a.retryAfter == "" {
+					t.Fatalf("round %d: the answer to COMMIT was lost: %+v, %v", round, a, err)
+				}
+				<-cut
+				proxy.Heal()
+				wellAgain(t, here.URL)
+				again, err := try(t, here.URL, app, form)
+				if err != nil || again.status != http.StatusOK {
+					t.Fatalf("round %d: asked again: %+v, %v", round, again, err)
+				}
+				third, err := try(t, here.URL, app, form)
+				if err != nil || third.RefreshToken != again.RefreshToken {
+					t.Errorf("round %d: two successors: %+v, %v", round, third, err)
+				}
+				token = again.RefreshToken
+			}
+		})
+	}
 }
