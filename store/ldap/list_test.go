@@ -151,7 +151,7 @@ func byField(field string, descending bool) func(a, b *directory.User) int {
 	return func(a, b *directory.User) int {
 		va, oka := value(a)
 		vb, okb := value(b)
-		c := 0
+		var c int
 		switch {
 		case oka && !okb:
 			c = -1
