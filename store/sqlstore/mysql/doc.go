@@ -50,7 +50,8 @@
 // # Durability
 //
 // What Apply has answered survives a crash of the server: Open refuses one whose innodb_flush_log_at_trx_commit is not 1, or which
-// has a binary log that it does not sync (sync_binlog). An Apply whose COMMIT was sent and not answered is store.ErrUncertain.
+// has a binary log that it does not sync (sync_binlog). An Apply whose COMMIT was sent and not answered is store.ErrUncertain: the
+// server may go on with what its caller has given up, also when it was waiting for a lock at that time.
 // Deadlocks and lock waits that the server gave up are rolled back and tried again, while the context lasts.
 //
 // # Round trips

@@ -39,6 +39,7 @@ const (
 	codeNotNull         = 1048
 	codeTooManyUsers    = 1040
 	codeUserLimit       = 1203
+	codeUnknownVariable = 1193
 )
 
 // code returns the number of a server's error, zero for another error.

@@ -38,8 +38,7 @@ func (d *dialect) alone(ctx context.Context, conn *sql.Conn, fn func() error) er
 	if err == nil {
 		err = fn()
 	}
-	release := newText(`SELECT RELEASE_LOCK($1)`, d.lockName())
-	if _, left := conn.ExecContext(context.WithoutCancel(ctx), release); left != nil {
+	if _, left := conn.ExecContext(context.WithoutCancel(ctx), `DO RELEASE_LOCK(`+d.lockName()+`)`); left != nil {
 		err = errors.Join(err, left)
 	}
 	return err
@@ -49,7 +48,7 @@ func (d *dialect) alone(ctx context.Context, conn *sql.Conn, fn func() error) er
 func (d *dialect) lock(ctx context.Context, conn *sql.Conn) error {
 	for {
 		var got sql.NullInt64
-		if err := conn.QueryRowContext(ctx, newText(`SELECT GET_LOCK($1, 5)`, d.lockName())).Scan(&got); err != nil {
+		if err := conn.QueryRowContext(ctx, `SELECT GET_LOCK(`+d.lockName()+`, 5)`).Scan(&got); err != nil {
 			return err
 		}
 		if got.Int64 == 1 {

@@ -396,6 +396,24 @@ func exercise(t *testing.T, driver store.Driver) {
 	if n, err := driver.Purge(ctx, now.AddDate(0, 0, 2), 10); err != nil || n != 1 {
 		t.Errorf("purged %d, want the counter (%v)", n, err)
 	}
+	// A counter in the place of a record that has expired, with all its names.
+	short := record("short")
+	short.Keys, short.Index, short.Expires = r.Keys, r.Index, now.AddDate(0, 0, 1)
+	apply(store.Insert(short))
+	later := now.AddDate(0, 0, 2)
+	results, err := driver.Apply(ctx, later, store.Add(thing, short.Ref(), 5, later.AddDate(0, 0, 1)))
+	if err != nil || results[0].Count != 5 {
+		t.Errorf("counted %+v in the place of an expired record (%v)", results, err)
+	}
+	if got, err := driver.Get(ctx, later, thing, "", "short"); err != nil || got.Count != 5 || len(got.Body) != 0 {
+		t.Errorf("the counter is %+v (%v)", got, err)
+	}
+	if page, err := driver.List(ctx, now, store.Query{Kind: thing, Filter: store.Present{Field: "f"}}); err != nil || len(page.Records) != 0 {
+		t.Errorf("the expired record left %d entries (%v)", len(page.Records), err)
+	}
+	if n, err := driver.Purge(ctx, later.AddDate(0, 0, 2), 10); err != nil || n != 1 {
+		t.Errorf("purged %d, want the counter (%v)", n, err)
+	}
 	second, err := driver.Get(ctx, now, thing, "", "second")
 	if err != nil {
 		t.Fatal(err)

@@ -41,11 +41,7 @@ func probe(ctx context.Context, db *sql.DB) (server, error) {
 	s.database = database.String
 	s.mariaDB = strings.Contains(strings.ToLower(s.version), "mariadb")
 	s.major, s.minor = parseVersion(s.version)
-	variable := "transaction_isolation"
-	if s.mariaDB {
-		variable = "tx_isolation" // the name that all releases know
-	}
-	if err := db.QueryRowContext(ctx, "SELECT @@"+variable).Scan(&isolation); err != nil {
+	if isolation, err = isolationOf(ctx, db); err != nil {
 		return s, err
 	}
 	s.bundles = s.mariaDB && !strings.Contains(mode, "ORACLE") // which has another grammar
@@ -58,6 +54,18 @@ func probe(ctx context.Context, db *sql.DB) (server, error) {
 		s.losses = append(s.losses, fmt.Sprintf("sync_binlog is %d, must be 1", sync))
 	}
 	return s, nil
+}
+
+// isolationOf returns the isolation level of transactions that ask for none. The variable has two names, and not every release
+// knows both.
+func isolationOf(ctx context.Context, db *sql.DB) (level string, err error) {
+	for _, name := range []string{"transaction_isolation", "tx_isolation"} {
+		err = db.QueryRowContext(ctx, "SELECT @@"+name).Scan(&level)
+		if code(err) != codeUnknownVariable {
+			break
+		}
+	}
+	return level, err
 }
 
 // parseVersion reads what VERSION() says, as in 8.0.36 or 5.5.5-10.11.6-MariaDB.
