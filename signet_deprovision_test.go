@@ -49,6 +49,11 @@ func (s *staff) List(context.Context, store.Query) (store.Listing[directory.User
 }
 
 func (s *staff) VerifyPassword(_ context.Context, u *directory.User, pass string) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == "locked" && u != nil {
+		return false, &directory.AccountError{State: directory.AccountLocked}
+	}
 	return u != nil && pass == idptest.Password, nil
 }
 
@@ -150,5 +155,28 @@ func TestAttackLoginIsShadowed(t *testing.T) {
 		if err := dir.ReplaceUser(t.Context(), u); err != nil {
 			t.Errorf("%s: %v", u.Username, err)
 		}
+	}
+}
+
+// What a store that judges accounts itself has against somebody is told to nobody who types, and counts as a wrong password
+// does: five of them lock the account here too.
+func TestAttackAccountStateOfTheHostsStore(t *testing.T) {
+	t.Parallel()
+	people := &staff{}
+	idp := idptest.New(t, func(c *signet.Config) { c.Users = people })
+	app := idp.App(callback)
+	try := func(name string) *idptest.Page {
+		return idp.Browser().Open(app.Request().URL).Fill("username", name).Fill("password", idptest.Password).Submit("login")
+	}
+	people.is("locked")
+	for range 5 {
+		known, unknown := try("ann"), try("bob")
+		if known.Status != unknown.Status || known.Text("messages") != unknown.Text("messages") || known.Text("messages") == "" {
+			t.Fatalf("a locked person sees %d %q, nobody %d %q", known.Status, known.Text("messages"), unknown.Status, unknown.Text("messages"))
+		}
+	}
+	people.is("")
+	if page := try("ann"); page.Text("messages") == "" {
+		t.Errorf("five refusals have not locked the account: %v", page)
 	}
 }

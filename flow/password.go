@@ -76,6 +76,9 @@ func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 		user = nil
 	}
 	right, err := p.dir.Users.VerifyPassword(ctx, user, in.Value(passwordField))
+	if _, refused := errors.AsType[*directory.AccountError](err); refused {
+		right, err = false, nil // why is not for whoever types: it would tell that the account exists
+	}
 	if err != nil {
 		return Verdict{}, err
 	}
