@@ -3,6 +3,21 @@
 //
 // This is a whole one:
 //
+//	package main
+//
+//	import (
+//		"context"
+//		"log"
+//		"net/http"
+//		"time"
+//
+//		"github.com/signet-idp/signet"
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/sqlstore/sqlite"
+//	)
+//
+//	func main() { log.Fatal(run(context.Background())) }
+//
 //	func run(ctx context.Context) error {
 //		keys, err := store.OpenKeyFile("signet.keys") // made when missing; keep it, and keep it secret
 //		if err != nil {
@@ -37,12 +52,37 @@
 //	flow             the engine of sign-in; flow/pages its HTML
 //	mfa              second factors
 //	store/directory  people, groups, roles, applications, sessions, settings
-//	store            what a database must promise; store/memory, store/sqlstore/sqlite
+//	store/ldap       people who live in LDAP or Active Directory
+//	store            what a database must promise; DB, batches, sealing, events
+//	store/sqlstore   sqlite, postgres, mysql (MariaDB too); store/memory for tests
+//	store/redis      what may be lost, beside the database
+//	store/storetest  proves a database, store/directory/directorytest a place where people live
 //	idptest          an identity provider for the tests of other programs
 //	examples         programs to copy
+//
+// # Running it
+//
+// A Provider does nothing by itself: Run (or Maintain, from a scheduler) rotates signing keys and removes what has expired, and
+// Ready is for a readiness probe. Any number of nodes serve one issuer when they have the same Config, key ring and store.
+// Whatever depends on a store that fails is answered 503 with Retry-After. docs/operations.md has the rest: databases, backup,
+// rotation of keys, upgrades.
+//
+// # Specifications
+//
+// This package holds none of them; it has what its parts have:
+//
+//   - oidc: OAuth 2 with the authorization code, refresh token and client credentials grants (RFC 6749 §4.1, §4.4, §6), PKCE (RFC 7636),
+//     bearer tokens (6750), revocation (7009), introspection (7662), native apps (8252), metadata (8414), JWT access tokens (9068), the
+//     issuer in answers (9207) and best practice (9700); OpenID Connect Core 1.0 (code flow), Discovery 1.0, RP-Initiated Logout 1.0,
+//     Form Post Response Mode 1.0.
+//   - mfa: RFC 6238, with the computation of RFC 4226 §5.
+//   - flow: NIST SP 800-63B-4 §3.2.2 (throttling).
+//   - passwords: argon2id as in RFC 9106 §4, with less memory; Unicode's NFC.
+//   - store/ldap: RFC 4510 to 4519 and the controls that it lists.
 //
 // # Not implemented
 //
 // SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, registration and recovery flows, passkeys and the other
-// factors, upstream login, webhooks, an administration API. Each package lists what it lacks.
+// factors, upstream login, webhooks and other consumers of events, an administration API, endpoints at other paths than those
+// of package oidc. Each package lists what it lacks.
 package signet

@@ -115,7 +115,17 @@
 // # Events and observations
 //
 // Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
-// oidc.consent.revoked, oidc.grant.revoked. What only a security team counts goes to Config.Observer.
+// oidc.consent.decided, oidc.consent.revoked, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
+// reuse of codes and refresh tokens; of at most 100 a second, the next of which says how many were left out.
+//
+// # Limits
+//
+//   - An authorization request has at most 16 KiB, its state 4,096 bytes and its nonce 512; bodies and queries at all have 64 KiB.
+//     One address begins 60 sign-ins a minute on each node (directory.ThrottlePolicy).
+//   - What is signed lives for at most LongestToken, 30 days: no key is published for longer after its last use.
+//   - A code lives for at most ten minutes, a refresh token for ten years unused.
+//   - The id of a deleted client is never used again, for whatever it had still names it.
+//   - The claims parameter releases what the scopes of the client would, and what Client.Claims names; nothing else.
 //
 // # Specifications
 //

@@ -2,11 +2,47 @@
 // ends. It is the flow.Transport for browsers. Its pages work without JavaScript and without a request to anybody else,
 // from 320 CSS pixels on, in light and dark, from left to right and from right to left; they aim at WCAG 2.2 level AA.
 //
-//	look, err := pages.New(pages.Config{Issuer: "https://login.example.com"})
-//	if err != nil {
-//		return err
+// The engine shows them by itself: flow.Config.Transport is all that is to be said. This program shows one without an engine, for
+// who works on its look:
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//
+//		"github.com/signet-idp/signet/flow"
+//		"github.com/signet-idp/signet/flow/pages"
+//		"github.com/signet-idp/signet/store/directory"
+//	)
+//
+//	func main() {
+//		look, err := pages.New(pages.Config{
+//			Issuer: "http://localhost:8080",
+//			CSS:    "h1 { text-align: center }",
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		mux := http.NewServeMux()
+//		mux.Handle("GET "+pages.Assets, look)
+//		mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+//			look.Show(w, r, flow.View{
+//				Submit: "/", ApplicationName: "Web shop",
+//				Prompt: flow.Prompt{
+//					Step:  "password",
+//					Title: flow.Message{ID: "password.title"},
+//					Fields: []flow.Field{
+//						{Name: "username", Type: flow.TextField, Label: "password.username", Required: true, Focus: true},
+//						{Name: "password", Type: flow.PasswordField, Label: "password.password", Required: true},
+//					},
+//					Actions: []flow.Action{{Name: "login", Label: "password.login"}},
+//				},
+//				Branding: directory.Branding{Name: "Example", Light: map[string]string{"accent": "#0b5cad"}},
+//			})
+//		})
+//		log.Fatal(http.ListenAndServe("localhost:8080", mux))
 //	}
-//	mux.Handle("GET "+pages.Assets, look)
 //
 // # What stays
 //
@@ -22,5 +58,13 @@
 // (Config.Locales), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
 // gets a [Page], or the part of it that the comment above the block names.
 //
-// Not here: passkeys and push, which need a script of their own; a switch of language on the page.
+// # Specifications
+//
+// Web Content Accessibility Guidelines 2.2, level AA, as far as tests and browsers judge it (contrast §1.4.3 and §1.4.11, reflow §1.4.10, target size
+// §2.5.8); Content Security Policy Level 3; RFC 4647 §3.4 (which language fits); RFC 9110 §12.5.4 (Accept-Language).
+//
+// # Not implemented
+//
+// Passkeys and push, which need a script of their own; a switch of language on the page; pages for registration and recovery;
+// scripts of the host, which the Content-Security-Policy refuses; audits of accessibility by people.
 package pages

@@ -4,18 +4,56 @@
 // uniqueness and events happen here and nowhere else, so that a user created by SCIM, by registration or by a host
 // program is the same user.
 //
-//	dir, err := directory.New(directory.Config{DB: db}) // store.Open
+//	package main
 //
-//	ann := &directory.User{Username: "ann", Email: "ann@example.com"}
-//	err = dir.CreateUser(ctx, ann, "correct horse battery staple")
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
 //
-//	admins := &directory.Group{Name: "admins"}
-//	err = dir.Groups.Create(ctx, admins)
-//	err = dir.Groups.AddMember(ctx, admins.Ref(), ann.Ref())
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/directory"
+//		"github.com/signet-idp/signet/store/memory"
+//	)
 //
-//	for m, err := range dir.Groups.Members(ctx, admins.Ref()) { … }
+//	func main() {
+//		ctx := context.Background()
+//		ring, err := store.NewKeyRing(store.GenerateRingKey()) // store.OpenKeyFile keeps one
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		db, err := store.Open(store.Config{Driver: memory.New(), Keys: ring})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		dir, err := directory.New(directory.Config{DB: db})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
 //
-//	err = dir.Subjects.Disable(ctx, ann.Ref()) // every session and token of hers is dead from here on
+//		ann := &directory.User{Username: "ann", Email: "ann@example.com"}
+//		if err := dir.CreateUser(ctx, ann, "correct horse battery staple"); err != nil {
+//			log.Fatal(err)
+//		}
+//		admins := &directory.Group{Name: "admins"}
+//		if err := dir.Groups.Create(ctx, admins); err != nil {
+//			log.Fatal(err)
+//		}
+//		if err := dir.Groups.AddMember(ctx, admins.Ref(), dir.SubjectRef(ann)); err != nil {
+//			log.Fatal(err)
+//		}
+//		for member, err := range dir.Groups.Members(ctx, admins.Ref()) {
+//			if err != nil {
+//				log.Fatal(err)
+//			}
+//			fmt.Println(member.Subject.ID)
+//		}
+//
+//		// Every session and token of hers is dead from here on.
+//		if err := dir.Subjects.Disable(ctx, dir.SubjectRef(ann)); err != nil {
+//			log.Fatal(err)
+//		}
+//	}
 //
 // # Authority is a chain
 //
@@ -55,7 +93,14 @@
 // Subject or an Application ends what hangs on it without an event for each Session; a consumer that must tell others
 // reads Sessions and Participants.
 //
+// # Specifications
+//
+// NIST SP 800-63B-4 §3.1.1.2 (passwords: length counts, composition does not) and §3.2.2 (throttling); RFC 8176 §2 (amr); RFC 6238 §5.2
+// (a one-time password once); RFC 9562 §5.5 (ids of people in other stores); OpenID Connect Core 1.0 §5.1 in the names of a User's
+// fields; Unicode's case folding and normalization for names.
+//
 // # Not implemented
 //
-// Organizations below the root, API resources.
+// Organizations below the root, API resources, nested groups (Group has no group as a member), passwords that are checked against lists
+// of stolen ones or a history, expiry of passwords, credentials other than passwords and TOTP authenticators.
 package directory
