@@ -206,6 +206,27 @@ func TestRepeatsWhatWasRolledBack(t *testing.T) {
 	}
 }
 
+// TestStatementsAreDropped: what was prepared is gone, as behind a pool that shares its connections.
+func TestStatementsAreDropped(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, testenv.SharedPostgres(t).NewDatabase(t), 1)
+	driver, err := postgres.Open(t.Context(), db, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		if n%2 == 1 {
+			execute(t, db, "DEALLOCATE ALL")
+		}
+		if _, err := driver.Apply(t.Context(), now, store.Insert(record(fmt.Sprint(n)))); err != nil {
+			t.Errorf("insert %d: %v", n, err)
+		}
+		if !has(t, driver, fmt.Sprint(n)) {
+			t.Errorf("record %d is missing", n)
+		}
+	}
+}
+
 // TestWaitsForLocks: lock_timeout, which the host may have set, is no failure while the caller waits.
 func TestWaitsForLocks(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,7 @@ func TestPlans(t *testing.T) {
 		if state == "analyzed" {
 			execute(t, db, "ANALYZE")
 		}
+		asked := map[string]bool{}
 		for _, sort := range []string{"", "name", "nick", "-created", "-nick"} {
 			inOrder(all, strings.TrimPrefix(sort, "-"), strings.HasPrefix(sort, "-"))
 			for label, filter := range planFilters() {
@@ -98,6 +99,11 @@ func TestPlans(t *testing.T) {
 						t.Errorf("%s: %s, within %d, by %q: found %v, want %v", state, label, within, sort, got, want)
 					}
 					for _, trip := range watcher.trips() {
+						question := fmt.Sprint(trip[2].Text, trip[2].Args)
+						if asked[question] || strings.Contains(question, "signet_shapes") {
+							continue
+						}
+						asked[question] = true
 						if fault := faultOf(t, db, trip, few); fault != "" {
 							t.Errorf("%s: %s, within %d, by %q: %s\n%s", state, label, within, sort, fault, trip[2].Text)
 						}

@@ -103,6 +103,7 @@ func serverStatements(t tables) sqlstore.ServerStatements {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`),
 		InsertKeys:    [2]string{t.named(`INSERT INTO signet_keys (kind, hash, org, id) VALUES `), ``},
 		InsertEntries: [2]string{t.named(`INSERT INTO signet_entries (kind, org, id, field, value) VALUES `), ` ON CONFLICT DO NOTHING`},
+		Rows:          32,
 
 		// The second condition is what lets the planner use the partial index.
 		Purge: t.named(`WITH gone AS (DELETE FROM signet_records AS r USING (SELECT kind, org, id FROM signet_records
