@@ -236,13 +236,13 @@ func outdate(w *world) {
 	old, err := directory.New(directory.Config{DB: w.db, Hasher: hasher})
 	w.must(err)
 	ann := w.mustFind("ann")
-	w.must(old.SetPassword(w.Context(), ann, goodPassword, nil))
+	w.must(old.SetPassword(w.Context(), ann, goodPassword))
 	before := credentialVersion(w, ann)
 	w.browser().signIn("ann")
 	if credentialVersion(w, ann) == before {
 		w.Fatal("an outdated hash was not replaced: the test proves nothing")
 	}
-	w.must(old.SetPassword(w.Context(), ann, goodPassword, nil))
+	w.must(old.SetPassword(w.Context(), ann, goodPassword))
 }
 
 func credentialVersion(w *world, u *directory.User) int64 {

@@ -99,7 +99,7 @@ func TestAttackSecretsStayInside(t *testing.T) {
 		note(p).answer(t)
 		note(b.submit(b.get(w.request(directory.Interaction{Purpose: directory.SignOut})), "action", "logout_confirm")).answer(t)
 		b.endSession(first.Session)
-		w.must(w.SetPassword(t.Context(), ann, "a brand new password", nil))
+		w.must(w.SetPassword(t.Context(), ann, "a brand new password"))
 		secrets["new password"] = "a brand new password"
 
 		leaks := append(seen(), leak{"the log", w.logged()})

@@ -104,7 +104,7 @@ func TestAttackSessionAfterRevocation(t *testing.T) {
 				w.must(w.Subjects.Enable(t.Context(), u.Ref()))
 			},
 			"revoked":          func(u *directory.User) { w.must(w.Subjects.Revoke(t.Context(), u.Ref())) },
-			"password changed": func(u *directory.User) { w.must(w.SetPassword(t.Context(), u, "another good password", nil)) },
+			"password changed": func(u *directory.User) { w.must(w.SetPassword(t.Context(), u, "another good password")) },
 			"deleted":          func(u *directory.User) { w.must(w.DeleteUser(t.Context(), u)) },
 		} {
 			who := strings.NewReplacer(" ", "", ",", "").Replace(name)
@@ -508,6 +508,36 @@ func TestAttackHead(t *testing.T) {
 			if rec.Code != 405 || len(rec.Result().Cookies()) != 0 {
 				t.Errorf("%q: got %d", method, rec.Code)
 			}
+		}
+	})
+}
+
+// Whoever changes their password in a browser goes on in it, by another cookie; one that was stolen before is worth nothing.
+func TestAttackPasswordChangeKeepsNoStolenCookie(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := w.user("ann")
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{}))
+		first := b.submit(p, "username", "ann", "password", goodPassword, "remember", "true").answer(t)
+		thief := b.clone()
+
+		session, err := w.Sessions.Get(t.Context(), first.Session)
+		w.must(err)
+		cookie, err := w.ChangePassword(t.Context(), ann, "another good password", session)
+		w.must(err)
+		rec := httptest.NewRecorder()
+		w.must(w.engine.KeepSession(rec, httptest.NewRequest(http.MethodPost, "https://id.example.com/account", nil), session, cookie))
+		for _, c := range rec.Result().Cookies() {
+			if c.MaxAge <= 0 {
+				t.Errorf("a remembered session has the cookie %v", c)
+			}
+			b.cookies[c.Name] = c.Value
+		}
+		if got := b.get(w.request(directory.Interaction{})).answer(t); got.Session != first.Session {
+			t.Errorf("got %+v, want session %v", got, first.Session)
+		}
+		if p := thief.get(w.request(directory.Interaction{})); p.step() != "password" {
+			t.Errorf("by the cookie of before: %v", p)
 		}
 	})
 }

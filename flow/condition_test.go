@@ -177,7 +177,7 @@ func TestRevokedBetweenFactors(t *testing.T) {
 		seed := w.totp(ann)
 		b := w.browser()
 		p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
-		w.must(w.SetPassword(t.Context(), ann, "another good password", nil))
+		w.must(w.SetPassword(t.Context(), ann, "another good password"))
 		if p = b.submit(p, "otp", w.code(seed)); p.Result == nil || p.Result.Refusal != directory.LoginRequired {
 			t.Errorf("got %v", p)
 		}

@@ -35,6 +35,28 @@ func (e *Engine) EndSession(w http.ResponseWriter, r *http.Request, ref store.Re
 	return nil
 }
 
+// KeepSession gives the browser the new cookie of the session that it is signed in to, as directory.Directory.ChangePassword returned
+// it; "" changes nothing.
+func (e *Engine) KeepSession(w http.ResponseWriter, r *http.Request, session *directory.Session, cookie secret.Text) error {
+	if cookie == "" {
+		return nil
+	}
+	lifetime, err := e.cookieLifetime(r.Context(), session)
+	if err == nil {
+		e.site.SetCookie(w, sessionCookie, cookie.Reveal(), lifetime)
+	}
+	return err
+}
+
+// cookieLifetime is how long the browser keeps the cookie of a session: zero is until it is closed.
+func (e *Engine) cookieLifetime(ctx context.Context, session *directory.Session) (time.Duration, error) {
+	if !session.Remembered {
+		return 0, nil
+	}
+	policy, err := directory.Resolve(ctx, e.dir.Settings, e.dir.Settings.Session, session.Subject.Org, "")
+	return policy.Remember, err
+}
+
 // leaving makes a logout that was confirmed one of the session that the browser has now: another tab may have begun a new one
 // since the question was asked, and who said yes must not stay signed in.
 func (e *Engine) leaving(r *http.Request, x *execution) error {
@@ -172,13 +194,9 @@ func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, e
 }
 
 // furnish adds what goes with a sign-in: how long the cookie lasts, and the device that is known from now on.
-func (e *Engine) furnish(r *http.Request, b *store.Batch, subject *directory.Subject, in *signIn) error {
-	if in.session.Remembered {
-		policy, err := directory.Resolve(r.Context(), e.dir.Settings, e.dir.Settings.Session, subject.Org, "")
-		if err != nil {
-			return err
-		}
-		in.lifetime = policy.Remember
+func (e *Engine) furnish(r *http.Request, b *store.Batch, subject *directory.Subject, in *signIn) (err error) {
+	if in.lifetime, err = e.cookieLifetime(r.Context(), in.session); err != nil {
+		return err
 	}
 	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r, deviceCookie), subject)
 	if err == nil && known == "" {

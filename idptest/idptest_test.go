@@ -233,7 +233,7 @@ func TestFatal(t *testing.T) {
 		"bad redirect URI": {"redirect_uris", func(idp *idptest.Server) { idp.App("http://shop.example.com/callback") }},
 		"wrong person": {"ann gets no further", func(idp *idptest.Server) {
 			ann := idp.User("ann")
-			if err := idp.Provider.Directory.SetPassword(idp.TB().Context(), ann, "another password", nil); err != nil {
+			if err := idp.Provider.Directory.SetPassword(idp.TB().Context(), ann, "another password"); err != nil {
 				return
 			}
 			idp.SignIn(ann, idp.App(callback))

@@ -250,7 +250,7 @@ func TestAttackChainBroken(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return h.people.SetPassword(h.tb.Context(), u, "a long enough new password", nil)
+			return h.people.SetPassword(h.tb.Context(), u, "a long enough new password")
 		}, nil},
 		"application disabled and enabled": {nil, func(h *harness, id string, _ issued) error {
 			return h.people.Applications.Disable(h.tb.Context(), h.client(id).Application)

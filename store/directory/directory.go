@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 )
 
@@ -255,60 +256,69 @@ func (d *Directory) remove(ctx context.Context, u *User, again bool) (*Subject, 
 	return s, b.Apply(ctx)
 }
 
-// SetPassword replaces a person's password. Everything that was issued to them ends, in the same step, and their devices are
-// forgotten; keep, when it is not nil, is the one Session of theirs that stays, unless it has ended meanwhile. Its cookie stays
-// too: Sessions.StepUp gives it another. Events: "password.changed", "subject.revoked". Errors: *InvalidError for a password that
-// the policy refuses, or a session of somebody else, ErrReadOnly, ErrEnded.
-func (d *Directory) SetPassword(ctx context.Context, u *User, password string, keep *Session) error {
+// SetPassword replaces a person's password, as an administrator or a recovery does. Everything that was issued to them ends, in the
+// same step, and their devices are forgotten. Events: "password.changed", "subject.revoked". Errors: *InvalidError for a password
+// that the policy refuses, ErrReadOnly, ErrEnded.
+func (d *Directory) SetPassword(ctx context.Context, u *User, password string) error {
+	_, err := d.replacePassword(ctx, u, password, nil)
+	return err
+}
+
+// ChangePassword is SetPassword by the person, who stays signed in where they are: in the Session current, under a new secret, as
+// somebody else may have its cookie. It returns the value of the new cookie; the old one is dead. When the session has ended
+// meanwhile, it stays ended, and there is no cookie; flow.Engine.KeepSession gives it to the browser. A cookie beside an error is
+// good: the password was changed, and what failed is to mark sessions as ended that sign nobody in any more. Errors: as
+// SetPassword, and *InvalidError for a session of somebody else.
+func (d *Directory) ChangePassword(ctx context.Context, u *User, password string, current *Session) (secret.Text, error) {
+	if current == nil || current.Subject != d.SubjectRef(u) {
+		return "", &InvalidError{Field: "current", Problem: "must be a session of the person"}
+	}
+	return d.replacePassword(ctx, u, password, current)
+}
+
+func (d *Directory) replacePassword(ctx context.Context, u *User, password string, keep *Session) (cookie secret.Text, err error) {
 	if !d.Capabilities(u).SetPassword {
-		return d.readOnly(u)
+		return "", d.readOnly(u)
 	}
 	if err := d.CheckPassword(ctx, u, password); err != nil {
-		return err
-	}
-	if keep != nil && keep.Subject != d.SubjectRef(u) {
-		return &InvalidError{Field: "keep", Problem: "must be a session of the person"}
+		return "", err
 	}
 	except := ""
 	if keep != nil {
 		except = keep.ID
 	}
-	err := retry(func() error { return d.setPassword(ctx, u, password, keep) })
-	if err != nil {
+	err = retry(func() error {
+		cookie, err = d.setPassword(ctx, u, password, keep)
 		return err
+	})
+	if err != nil {
+		return "", err
 	}
-	return d.Sessions.EndAllOf(ctx, d.SubjectRef(u), except, "password.changed")
+	return cookie, d.Sessions.EndAllOf(ctx, d.SubjectRef(u), except, "password.changed")
 }
 
-// setPassword is the first half of SetPassword, in one step.
-func (d *Directory) setPassword(ctx context.Context, u *User, password string, keep *Session) error {
+// setPassword is the first half of replacePassword, in one step.
+func (d *Directory) setPassword(ctx context.Context, u *User, password string, keep *Session) (cookie secret.Text, err error) {
 	s, err := d.SubjectOf(ctx, u)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if s.Status == Ended {
-		return ErrEnded
+		return "", ErrEnded
 	}
 	b := d.db.Batch()
 	if err := d.Users.SetPassword(ctx, b, u, password); err != nil {
-		return err
+		return "", err
 	}
 	s.revoke(b)
 	d.Subjects.all.Replace(b, s)
 	if keep != nil {
-		current, err := d.Sessions.Get(ctx, keep.Ref())
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if err == nil && current.Status == Active {
-			current.use = keep.use
-			*keep = *current
-			keep.SubjectEpoch = s.Epoch
-			d.Sessions.all.Replace(b, keep)
+		if cookie, err = d.Sessions.keep(ctx, b, keep, s.Epoch); err != nil {
+			return "", err
 		}
 	}
 	b.Event(s.event("password.changed"))
-	return b.Apply(ctx)
+	return cookie, b.Apply(ctx)
 }
 
 // FindUser returns the user whom a login names, as Config.LoginBy and Config.UserStores say, or store.ErrNotFound. It asks

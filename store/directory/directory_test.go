@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/password"
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -380,15 +381,11 @@ func TestSetPassword(t *testing.T) {
 	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
 		w, ctx := newWorld(t, p), t.Context()
 		u, s := w.person(t, "ann")
-		kept, keptCookie := w.signIn(t, s, false)
-		_, otherCookie := w.signIn(t, s, false)
-
-		if err := w.SetPassword(ctx, u, "short", nil); !hasField(err, "password") {
+		_, cookie := w.signIn(t, s, false)
+		if err := w.SetPassword(ctx, u, "short"); !hasField(err, "password") {
 			t.Errorf("a short password: %v", err)
 		}
-		if err := w.SetPassword(ctx, u, "another fine password", kept); err != nil {
-			t.Fatal(err)
-		}
+		is(t, "by an administrator", w.SetPassword(ctx, u, "another fine password"), nil)
 		for pass, want := range map[string]bool{goodPassword: false, "another fine password": true} {
 			if ok, err := w.Users.VerifyPassword(ctx, u, pass); ok != want || err != nil {
 				t.Errorf("VerifyPassword(%q) = %v, %v", pass, ok, err)
@@ -396,14 +393,43 @@ func TestSetPassword(t *testing.T) {
 		}
 		_, err := w.CheckSubject(ctx, s.Ref(), s.Epoch)
 		is(t, "what was issued before", err, directory.ErrChainBroken)
-		_, err = w.Sessions.Open(ctx, keptCookie)
-		is(t, "the session that was kept", err, nil)
-		_, err = w.Sessions.Open(ctx, otherCookie)
-		is(t, "another session", err, directory.ErrNoSession)
+		_, err = w.Sessions.Open(ctx, cookie)
+		is(t, "the session", err, directory.ErrNoSession)
+	})
+}
 
-		is(t, "by an administrator", w.SetPassword(ctx, u, goodPassword, nil), nil)
-		_, err = w.Sessions.Open(ctx, keptCookie)
-		is(t, "the last session", err, directory.ErrNoSession)
+// Who changes their own password stays signed in here, and here alone: also where a thief has the cookie of this very session.
+func TestAttackCookieStolenBeforeThePasswordChanged(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		w, ctx := newWorld(t, p), t.Context()
+		u, s := w.person(t, "ann")
+		kept, stolen := w.signIn(t, s, true)
+		_, elsewhere := w.signIn(t, s, false)
+		if _, err := w.ChangePassword(ctx, u, "short", kept); !hasField(err, "password") {
+			t.Errorf("a short password: %v", err)
+		}
+		cookie, err := w.ChangePassword(ctx, u, "another fine password", kept)
+		is(t, "change", err, nil)
+		session, err := w.Sessions.Open(ctx, cookie.Reveal())
+		is(t, "the new cookie", err, nil)
+		if session == nil || session.ID != kept.ID || !session.Remembered {
+			t.Errorf("the new cookie opens %+v", session)
+		}
+		for what, cookie := range map[string]string{"the stolen cookie": stolen, "another session": elsewhere} {
+			_, err = w.Sessions.Open(ctx, cookie)
+			is(t, what, err, directory.ErrNoSession)
+		}
+		is(t, "the end", w.Sessions.End(ctx, kept.Ref(), "test"), nil)
+		cookie, err = w.ChangePassword(ctx, u, goodPassword, kept)
+		is(t, "change in a session that has ended", err, nil)
+		if cookie != "" {
+			t.Error("there is a cookie for it")
+		}
+		_, err = w.ChangePassword(ctx, u, goodPassword, nil)
+		if !hasField(err, "current") {
+			t.Errorf("without a session: %v", err)
+		}
 	})
 }
 
@@ -415,7 +441,7 @@ func TestPersonChangesMeanwhile(t *testing.T) {
 		_, bob := w.person(t, "bob")
 		ended, _ := w.signIn(t, s, false)
 		foreign, _ := w.signIn(t, bob, false)
-		if err := w.SetPassword(ctx, u, "another fine password", foreign); !hasField(err, "keep") {
+		if _, err := w.ChangePassword(ctx, u, "another fine password", foreign); !hasField(err, "current") {
 			t.Errorf("with the session of somebody else: %v", err)
 		}
 		meanwhile := func(kind string, change func() error, step func() error) {
@@ -430,13 +456,14 @@ func TestPersonChangesMeanwhile(t *testing.T) {
 			is(t, "the step", step(), nil)
 		}
 		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, s.Ref()) },
-			func() error { return w.SetPassword(ctx, u, "another fine password", nil) })
+			func() error { return w.SetPassword(ctx, u, "another fine password") })
 		meanwhile("directory.session", func() error { return w.Sessions.End(ctx, ended.Ref(), "test") },
-			func() error { return w.SetPassword(ctx, u, "yet another password", ended) })
-		kept, cookie := w.signIn(t, w.subject(t, s.Ref()), false)
+			func() error { _, err := w.ChangePassword(ctx, u, "yet another password", ended); return err })
+		kept, _ := w.signIn(t, w.subject(t, s.Ref()), false)
+		var cookie secret.Text
 		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, bob.Ref()) },
-			func() error { return w.SetPassword(ctx, u, "the last of passwords", kept) })
-		if _, err := w.Sessions.Open(ctx, cookie); err != nil {
+			func() (err error) { cookie, err = w.ChangePassword(ctx, u, "the last of passwords", kept); return err })
+		if _, err := w.Sessions.Open(ctx, cookie.Reveal()); err != nil {
 			t.Errorf("the session that was kept: %v", err)
 		}
 		if ok, err := w.Users.VerifyPassword(ctx, u, "the last of passwords"); !ok || err != nil {

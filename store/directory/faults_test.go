@@ -139,7 +139,11 @@ func operations(t *testing.T) map[string]func(*scene) error {
 		"CreateUser":  func(s *scene) error { return s.CreateUser(ctx, &directory.User{Username: "bob"}, goodPassword) },
 		"ReplaceUser": func(s *scene) error { s.user.Disabled = true; return s.ReplaceUser(ctx, s.user) },
 		"DeleteUser":  func(s *scene) error { return s.DeleteUser(ctx, s.user) },
-		"SetPassword": func(s *scene) error { return s.SetPassword(ctx, s.user, "another password", s.session) },
+		"SetPassword": func(s *scene) error { return s.SetPassword(ctx, s.user, "another password") },
+		"ChangePassword": func(s *scene) error {
+			_, err := s.ChangePassword(ctx, s.user, "another password", s.session)
+			return err
+		},
 		"FindUser": func(s *scene) error {
 			u, err := s.FindUser(ctx, "", "ann@example.com")
 			return check(u != nil, err)

@@ -50,7 +50,7 @@ func TestRehash(t *testing.T) {
 		}
 		is(t, "nothing", dir.Rehash(ctx, nil), nil)
 
-		is(t, "an older password", old.SetPassword(ctx, u, "another fine password", nil), nil)
+		is(t, "an older password", old.SetPassword(ctx, u, "another fine password"), nil)
 		changed := secretOf()
 		is(t, "a password that was changed meanwhile", dir.Rehash(ctx, first), nil)
 		is(t, "delete", old.DeleteUser(ctx, u), nil)

@@ -256,10 +256,30 @@ func (s *Sessions) StepUp(b *store.Batch, session *Session, evidence ...Evidence
 		session.Evidence = slices.DeleteFunc(session.Evidence, func(old Evidence) bool { return old.Method == fresh.Method })
 		session.Evidence = append(session.Evidence, fresh)
 	}
+	return s.rotate(b, session), nil
+}
+
+// rotate adds to the batch that a session stands as it does under a new secret, and returns the value of its cookie.
+func (s *Sessions) rotate(b *store.Batch, session *Session) secret.Text {
 	key := secret.New()
 	session.SecretHash = key.Hash()
 	s.all.Replace(b, session)
-	return cookieValue(session.ID, key), nil
+	return cookieValue(session.ID, key)
+}
+
+// keep adds to the batch that a session outlives the revocation of all else that its Subject has, under a new secret, and returns
+// the value of its cookie: "" for one that has ended, which stays so.
+func (s *Sessions) keep(ctx context.Context, b *store.Batch, session *Session, epoch int64) (secret.Text, error) {
+	current, err := s.Get(ctx, session.Ref())
+	if errors.Is(err, store.ErrNotFound) || err == nil && current.Status != Active {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	current.use, current.SubjectEpoch = session.use, epoch
+	*session = *current
+	return s.rotate(b, session), nil
 }
 
 // Extend adds to the batch that a session stands at the version it was read at and that its record lives at least until

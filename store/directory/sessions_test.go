@@ -432,7 +432,7 @@ func TestDevices(t *testing.T) {
 		if known(cookie, nil) != "" {
 			t.Error("the device of nobody is known")
 		}
-		is(t, "set password", w.SetPassword(ctx, u, "another fine password", nil), nil)
+		is(t, "set password", w.SetPassword(ctx, u, "another fine password"), nil)
 		changed, err := w.Subjects.Get(ctx, ann.Ref())
 		is(t, "subject", err, nil)
 		if known(cookie, changed) != "" {

@@ -197,7 +197,7 @@ func TestUserStoresCapabilities(t *testing.T) {
 			is(t, name+": "+what, err, write)
 		}
 		for what, err := range map[string]error{
-			"set password": w.SetPassword(ctx, u, "another password", nil), "of the stores": w.Users.SetPassword(ctx, w.db.Batch(), u, "another"),
+			"set password": w.SetPassword(ctx, u, "another password"), "of the stores": w.Users.SetPassword(ctx, w.db.Batch(), u, "another"),
 		} {
 			is(t, name+": "+what, err, set)
 		}
@@ -691,7 +691,7 @@ func TestUserStoresEvents(t *testing.T) {
 		is(t, "create", w.CreateUser(ctx, u, goodPassword), nil)
 		u.Name = "Ann"
 		is(t, "replace", w.ReplaceUser(ctx, u), nil)
-		is(t, "set", w.SetPassword(ctx, u, "another password", nil), nil)
+		is(t, "set", w.SetPassword(ctx, u, "another password"), nil)
 		ref := w.SubjectRef(u)
 		w.signIn(t, w.subject(t, ref), false)
 		is(t, "disable", errors.Join(w.Subjects.Disable(ctx, ref), w.Subjects.Enable(ctx, ref)), nil)

@@ -196,7 +196,7 @@ func TestElsewhereReset(t *testing.T) {
 	_, err := w.Import(t.Context(), newImporting(row("ann", func(r *directory.ImportRow) { r.Hash, r.Elsewhere = "", true })).Import)
 	is(t, "import", err, nil)
 	ann := w.imported(t, "ann")
-	is(t, "reset", w.SetPassword(t.Context(), ann, "a password of this place", nil), nil)
+	is(t, "reset", w.SetPassword(t.Context(), ann, "a password of this place"), nil)
 	if ok, err := w.Users.VerifyPassword(t.Context(), ann, goodPassword); ok || err != nil || len(o.asked) > 0 {
 		t.Errorf("the old password: %v, %v, asked %v", ok, err, o.asked)
 	}

@@ -273,7 +273,7 @@ func TestDirectoryOverHostTable(t *testing.T) {
 	if right, err := dir.Users.VerifyPassword(ctx, found, "correct horse battery"); !right || err != nil {
 		t.Errorf("VerifyPassword = %v, %v", right, err)
 	}
-	ok("set password", dir.SetPassword(ctx, found, "another password", nil))
+	ok("set password", dir.SetPassword(ctx, found, "another password"))
 	if moved, err := dir.SubjectOf(ctx, ann); err != nil || moved.Epoch != s.Epoch+1 {
 		t.Errorf("what was issued before the new password lives: %+v, %v", moved, err)
 	}
