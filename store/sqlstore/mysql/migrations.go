@@ -24,9 +24,9 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// lockName names the lock under which one process of all changes this schema. Its length is bounded by the server.
+// lockName is the literal of the lock under which one process of all changes this schema. Its length is bounded by the server.
 func (d *dialect) lockName() string {
-	return fmt.Sprintf("signet.%x", sum(d.server.database + "." + d.tables)[:16])
+	return fmt.Sprintf("'signet.%x'", sum(d.server.database + "." + d.tables)[:16])
 }
 
 // alone has fn run while no other process changes the schema. What another has left half done, nobody is at any more then.
