@@ -24,7 +24,7 @@ func TestNodesOpenOneEmptyDatabase(t *testing.T) {
 	dsn := testenv.SharedPostgres(t).NewDatabase(t)
 	var nodes sync.WaitGroup
 	for n := range 6 {
-		db := openDB(t, dsn, 2)
+		db := openDB(t, dsn+"&lock_timeout=1ms", 2)
 		nodes.Go(func() {
 			driver, err := postgres.Open(t.Context(), db, postgres.Config{Schema: "signet"})
 			if err == nil {
@@ -147,6 +147,43 @@ func TestOpenRefuses(t *testing.T) {
 	defer other.Close()
 	if _, err := postgres.Open(t.Context(), other, postgres.Config{}); err == nil || !strings.Contains(err.Error(), "pgx") {
 		t.Errorf("Open over another driver said %v", err)
+	}
+}
+
+// TestLeastPermissions: what doc.go asks for is enough.
+func TestLeastPermissions(t *testing.T) {
+	t.Parallel()
+	dsn := testenv.SharedPostgres(t).NewDatabase(t)
+	connect(t, dsn, postgres.Config{Schema: "idp"})
+	admin := openDB(t, dsn, 1)
+	execute(t, admin, `CREATE ROLE idp_node LOGIN`)
+	execute(t, admin, `GRANT USAGE ON SCHEMA idp TO idp_node`)
+	execute(t, admin, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA idp TO idp_node`)
+	for _, config := range []postgres.Config{{Schema: "idp"}, {Schema: "idp", NoMigrate: true}} {
+		driver := connect(t, strings.Replace(dsn, "postgres@", "idp_node@", 1), config)
+		results, err := driver.Apply(t.Context(), now, store.Insert(person(1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := driver.List(t.Context(), now, store.Query{Kind: thing, Within: store.Everywhere, Sort: "name"}); err != nil {
+			t.Error(err)
+		}
+		p := person(1)
+		p.Version, p.Keys = results[0].Version, []store.Key{{Name: "name", Value: "renamed"}}
+		results, err = driver.Apply(t.Context(), now, store.Replace(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref := store.Ref{Org: p.Org, ID: p.ID}
+		if _, err := driver.Apply(t.Context(), now, store.Check(thing, ref, results[0].Version)); err != nil {
+			t.Error(err)
+		}
+		if _, err := driver.Apply(t.Context(), now, store.Delete(thing, ref, results[0].Version)); err != nil {
+			t.Error(err)
+		}
+		if _, err := driver.Purge(t.Context(), now, 10); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -135,6 +135,8 @@ const migrationLock = 0x7369676e6574
 func (t tables) alone(ctx context.Context, conn *sql.Conn, fn func() error) error {
 	begin := []sqlstore.Call{
 		{Text: `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE`, Once: true},
+		{Text: `SET LOCAL lock_timeout TO 0`, Once: true}, // the context says how long to wait for another node that migrates
+		{Text: `SET LOCAL statement_timeout TO 0`, Once: true},
 		{Text: fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, migrationLock), Once: true},
 	}
 	found := false
