@@ -42,7 +42,10 @@ type Driver struct {
 	closed  error
 }
 
-var _ store.Driver = (*Driver)(nil)
+var (
+	_ store.Driver  = (*Driver)(nil)
+	_ store.Readier = (*Driver)(nil)
+)
 
 // engine is how a kind of database is worked with.
 type engine interface {
@@ -113,9 +116,9 @@ func (d *Driver) Close() error {
 	return d.closed
 }
 
-// Ready reports whether the store can be worked with now: nil, or an error that says what to do. It reads and writes
-// nothing; a health check may call it every second.
-func (d *Driver) Ready(ctx context.Context) error {
+// Ready implements store.Readier: it reports whether the store can be worked with now. It writes nothing; a health check may
+// call it every second.
+func (d *Driver) Ready(ctx context.Context, _ time.Time) error {
 	if err := d.ready(); err != nil {
 		return d.explain(err)
 	}

@@ -165,7 +165,7 @@ func TestServerIsKilled(t *testing.T) {
 		!strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("Apply to a server that is gone: %v", err)
 	}
-	if err := driver.Ready(t.Context()); err == nil {
+	if err := driver.Ready(t.Context(), now); err == nil {
 		t.Error("Ready, and the server is gone")
 	}
 	server.Restart(t)

@@ -71,7 +71,7 @@ func TestOpenRefusesSchemas(t *testing.T) {
 				!strings.Contains(err.Error(), "restore the backup") {
 				t.Errorf("Get without a table said %v", err)
 			}
-			if err := before.Ready(t.Context()); err != nil {
+			if err := before.Ready(t.Context(), now); err != nil {
 				t.Errorf("Ready reads the shapes alone: %v", err)
 			}
 		})
@@ -324,13 +324,13 @@ func TestCloseLeavesPoolAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := driver.Ready(t.Context()); err != nil {
+	if err := driver.Ready(t.Context(), now); err != nil {
 		t.Error(err)
 	}
 	if err := driver.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := driver.Ready(t.Context()); err == nil {
+	if err := driver.Ready(t.Context(), now); err == nil {
 		t.Error("a closed Driver is ready")
 	}
 	if err := db.PingContext(t.Context()); err != nil {

@@ -443,11 +443,11 @@ func TestFolderGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, insert("2"), "moved or deleted", "put it back")
-	refused(t, db.Ready(t.Context()), "moved or deleted", "put it back")
+	refused(t, db.Ready(t.Context(), now), "moved or deleted", "put it back")
 	if err := os.Rename(home+"-away", home); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Ready(t.Context()); err != nil {
+	if err := db.Ready(t.Context(), now); err != nil {
 		t.Error(err)
 	}
 	if err := insert("2"); err != nil {
