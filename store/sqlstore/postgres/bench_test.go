@@ -7,7 +7,6 @@ import (
 
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
-	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
 )
 
@@ -22,7 +21,7 @@ func benchRecord(n int64) store.Record {
 const benchMany = 20_000
 
 // fill writes many records and returns their Driver.
-func fill(b *testing.B, many int64) *sqlstore.Driver {
+func fill(b *testing.B, many int64) *postgres.Driver {
 	b.Helper()
 	db := openDB(b, testenv.SharedPostgres(b).NewDatabase(b), 32)
 	driver, err := postgres.Open(b.Context(), db, postgres.Config{})

@@ -15,7 +15,6 @@ import (
 
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
-	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -48,7 +47,7 @@ func TestContract(t *testing.T) {
 }
 
 // connect opens a database with few connections, as tests run beside each other.
-func connect(tb testing.TB, dsn string, config postgres.Config) *sqlstore.Driver {
+func connect(tb testing.TB, dsn string, config postgres.Config) *postgres.Driver {
 	tb.Helper()
 	driver, err := postgres.Open(tb.Context(), openDB(tb, dsn, 8), config)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // has reports whether a record is there.
-func has(t *testing.T, driver *sqlstore.Driver, id string) bool {
+func has(t *testing.T, driver *postgres.Driver, id string) bool {
 	t.Helper()
 	_, err := driver.Get(t.Context(), now, thing, "", id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -47,7 +47,7 @@ func person(n int) store.Record {
 }
 
 // people inserts so many and returns them.
-func people(tb testing.TB, driver *sqlstore.Driver, size int) []store.Record {
+func people(tb testing.TB, driver *postgres.Driver, size int) []store.Record {
 	tb.Helper()
 	var all []store.Record
 	for n := 0; n < size; n += 500 {
@@ -135,7 +135,7 @@ func planFilters() map[string]store.Filter {
 }
 
 // pages walks through some pages, the second and later ones from behind a cursor.
-func pages(t *testing.T, driver *sqlstore.Driver, q store.Query, n int) (ids []string) {
+func pages(t *testing.T, driver *postgres.Driver, q store.Query, n int) (ids []string) {
 	t.Helper()
 	for range n {
 		page, err := driver.List(t.Context(), now, q)

@@ -29,8 +29,15 @@ type Config struct {
 
 var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
 
+// Driver is a store.Driver over PostgreSQL, and a store.Notifier. It is safe for concurrent use.
+type Driver struct {
+	*sqlstore.Driver
+	db      *sql.DB
+	channel string // of NOTIFY; those who share a database and a prefix hear each other, also from different schemas
+}
+
 // Connect opens the database of a DSN, a URL or key=value pairs as in libpq, with a pool of its own that the Driver's Close closes.
-func Connect(ctx context.Context, dsn string, config Config) (*sqlstore.Driver, error) {
+func Connect(ctx context.Context, dsn string, config Config) (*Driver, error) {
 	parsed, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: the DSN cannot be read, want postgres://user:password@host:5432/database: %w", err)
@@ -49,14 +56,14 @@ func Connect(ctx context.Context, dsn string, config Config) (*sqlstore.Driver, 
 // Open uses the database behind db, which must be one of github.com/jackc/pgx/v5/stdlib, and brings its schema up. Db stays the
 // host's, who limits it and closes it after the Driver; let it keep as many idle connections as it may open
 // (SetMaxIdleConns), else it opens one for almost every call. Several nodes may open one database at the same time.
-func Open(ctx context.Context, db *sql.DB, config Config) (*sqlstore.Driver, error) {
+func Open(ctx context.Context, db *sql.DB, config Config) (*Driver, error) {
 	if db == nil {
 		return nil, errors.New("postgres: Open needs a *sql.DB")
 	}
 	return open(ctx, db, config, trip, nil)
 }
 
-func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, closing func() error) (*sqlstore.Driver, error) {
+func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, closing func() error) (*Driver, error) {
 	t := tables{config.Schema, config.Prefix}
 	if t.prefix == "" {
 		t.prefix = "signet_"
@@ -70,7 +77,7 @@ func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, cl
 	if err := t.inspect(ctx, db); err != nil {
 		return nil, fmt.Errorf("postgres: %w", t.explain(err))
 	}
-	return sqlstore.NewServer(ctx, sqlstore.ServerConfig{
+	driver, err := sqlstore.NewServer(ctx, sqlstore.ServerConfig{
 		Dialect:    t.dialect(),
 		DB:         db,
 		Trip:       trip,
@@ -79,6 +86,10 @@ func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, cl
 		NoMigrate:  config.NoMigrate,
 		Close:      closing,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &Driver{Driver: driver, db: db, channel: t.prefix + "notify"}, nil
 }
 
 func (t tables) dialect() *sqlstore.Dialect {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
-	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
 )
 
@@ -29,7 +28,7 @@ func TestRoundTrips(t *testing.T) {
 }
 
 // connectOne opens a database with one connection.
-func connectOne(t *testing.T, dsn string) *sqlstore.Driver {
+func connectOne(t *testing.T, dsn string) *postgres.Driver {
 	t.Helper()
 	driver, err := postgres.Open(t.Context(), openDB(t, dsn, 1), postgres.Config{})
 	if err != nil {
@@ -38,7 +37,7 @@ func connectOne(t *testing.T, dsn string) *sqlstore.Driver {
 	return driver
 }
 
-func count(t *testing.T, driver *sqlstore.Driver, proxy *testenv.ProxyServer) {
+func count(t *testing.T, driver *postgres.Driver, proxy *testenv.ProxyServer) {
 	t.Helper()
 	versions := map[string]int64{}
 	do := func(ops ...store.Op) {
