@@ -74,7 +74,8 @@ func newMariaDB(ctx context.Context, options ...string) (*MariaDBServer, error) 
 	s.command = func() *exec.Cmd {
 		command := exec.Command(path, append([]string{
 			"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + s.port(),
-			"--socket=socket", // relative to the data, because the path of a socket must be short
+			"--tmpdir=" + s.folder, // a server that starts deletes the temporary tables of all that share it
+			"--socket=socket",      // relative to the data, because the path of a socket must be short
 			"--pid-file=" + filepath.Join(s.folder, "pid"), "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=1",
 			"--innodb-buffer-pool-size=96M", "--innodb-log-file-size=64M", "--max-connections=300", "--skip-log-bin",
 		}, options...)...)
