@@ -80,6 +80,100 @@ func TestMaxAgeKeepsTheSecondFactorOfTheSamePerson(t *testing.T) {
 	})
 }
 
+// A page of the flow lies open until the password has become too old for the request: it is asked for again before the flow ends,
+// and nothing else is.
+func TestMaxAgeWithinTheFlow(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := w.user("ann")
+		in := directory.Interaction{MaxAge: age(time.Minute), Consent: []directory.ConsentItem{{ID: "email"}}}
+		fresh := func(p page) {
+			t.Helper()
+			result := p.answer(t)
+			if got := directory.Assess(result.Evidence).AuthTime; !got.Equal(w.Now()) {
+				t.Errorf("auth_time %v, want %v", got, w.Now())
+			}
+			if n := w.sessions(ann); n != 1 {
+				t.Errorf("%d sessions", n)
+			}
+		}
+		b := w.browser()
+		path := w.request(in)
+		p := b.login(b.get(path), "ann", goodPassword)
+		w.advance(25 * time.Minute)
+		p = b.submit(p, "action", "consent_allow", "consent", "email")
+		if p.step() != "password" || b.cookie("session") != "" || p.View.Prompt.Fields[0].Value != "ann" {
+			t.Fatalf("after the consent: %v", p)
+		}
+		p = b.login(p, "ann", goodPassword)
+		fresh(p)
+		if got := p.Result.Approved; !slices.Equal(got, []string{"email"}) {
+			t.Errorf("approved %v", got)
+		}
+
+		seed := w.totp(ann)
+		w.advance(2 * time.Minute)
+		p = b.login(b.get(w.request(in)), "ann", goodPassword)
+		w.advance(2 * time.Minute)
+		if p = b.submit(p, "otp", w.code(seed)); p.step() != "password" {
+			t.Fatalf("after the code: %v", p)
+		}
+		p = b.login(p, "ann", goodPassword)
+		w.advance(2 * time.Minute)
+		if p = b.submit(p, "action", "consent_allow"); p.step() != "password" {
+			t.Fatalf("after the consent: %v", p)
+		}
+		p = b.login(p, "ann", goodPassword)
+		fresh(p)
+		if a := directory.Assess(p.Result.Evidence); a.ACR != directory.ACR2 {
+			t.Errorf("the code is forgotten: %+v", a)
+		}
+	})
+}
+
+// A flow is done, and the protocol comes back for its answer when that has become too old, as after a question of its own.
+func TestMaxAgeOfAnAnswer(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := w.user("ann")
+		w.user("bob")
+		b := w.browser()
+		path := w.request(directory.Interaction{MaxAge: age(time.Minute)})
+		first := b.login(b.get(path), "ann", goodPassword).answer(t)
+		w.advance(time.Minute)
+		b.get(path).answer(t)
+		w.advance(time.Second)
+		stale := b.get(path)
+		if stale.step() != "password" {
+			t.Fatalf("got %v", stale)
+		}
+		if again := b.get(path); again.step() != "password" || again.View.Sequence != stale.View.Sequence {
+			t.Errorf("coming back without an answer: %v", again)
+		}
+		twin := b.clone()
+		second := b.login(stale, "ann", goodPassword).answer(t)
+		if got := directory.Assess(second.Evidence).AuthTime; !got.Equal(w.Now()) || second.Session != first.Session {
+			t.Errorf("auth_time %v, want %v; session %v, want %v", got, w.Now(), second.Session, first.Session)
+		}
+		w.advance(2 * time.Minute)
+		if p := twin.login(twin.get(path), "bob", goodPassword); p.Result == nil || p.Result.Refusal != directory.LoginRequired {
+			t.Errorf("somebody else in the second round: %v", p)
+		}
+		if n := w.sessions(ann); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		// A request for a fresh proof is asked for once, however long the rest takes.
+		for name, in := range map[string]directory.Interaction{
+			"prompt=login": {Reauthenticate: true}, "max_age=0": {MaxAge: age(0)},
+		} {
+			path := w.request(in)
+			b.login(b.get(path), "ann", goodPassword).answer(t)
+			w.advance(time.Minute)
+			if got := b.get(path).answer(t); !directory.Assess(got.Evidence).AuthTime.Equal(w.Now().Add(-time.Minute)) {
+				t.Errorf("%s: got %+v", name, got)
+			}
+		}
+	})
+}
+
 func TestPassive(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		ann, bob := w.user("ann"), w.user("bob")

@@ -38,8 +38,10 @@ type execution struct {
 	// Person is how the pages call the person.
 	Person string `json:"person,omitempty"`
 	// Proven is what was proven in this flow, append-only; Carried is what the session Base had proven before and this
-	// request accepts. Carried counts for Base's subject alone.
+	// request accepts. Carried counts for Base's subject alone. What was proven first counts only if it came after Lapsed:
+	// the rest has become too old for the request while the pages lay open.
 	Proven      []directory.Evidence `json:"proven,omitempty"`
+	Lapsed      time.Time            `json:"lapsed,omitzero"`
 	Base        store.Ref            `json:"base,omitzero"`
 	BaseSubject store.Ref            `json:"baseSubject,omitzero"`
 	Carried     []directory.Evidence `json:"carried,omitempty"`
@@ -86,8 +88,17 @@ func isHash(s string) bool {
 	return len(s) == 43 && strings.Trim(s, alphabet) == ""
 }
 
-// evidence is what counts for the answer: never that of two people.
+// evidence is what counts for the answer: never that of two people, nor what is too old.
 func (x *execution) evidence() []directory.Evidence {
+	evidence := x.shown()
+	if x.Lapsed.IsZero() {
+		return evidence
+	}
+	return withoutPrimary(evidence, func(e directory.Evidence) bool { return !e.Time.After(x.Lapsed) })
+}
+
+// shown is evidence, whatever its age.
+func (x *execution) shown() []directory.Evidence {
 	if x.Subject.IsZero() || x.BaseSubject != x.Subject {
 		return x.Proven
 	}
@@ -147,10 +158,11 @@ func (x *execution) prove(v Verdict) bool {
 	return true
 }
 
-// age leaves behind what was carried over and has become too old for the request while its pages lay open.
+// age leaves behind what has become too old for the request while its pages lay open. What the answer proves that is being settled
+// comes after it.
 func (x *execution) age(now time.Time) {
-	if slices.ContainsFunc(x.Carried, isPrimary) {
-		x.Carried = accepted(x.Request, x.Carried, now)
+	if first := directory.Assess(x.shown()).AuthTime; tooOld(x.Request, first, now) {
+		x.Lapsed = first
 	}
 }
 

@@ -98,23 +98,34 @@ func (e *Engine) name(ctx context.Context, x *execution) error {
 // plot lays out the flow for a request as if it began now: with what the browser's session brings along, done when
 // nothing is missing, else with the first step.
 func (e *Engine) plot(r *http.Request, in directory.Interaction) (*execution, *Step, error) {
+	x := e.blank(in)
+	step, err := e.lay(r, x)
+	return x, step, err
+}
+
+// blank is a flow of which nothing is known but the request.
+func (e *Engine) blank(in directory.Interaction) *execution {
 	now := e.db.Now()
-	x := &execution{
+	return &execution{
 		Meta:    store.Meta{ID: executionID(in), Expires: now.Add(e.lifetime)},
 		Request: in, Began: now, Sequence: 1, NewSession: store.NewID(),
 	}
+}
+
+// lay finds the first step of a blank flow: none when it is done.
+func (e *Engine) lay(r *http.Request, x *execution) (*Step, error) {
 	if err := e.base(r, x); err != nil || x.Done {
-		return x, nil, err
+		return nil, err
 	}
 	s, err := e.state(x)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	step, err := e.plan(x).next(r.Context(), s)
 	if err == nil && step == nil {
 		err = e.conclude(r.Context(), x, s)
 	}
-	return x, step, err
+	return step, err
 }
 
 // base gives x what is known before anything is asked.
@@ -182,13 +193,23 @@ func accepted(in directory.Interaction, evidence []directory.Evidence, now time.
 	if in.Reauthenticate || in.SelectAccount || in.MaxAge != nil && *in.MaxAge <= 0 {
 		return nil
 	}
-	if in.MaxAge == nil || now.Sub(directory.Assess(evidence).AuthTime) <= *in.MaxAge {
+	if !tooOld(in, directory.Assess(evidence).AuthTime, now) {
 		return evidence
 	}
-	if !slices.ContainsFunc(evidence, isPrimary) {
-		return nil // factors of the host's own: which of them is the first, only its plan knows
-	}
-	return slices.DeleteFunc(slices.Clone(evidence), isPrimary)
+	return withoutPrimary(evidence, func(directory.Evidence) bool { return true })
+}
+
+// tooOld reports whether what was proven at a time has passed the greatest age that the request accepts. A request for a fresh proof
+// is content with any of its own flow: it asks once.
+func tooOld(in directory.Interaction, proven, now time.Time) bool {
+	return in.MaxAge != nil && *in.MaxAge > 0 && !proven.IsZero() && now.Sub(proven) > *in.MaxAge
+}
+
+// withoutPrimary leaves out what began a sign-in and is lapsed. Where the host has factors of its own, only its plan knows which of
+// them is the first: then each that is lapsed is left out.
+func withoutPrimary(evidence []directory.Evidence, lapsed func(directory.Evidence) bool) []directory.Evidence {
+	hosts := !slices.ContainsFunc(evidence, isPrimary)
+	return slices.DeleteFunc(slices.Clone(evidence), func(e directory.Evidence) bool { return (hosts || isPrimary(e)) && lapsed(e) })
 }
 
 // passive is the answer to a request that forbids asking for what the step asks.
@@ -205,6 +226,9 @@ func passive(x *execution, step *Step) directory.Refusal {
 // resume answers for a flow that was begun before.
 func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*directory.Result, error) {
 	if x.Done {
+		if x.Request.Purpose == directory.SignIn && tooOld(x.Request, directory.Assess(x.Proof).AuthTime, e.db.Now()) {
+			return e.reopen(w, r, x)
+		}
 		return e.answer(r.Context(), x)
 	}
 	if x.untouched() { // another tab may have signed in meanwhile
@@ -217,6 +241,33 @@ func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*
 		}
 	}
 	redirect(w, e.page(x))
+	return nil, nil
+}
+
+// reopen asks the person of a flow that is done once more, because the answer has become too old for the request since, as when the
+// question of consent lay open. What it has asked besides is not asked again.
+func (e *Engine) reopen(w http.ResponseWriter, r *http.Request, x *execution) (*directory.Result, error) {
+	in := x.Request
+	in.Subject = x.Subject // write-once, also over two rounds
+	again := e.blank(in)
+	again.Version, again.Browser, again.Sequence = x.Version, x.Browser, x.Sequence+1
+	again.Person, again.Asked, again.Approved, again.Remember = x.Person, x.Asked, x.Approved, x.Remember
+	step, err := e.lay(r, again)
+	if err != nil {
+		return nil, err
+	}
+	if again.Done { // another tab has signed in meanwhile
+		return e.atOnce(r.Context(), again)
+	}
+	if err := e.introduce(r.Context(), again, step); err != nil {
+		return nil, err
+	}
+	b := e.db.Batch()
+	e.write(b, again)
+	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
+		return nil, err
+	}
+	redirect(w, e.page(again))
 	return nil, nil
 }
 

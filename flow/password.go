@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -24,17 +25,18 @@ const (
 func (passwordExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
+	name := cmp.Or(s.Person, s.Request.Hint)
 	return Prompt{
 		Step:  "password",
 		Title: Message{ID: "password.title"},
 		Fields: []Field{
 			{
-				Name: usernameField, Type: TextField, Label: "password.username", Value: s.Request.Hint,
-				Autocomplete: "username", Required: true, Focus: s.Request.Hint == "" && s.Keep[usernameField] == "",
+				Name: usernameField, Type: TextField, Label: "password.username", Value: name,
+				Autocomplete: "username", Required: true, Focus: name == "" && s.Keep[usernameField] == "",
 			},
 			{
 				Name: passwordField, Type: PasswordField, Label: "password.password",
-				Autocomplete: "current-password", Required: true, Focus: s.Request.Hint != "" || s.Keep[usernameField] != "",
+				Autocomplete: "current-password", Required: true, Focus: name != "" || s.Keep[usernameField] != "",
 			},
 			{Name: rememberField, Type: CheckboxField, Label: "password.remember"},
 		},

@@ -312,11 +312,11 @@ func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict
 		x.refuse(directory.Denied)
 		return nil, nil
 	}
+	x.age(e.db.Now())
 	if !x.prove(v) {
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}
-	x.age(e.db.Now())
 	s, err := e.state(x)
 	if err != nil {
 		return nil, err

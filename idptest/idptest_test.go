@@ -23,6 +23,16 @@ import (
 
 const callback = "http://127.0.0.1/callback"
 
+// everywhere runs a test over one store for everything, and with a separate one for what is ephemeral.
+func everywhere(t *testing.T, test func(t *testing.T, idp *idptest.Server)) {
+	t.Helper()
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		t.Parallel()
+		test(t, idptest.New(t, func(c *signet.Config) { c.Store, c.Ephemeral = p.Driver, p.Ephemeral }))
+	})
+}
+
 func prompt(value string) oauth2.AuthCodeOption { return oauth2.SetAuthURLParam("prompt", value) }
 
 // get does a request with an access token and returns the status of the answer.
@@ -122,69 +132,69 @@ func TestServersAreApart(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	t.Parallel()
-	idp := idptest.New(t)
-	app := idp.App(callback)
-	var wg sync.WaitGroup
-	for i := range 8 {
-		user := idp.User(fmt.Sprint("user", i))
-		wg.Go(func() {
-			defer idp.Advance(time.Second)
-			r := app.Request()
-			tokens, err := r.Redeem(idp.Browser().Open(r.URL).SignIn(user))
-			if err != nil || tokens.Claims["sub"] != user.ID {
-				t.Errorf("got %v, %v", tokens, err)
-			}
-		})
-	}
-	wg.Wait()
+	everywhere(t, func(t *testing.T, idp *idptest.Server) {
+		app := idp.App(callback)
+		var wg sync.WaitGroup
+		for i := range 8 {
+			user := idp.User(fmt.Sprint("user", i))
+			wg.Go(func() {
+				defer idp.Advance(time.Second)
+				r := app.Request()
+				tokens, err := r.Redeem(idp.Browser().Open(r.URL).SignIn(user))
+				if err != nil || tokens.Claims["sub"] != user.ID {
+					t.Errorf("got %v, %v", tokens, err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }
 
 // A store that is down is 503 everywhere, never somebody refused and never somebody let in.
 func TestFail(t *testing.T) {
-	t.Parallel()
-	idp := idptest.New(t)
-	ann, app := idp.User("ann"), idp.App(callback)
-	tokens := idp.SignIn(ann, app)
-	page := idp.Browser().Open(app.Request().URL)
+	everywhere(t, func(t *testing.T, idp *idptest.Server) {
+		ann, app := idp.User("ann"), idp.App(callback)
+		tokens := idp.SignIn(ann, app)
+		page := idp.Browser().Open(app.Request().URL)
 
-	idp.Fail(nil)
-	if got := page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login"); got.Status != http.StatusServiceUnavailable ||
-		!strings.Contains(got.Text("error"), "temporarily_unavailable") || got.Header.Get("Retry-After") == "" {
-		t.Errorf("login: %v", got)
-	}
-	if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusServiceUnavailable {
-		t.Errorf("authorize: %v", got)
-	}
-	if got := get(t, idp, userInfo, tokens); got != http.StatusServiceUnavailable {
-		t.Errorf("userinfo: %d", got)
-	}
-	if _, err := tokens.Refresh(); status(err) != http.StatusServiceUnavailable {
-		t.Errorf("refresh: %v", err)
-	}
-	if !strings.Contains(idp.Log(), storetest.ErrInjected.Error()) {
-		t.Error("the cause is not in the log")
-	}
+		idp.Fail(nil)
+		if got := page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login"); got.Status != http.StatusServiceUnavailable ||
+			!strings.Contains(got.Text("error"), "temporarily_unavailable") || got.Header.Get("Retry-After") == "" {
+			t.Errorf("login: %v", got)
+		}
+		if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusServiceUnavailable {
+			t.Errorf("authorize: %v", got)
+		}
+		if got := get(t, idp, userInfo, tokens); got != http.StatusServiceUnavailable {
+			t.Errorf("userinfo: %d", got)
+		}
+		if _, err := tokens.Refresh(); status(err) != http.StatusServiceUnavailable {
+			t.Errorf("refresh: %v", err)
+		}
+		if !strings.Contains(idp.Log(), storetest.ErrInjected.Error()) {
+			t.Error("the cause is not in the log")
+		}
 
-	idp.Heal()
-	page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
-	if _, err := tokens.Refresh(); err != nil {
-		t.Errorf("after Heal: %v", err)
-	}
+		idp.Heal()
+		page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
+		if _, err := tokens.Refresh(); err != nil {
+			t.Errorf("after Heal: %v", err)
+		}
+	})
 }
 
 // Faults fails what a test chooses, with the error it chooses.
 func TestFaults(t *testing.T) {
-	t.Parallel()
-	idp := idptest.New(t)
-	app := idp.App(callback)
-	idp.Faults.FailNext(storetest.MethodApply, context.DeadlineExceeded)
-	if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusServiceUnavailable {
-		t.Errorf("the write that fails: %v", got)
-	}
-	if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusOK {
-		t.Errorf("the one after: %v", got)
-	}
+	everywhere(t, func(t *testing.T, idp *idptest.Server) {
+		app := idp.App(callback)
+		idp.Faults.FailNext(storetest.MethodApply, context.DeadlineExceeded)
+		if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusServiceUnavailable {
+			t.Errorf("the write that fails: %v", got)
+		}
+		if got := idp.Browser().Open(app.Request().URL); got.Status != http.StatusOK {
+			t.Errorf("the one after: %v", got)
+		}
+	})
 }
 
 // status is the HTTP status of a refusal by the token endpoint.
@@ -198,26 +208,26 @@ func status(err error) int {
 
 // The log holds what happened and no secret.
 func TestLogHoldsNoSecret(t *testing.T) {
-	t.Parallel()
-	idp := idptest.New(t)
-	ann, app := idp.User("ann"), idp.App(callback)
-	code := idp.EnrollTOTP(ann).Code()
-	tokens := idp.SignIn(ann, app)
-	idp.Browser().Open(app.Request().URL).Fill("username", "ann").Fill("password", "wrong password").Submit("login")
-	idp.Fail(nil)
-	idp.Browser().Open(app.Request().URL)
-	log := idp.Log()
-	if log == "" {
-		t.Error("nothing was logged")
-	}
-	for name, secret := range map[string]string{
-		"password": idptest.Password, "wrong password": "wrong password", "one-time code": code, "client secret": app.ClientSecret,
-		"access token": tokens.AccessToken, "refresh token": tokens.RefreshToken, "ID token": tokens.IDToken,
-	} {
-		if strings.Contains(log, secret) {
-			t.Errorf("the log holds the %s:\n%s", name, log)
+	everywhere(t, func(t *testing.T, idp *idptest.Server) {
+		ann, app := idp.User("ann"), idp.App(callback)
+		code := idp.EnrollTOTP(ann).Code()
+		tokens := idp.SignIn(ann, app)
+		idp.Browser().Open(app.Request().URL).Fill("username", "ann").Fill("password", "wrong password").Submit("login")
+		idp.Fail(nil)
+		idp.Browser().Open(app.Request().URL)
+		log := idp.Log()
+		if log == "" {
+			t.Error("nothing was logged")
 		}
-	}
+		for name, secret := range map[string]string{
+			"password": idptest.Password, "wrong password": "wrong password", "one-time code": code, "client secret": app.ClientSecret,
+			"access token": tokens.AccessToken, "refresh token": tokens.RefreshToken, "ID token": tokens.IDToken,
+		} {
+			if strings.Contains(log, secret) {
+				t.Errorf("the log holds the %s:\n%s", name, log)
+			}
+		}
+	})
 }
 
 // What goes wrong ends the test, and says where.
