@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -19,7 +20,7 @@ import (
 // open makes a server over a store.
 func open(t *testing.T, name string, people int) *server {
 	t.Helper()
-	s, err := newServer(t.Context(), name, t.TempDir(), people)
+	s, err := newServer(t.Context(), name, t.TempDir(), reach(t, name), people)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +32,28 @@ func open(t *testing.T, name string, people int) *server {
 	return s
 }
 
+// reach returns the addresses of the servers that a store needs, each with an empty database.
+func reach(t *testing.T, name string) addresses {
+	t.Helper()
+	at := addresses{}
+	for _, server := range strings.Split(name, "+") {
+		switch server {
+		case "postgres":
+			at[server] = testenv.SharedPostgres(t).NewDatabase(t)
+		case "mariadb":
+			at[server] = testenv.SharedMariaDB(t).NewDatabase(t)
+		case "redis":
+			at[server] = testenv.Redis(t).Addr()
+		}
+	}
+	return at
+}
+
 // Each floor answers what its endpoint answers: the same statuses and headers, and bodies of about the same size, twice on
 // one connection.
 func TestFloors(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"memory", "sqlite"} {
+	for _, name := range strings.Split(allStores, ",") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, name, 1)
@@ -104,8 +122,18 @@ func TestReadings(t *testing.T) {
 	for kind := range known {
 		unread[kind] = true
 	}
+	if err := s.populate(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	var tapes []func() (*tape, error)
 	for _, r := range rows() {
-		recording, err := s.record(t.Context(), r)
+		tapes = append(tapes, func() (*tape, error) { return s.record(t.Context(), r) })
+	}
+	for _, r := range driverRows() {
+		tapes = append(tapes, func() (*tape, error) { return r.record(t.Context(), s) })
+	}
+	for _, record := range tapes {
+		recording, err := record()
 		if err != nil {
 			t.Fatal(err)
 		}

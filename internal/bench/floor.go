@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -38,6 +39,9 @@ type floor struct {
 	fresh  []int
 	ids    []string
 	places []place
+	// vary changes queries, turn by turn.
+	vary  func(q *store.Query, n int64)
+	turns atomic.Int64
 }
 
 // place is a record whose id or version is not the recorded one.
@@ -66,7 +70,7 @@ type floorCall struct {
 
 // newFloor prepares a replay. Work is what each step signs and verifies.
 func newFloor(driver store.Driver, readings map[string]reading, t *tape, work [][]func() error) (*floor, error) {
-	f := &floor{driver: driver, readings: readings, recorded: t.at}
+	f := &floor{driver: driver, readings: readings, recorded: t.at, vary: t.vary}
 	f.findPlaces(t)
 	for i, r := range t.steps {
 		step := floorStep{status: r.status, header: r.header, body: r.body}
@@ -288,7 +292,14 @@ func (p *replay) read(ctx context.Context, c *floorCall) error {
 	f := p.floor
 	decode := f.readings[c.kind.Name].decode
 	if c.query != nil {
-		page, err := f.driver.List(ctx, now(), *c.query)
+		q := *c.query
+		if f.vary != nil {
+			f.vary(&q, f.turns.Add(1))
+		}
+		page, err := f.driver.List(ctx, now(), q)
+		if err == nil && len(page.Records) != len(c.records) {
+			err = fmt.Errorf("%d records of %s were found, and %d were recorded", len(page.Records), q.Kind, len(c.records))
+		}
 		for _, r := range page.Records {
 			err = errors.Join(err, decode(r))
 		}

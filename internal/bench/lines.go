@@ -46,14 +46,14 @@ type process struct {
 	out     *bufio.Reader
 }
 
-// start runs this program in a role. Files are open in it from number 3 on.
-func start(arguments []string, files ...*os.File) (*process, error) {
+// start runs this program in a role, with servers at their addresses. Files are open in it from number 3 on.
+func start(arguments []string, at addresses, files ...*os.File) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{command: exec.Command(self, arguments...)}
-	p.command.Stderr, p.command.ExtraFiles = os.Stderr, files
+	p.command.Stderr, p.command.ExtraFiles, p.command.Env = os.Stderr, files, at.environment()
 	if p.in, err = p.command.StdinPipe(); err != nil {
 		return nil, err
 	}

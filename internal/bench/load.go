@@ -31,7 +31,12 @@ type load struct {
 }
 
 // perSecond is the throughput.
-func (l load) perSecond() float64 { return float64(l.Journeys) / l.Elapsed.Seconds() }
+func (l load) perSecond() float64 {
+	if l.Elapsed == 0 {
+		return 0
+	}
+	return float64(l.Journeys) / l.Elapsed.Seconds()
+}
 
 // crowd is the connections to one of those who take turns.
 type crowd struct {

@@ -4,6 +4,7 @@
 //	go run ./internal/bench -short           # the same in shorter slices
 //	go run ./internal/bench -check           # exits 1 and names what misses its target
 //	go run ./internal/bench -only 'refresh'  # a regular expression over the names
+//	go run ./internal/bench -store postgres -million
 //
 // Each row compares an endpoint with its floor: a handler that reads the same request bytes, does exactly the unavoidable
 // signatures, verifications, reads that may not be cached (same records, same driver, decoded into the same Go type) and
@@ -42,8 +43,9 @@ type options struct {
 	rounds               int
 	slice                time.Duration
 	profile              string
+	million              bool
 
-	role, folder string
+	role, folder, issuer string
 }
 
 func main() {
@@ -52,13 +54,15 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "shorter slices: quicker, noisier")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")
 	flag.StringVar(&o.only, "only", "", "measure only the rows whose name matches this regular `expression`; \"process\" is memory and start")
-	flag.StringVar(&o.store, "store", "all", "memory, sqlite or all")
+	flag.StringVar(&o.store, "store", "all", "stores with commas between them, of memory, sqlite, postgres and mariadb, each also with +redis; all is "+allStores)
 	flag.IntVar(&o.connections, "connections", 8, "how many connections are busy at once")
 	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds the median is taken of")
 	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each is busy in a round")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this `folder`")
+	flag.BoolVar(&o.million, "million", false, "1,000,000 people, rather than 100,000, in the rows that list and find them")
 	flag.StringVar(&o.role, "role", "", "what this process is: for the program itself")
 	flag.StringVar(&o.folder, "folder", "", "where the database is: for the program itself")
+	flag.StringVar(&o.issuer, "issuer", "", "what the provider is: for the program itself")
 	flag.Parse()
 	if o.short {
 		o.slice = min(o.slice, 150*time.Millisecond)

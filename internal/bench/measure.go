@@ -22,8 +22,8 @@ const (
 )
 
 // measure does everything that the flags ask for.
-func measure(ctx context.Context, o options, only *regexp.Regexp) (*report, error) {
-	r := &report{}
+func measure(ctx context.Context, o options, only *regexp.Regexp) (r *report, err error) {
+	r = &report{}
 	folder, err := os.MkdirTemp("", "signet-bench-")
 	if err != nil {
 		return nil, err
@@ -34,17 +34,25 @@ func measure(ctx context.Context, o options, only *regexp.Regexp) (*report, erro
 			return nil, fmt.Errorf("process: %w", err)
 		}
 	}
-	var wanted []row
-	for _, row := range rows() {
-		if only.MatchString(row.name) {
-			wanted = append(wanted, row)
-		}
+	if !matchesAny(only) {
+		return r, nil
 	}
-	for _, name := range []string{"memory", "sqlite"} {
-		if len(wanted) == 0 || o.store != "all" && o.store != name {
+	names := o.store
+	if names == "all" {
+		names = allStores
+	}
+	stage := &stage{ctx: ctx}
+	defer func() { err = errors.Join(err, stage.close()) }()
+	for name := range strings.SplitSeq(names, ",") {
+		at, missing, err := servers(stage, name)
+		if missing != "" {
+			r.Skipped = append(r.Skipped, name+": "+missing)
 			continue
 		}
-		if err := o.measureStore(ctx, r, name, folder, wanted); err != nil {
+		if err == nil {
+			err = o.measureStore(ctx, r, name, folder, at, only)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -52,33 +60,33 @@ func measure(ctx context.Context, o options, only *regexp.Regexp) (*report, erro
 }
 
 // measureStore measures rows over one store, in one server process.
-func (o options) measureStore(ctx context.Context, r *report, name, folder string, wanted []row) (err error) {
+func (o options) measureStore(ctx context.Context, r *report, name, folder string, at addresses, only *regexp.Regexp) (err error) {
 	folder = filepath.Join(folder, name)
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return err
 	}
-	server, err := start([]string{"-role=server", "-store=" + name, "-folder=" + folder, "-connections=" + strconv.Itoa(o.connections)})
+	server, err := start([]string{"-role=server", "-store=" + name, "-folder=" + folder, "-connections=" + strconv.Itoa(o.connections)}, at)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	loader, err := start([]string{"-role=load"})
+	loader, err := start([]string{"-role=load"}, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, loader.stop()) }()
-	for _, row := range wanted {
+	for _, t := range o.trials(name, only) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t := &trial{options: o, row: row, server: server, loader: loader}
+		t.server, t.loader = server, loader
 		l, err := t.run(name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", row.name, err)
+			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		r.Lines = append(r.Lines, l)
 		if !o.asJSON {
-			fmt.Fprintf(os.Stderr, "%s %s: %.2f of the floor\n", name, row.name, l.Ratio)
+			fmt.Fprintf(os.Stderr, "%s %s: %.2f of the floor\n", name, t.name, l.Ratio)
 		}
 	}
 	memory, err := ask[outcome](server, order{Do: "memory"})
@@ -86,10 +94,70 @@ func (o options) measureStore(ctx context.Context, r *report, name, folder strin
 	return err
 }
 
+// matchesAny reports whether there is anything to measure over a store.
+func matchesAny(only *regexp.Regexp) bool {
+	for _, row := range rows() {
+		if only.MatchString(row.name) {
+			return true
+		}
+	}
+	for _, row := range driverRows() {
+		if only.MatchString(row.name) {
+			return true
+		}
+	}
+	return false
+}
+
+// trials are those of the rows over a store.
+func (o options) trials(storeName string, only *regexp.Regexp) (all []*trial) {
+	for _, row := range rows() {
+		if only.MatchString(row.name) {
+			all = append(all, &trial{options: o, name: row.name, target: row.target})
+		}
+	}
+	if storeName == "memory" || strings.Contains(storeName, "+") {
+		return all // there is nothing below memory, and what stands before a plus has rows of its own
+	}
+	for _, row := range driverRows() {
+		if !only.MatchString(row.name) {
+			continue
+		}
+		t := &trial{options: o, name: row.name, target: driverTarget, driver: true, crowd: o.crowd()}
+		if row.alone || storeName == "sqlite" { // there, callers share commits, which is more than a floor does
+			t.connections = 1
+		}
+		if slices.Contains(row.within, storeName) {
+			t.slowest = row.slowest
+		}
+		if !row.people {
+			t.crowd = 0
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// crowd is how many people there are in rows that need many.
+func (o options) crowd() int {
+	switch {
+	case o.million:
+		return 1_000_000
+	case o.short:
+		return 10_000
+	}
+	return 100_000
+}
+
 // trial measures one row.
 type trial struct {
 	options
-	row            row
+	name   string
+	target float64
+	// driver is set in a row about the driver alone, whose callers are in the server process. Crowd is how many people it needs.
+	driver         bool
+	crowd          int
+	slowest        time.Duration
 	server, loader *process
 	prepared       outcome
 	results        [turns][]turn
@@ -108,7 +176,7 @@ const changes = 10
 // run does the rounds. The first is not counted: it warms up, and says how much a round uses up and how long a turn must be.
 func (t *trial) run(storeName string) (line, error) {
 	var err error
-	if t.prepared, err = ask[outcome](t.server, order{Do: "prepare", Row: t.row.name}); err != nil {
+	if err = t.prepare(); err != nil {
 		return line{}, err
 	}
 	count, span := 40+2*t.connections, t.slice/changes
@@ -133,24 +201,46 @@ func (t *trial) run(storeName string) (line, error) {
 	return t.line(storeName), err
 }
 
+func (t *trial) prepare() (err error) {
+	what := "prepare"
+	if t.driver {
+		what = "drive"
+	}
+	if t.crowd > 0 {
+		if _, err := ask[outcome](t.server, order{Do: "populate", Count: t.crowd}); err != nil {
+			return err
+		}
+	}
+	t.prepared, err = ask[outcome](t.server, order{Do: what, Row: t.name})
+	return err
+}
+
+// many is how many take turns.
+func (t *trial) many() int {
+	if t.driver {
+		return drivers
+	}
+	return turns
+}
+
 // round lets all take their turns.
 func (t *trial) round(count int, span time.Duration) (results [turns]turn, err error) {
-	for who := range turns {
+	for who := range t.many() {
 		if err := t.open(who, count); err != nil {
 			return results, err
 		}
 	}
 	for i := range changes {
-		for who := range turns {
+		for who := range t.many() {
 			if i%2 == 1 { // whoever comes second has it neither better nor worse
-				who = turns - 1 - who
+				who = t.many() - 1 - who
 			}
 			if err := t.take(who, span, &results[who]); err != nil {
 				return results, err
 			}
 		}
 	}
-	for i := range results {
+	for i := range t.many() {
 		r := &results[i]
 		if r.Journeys == 0 {
 			return results, errors.New("nothing was done in a whole round; make -slice longer")
@@ -164,6 +254,10 @@ func (t *trial) round(count int, span time.Duration) (results [turns]turn, err e
 
 // open opens the connections for a round.
 func (t *trial) open(who, count int) error {
+	if t.driver {
+		_, err := ask[outcome](t.server, order{Do: "gather", Who: who, Connections: t.connections})
+		return err
+	}
 	o := &opening{Host: t.prepared.Host, Connections: t.connections}
 	switch who {
 	case endpointTurn:
@@ -174,7 +268,7 @@ func (t *trial) open(who, count int) error {
 		o.Address, o.Work = t.prepared.Empty, t.prepared.Work
 	}
 	if who != emptyTurn {
-		supplied, err := ask[outcome](t.server, order{Do: "supply", Row: t.row.name, Connections: t.connections, Count: count})
+		supplied, err := ask[outcome](t.server, order{Do: "supply", Row: t.name, Connections: t.connections, Count: count})
 		if err != nil {
 			return err
 		}
@@ -190,7 +284,7 @@ func (t *trial) take(who int, span time.Duration, result *turn) error {
 	if err != nil {
 		return err
 	}
-	if result.load, err = ask[load](t.loader, job{Who: who, Time: span}); err != nil {
+	if result.load, err = t.walk(who, span); err != nil {
 		return err
 	}
 	after, err := ask[outcome](t.server, order{Do: "usage"})
@@ -200,17 +294,26 @@ func (t *trial) take(who int, span time.Duration, result *turn) error {
 	return err
 }
 
+// walk has one of them go.
+func (t *trial) walk(who int, span time.Duration) (load, error) {
+	if t.driver {
+		walked, err := ask[outcome](t.server, order{Do: "walk", Who: who, Time: span})
+		return walked.Load, err
+	}
+	return ask[load](t.loader, job{Who: who, Time: span})
+}
+
 // profiled writes a CPU profile of the server for each of those who take turns.
 func (t *trial) profiled(storeName string, count int) error {
-	for who, name := range [turns]string{"endpoint", "floor", "empty"} {
+	for who, name := range []string{"endpoint", "floor", "empty"}[:t.many()] {
 		if err := t.open(who, count); err != nil {
 			return err
 		}
-		file := strings.ReplaceAll(strings.Join([]string{storeName, t.row.name, name}, "-"), " ", "-") + ".pprof"
+		file := strings.ReplaceAll(strings.Join([]string{storeName, strings.ReplaceAll(t.name, ":", ""), name}, "-"), " ", "-") + ".pprof"
 		if _, err := ask[outcome](t.server, order{Do: "profile", Profile: filepath.Join(t.profile, file)}); err != nil {
 			return err
 		}
-		_, err := ask[load](t.loader, job{Who: who, Time: t.slice})
+		_, err := t.walk(who, t.slice)
 		_, stopping := ask[outcome](t.server, order{Do: "profile"})
 		if err := errors.Join(err, stopping); err != nil {
 			return err
@@ -225,7 +328,9 @@ func (t *trial) line(storeName string) line {
 	for i, endpoint := range t.results[endpointTurn] {
 		floor, empty := t.results[floorTurn][i], t.results[emptyTurn][i]
 		ratios = append(ratios, endpoint.perSecond()/floor.perSecond())
-		empties = append(empties, endpoint.perSecond()/empty.perSecond())
+		if empty.Journeys > 0 {
+			empties = append(empties, endpoint.perSecond()/empty.perSecond())
+		}
 		cpu = append(cpu, float64(floor.cpu)/float64(endpoint.cpu))
 	}
 	of := func(who int, value func(turn) float64) float64 {
@@ -246,10 +351,21 @@ func (t *trial) line(storeName string) line {
 		}
 	}
 	return line{
-		Name: t.row.name, Store: storeName, Requests: t.prepared.Requests, Target: t.row.target,
+		Name: t.title(), Store: storeName, Requests: t.prepared.Requests, Target: t.target, Slowest: t.slowest,
 		Ratio: median(ratios), CPURatio: median(cpu), ToEmpty: median(empties),
 		Endpoint: side(endpointTurn), Floor: side(floorTurn), Empty: side(emptyTurn),
 	}
+}
+
+// title is the name with what a reader must know to compare.
+func (t *trial) title() string {
+	switch {
+	case t.crowd > 0:
+		return fmt.Sprintf("%s, %d people", t.name, t.crowd)
+	case t.driver:
+		return fmt.Sprintf("%s, %d reads %d writes", t.name, t.prepared.Reads, t.prepared.Writes)
+	}
+	return t.name
 }
 
 func median(values []float64) float64 {

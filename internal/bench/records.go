@@ -28,6 +28,7 @@ func readings(db *store.DB) map[string]reading {
 		"directory.user":        readingOf[directory.User](db, "directory.user"),
 		"directory.credential":  readingOf[directory.Credential](db, "directory.credential"),
 		"directory.lock":        readingOf[directory.Lock](db, "directory.lock"),
+		"directory.activity":    readingOf[directory.SessionActivity](db, "directory.activity"),
 		"directory.device":      readingOf[deviceRecord](db, "directory.device"),
 		"oidc.grant":            readingOf[oidc.Grant](db, "oidc.grant"),
 		"oidc.consent":          readingOf[oidc.Consent](db, "oidc.consent"),

@@ -13,6 +13,8 @@ type report struct {
 	Lines   []line
 	Process *processCost `json:",omitempty"`
 	Loaded  []loaded     `json:",omitempty"`
+	// Skipped are stores that could not be measured here, and why.
+	Skipped []string `json:",omitempty"`
 }
 
 // line is one row over one store. All values are medians of the rounds.
@@ -21,6 +23,8 @@ type line struct {
 	// Requests is how many a journey has.
 	Requests int
 	Target   float64
+	// Slowest is the target for the 99th percentile of the endpoint; zero is none.
+	Slowest time.Duration `json:",omitempty"`
 	// Ratio is the endpoint's throughput to the floor's; ToEmpty to that of a handler that does nothing.
 	Ratio, ToEmpty float64
 	// CPURatio is the floor's CPU time to the endpoint's: what the ratio would be if the CPU were all that counts.
@@ -69,6 +73,9 @@ func (r *report) print(out io.Writer) {
 		_, _ = fmt.Fprintf(out, "cold start %s (target %s), idle memory %.1f MiB (target %d MiB)\n",
 			brief(r.Process.ColdStart), maxColdStart, mebibytes(r.Process.Idle), maxIdle>>20)
 	}
+	for _, s := range r.Skipped {
+		_, _ = fmt.Fprintf(out, "skipped %s\n", s)
+	}
 	for _, l := range r.Loaded {
 		_, _ = fmt.Fprintf(out, "memory after all load, %s: %.1f MiB\n", l.Store, mebibytes(l.Resident))
 	}
@@ -83,14 +90,19 @@ func brief(d time.Duration) string {
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-func (l line) misses() bool { return l.Ratio < l.Target }
+func (l line) misses() bool { return l.Ratio < l.Target || l.slow() }
+
+func (l line) slow() bool { return l.Slowest > 0 && l.Endpoint.P99 > l.Slowest }
 
 // check names everything that misses its target.
 func (r *report) check() error {
 	var problems []error
 	for _, l := range r.Lines {
-		if l.misses() {
+		if l.Ratio < l.Target {
 			problems = append(problems, fmt.Errorf("%s over %s: %.2f of the floor, want %.2f", l.Name, l.Store, l.Ratio, l.Target))
+		}
+		if l.slow() {
+			problems = append(problems, fmt.Errorf("%s over %s: 99 of 100 take up to %s, want %s", l.Name, l.Store, brief(l.Endpoint.P99), brief(l.Slowest)))
 		}
 	}
 	if p := r.Process; p != nil && p.ColdStart > maxColdStart {

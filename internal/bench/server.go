@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,12 +23,15 @@ import (
 
 // order is what the server is asked to do.
 type order struct {
-	Do          string // "prepare", "supply", "usage", "memory", "profile"
+	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk"
 	Row         string
 	Connections int
 	Count       int
 	// Profile is where a CPU profile goes; "" ends it.
 	Profile string
+	// Who goes, and for how long.
+	Who  int
+	Time time.Duration
 }
 
 // outcome answers an order: what it asked for is set.
@@ -38,6 +42,9 @@ type outcome struct {
 	Requests int
 	Work     work
 	Usage    usage
+	// Reads and Writes are how many calls of the store a journey of a driver's row has.
+	Reads, Writes int
+	Load          load
 	// Resident is memory in bytes.
 	Resident int64
 }
@@ -51,20 +58,27 @@ type usage struct {
 // server holds the ports of one provider.
 type server struct {
 	world    *world
+	opened   *opened
 	endpoint net.Listener
 	empty    net.Listener
 	floor    net.Listener // of the row that was prepared last
 	profile  *os.File
+
+	// What a driver's row needs: the floor under the driver, the two replays and their callers, and how many people there are.
+	raw     *raw
+	driven  [drivers]*floor
+	callers [drivers]*crowd
+	people  int
 }
 
 // newServer makes a provider and serves it.
-func newServer(ctx context.Context, name, folder string, connections int) (*server, error) {
-	driver, err := openStore(ctx, name, folder)
+func newServer(ctx context.Context, name, folder string, at addresses, connections int) (*server, error) {
+	opened, err := openStore(ctx, name, folder, at)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{}
-	if s.world, s.endpoint, err = newWorld(ctx, driver, folder, connections); err != nil {
+	s := &server{opened: opened}
+	if s.world, s.endpoint, err = newWorld(ctx, opened, folder, connections); err != nil {
 		return nil, err
 	}
 	if s.empty, err = listen(); err != nil {
@@ -81,12 +95,15 @@ func (s *server) close() error {
 			_ = port.Close()
 		}
 	}
-	return s.world.provider.Close()
+	if s.raw != nil {
+		_ = s.raw.Close()
+	}
+	return s.opened.Close()
 }
 
 // serveRows is the server process.
 func serveRows(ctx context.Context, o options, in io.Reader, out io.Writer) error {
-	s, err := newServer(ctx, o.store, o.folder, o.connections)
+	s, err := newServer(ctx, o.store, o.folder, nil, o.connections)
 	if err != nil {
 		return err
 	}
@@ -106,6 +123,19 @@ func (s *server) obey(ctx context.Context, q order) (outcome, error) {
 		return outcome{Resident: resident}, err
 	case "profile":
 		return outcome{}, s.profileTo(q.Profile)
+	case "populate":
+		return outcome{}, s.populate(ctx, q.Count)
+	case "gather":
+		return outcome{}, s.gatherCallers(q.Who, q.Connections)
+	case "walk":
+		l, err := s.callers[q.Who].walk(q.Time)
+		return outcome{Load: l}, err
+	case "drive":
+		r, ok := driverRowOf(q.Row)
+		if !ok {
+			return outcome{}, fmt.Errorf("there is no row %q", q.Row)
+		}
+		return s.drive(ctx, r)
 	}
 	all := rows()
 	i := slices.IndexFunc(all, func(r row) bool { return r.name == q.Row })
@@ -134,7 +164,7 @@ func (s *server) prepare(ctx context.Context, r row) (outcome, error) {
 			return outcome{}, fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	f, err := newFloor(s.world.store, readings(s.world.provider.DB), t, work)
+	f, err := newFloor(s.world.driver, readings(s.world.provider.DB), t, work)
 	if err != nil {
 		return outcome{}, fmt.Errorf("%s: %w", r.name, err)
 	}
@@ -229,11 +259,15 @@ func serveProvider(ctx context.Context, o options, in *os.File) error {
 	if err != nil {
 		return err
 	}
-	driver, err := openStore(ctx, o.store, o.folder)
+	opened, err := openStore(ctx, o.store, o.folder, nil)
 	if err != nil {
 		return err
 	}
-	wiring, err := config(driver, "http://"+port.Addr().String(), filepath.Clean(o.folder))
+	issuer := o.issuer
+	if issuer == "" {
+		issuer = "http://" + port.Addr().String()
+	}
+	wiring, err := opened.config(issuer, filepath.Clean(o.folder))
 	if err != nil {
 		return err
 	}
@@ -247,8 +281,5 @@ func serveProvider(ctx context.Context, o options, in *os.File) error {
 		resident, err := residentMemory()
 		return outcome{Resident: resident}, err
 	})
-	if closing := provider.Close(); err == nil {
-		err = closing
-	}
-	return err
+	return errors.Join(err, opened.Close())
 }

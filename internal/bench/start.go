@@ -47,11 +47,11 @@ func measureProcess(ctx context.Context, folder string, rounds int) (*processCos
 
 // makeKeys makes the database, with signing keys in it.
 func makeKeys(ctx context.Context, folder string) error {
-	driver, err := openStore(ctx, "sqlite", folder)
+	opened, err := openStore(ctx, "sqlite", folder, nil)
 	if err != nil {
 		return err
 	}
-	wiring, err := config(driver, "http://127.0.0.1", folder)
+	wiring, err := config(opened.driver, nil, "http://127.0.0.1", folder)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func startOnce(ctx context.Context, folder string) (took time.Duration, resident
 	}
 	defer func() { _ = file.Close() }()
 	began := time.Now()
-	p, err := start([]string{"-role=provider", "-store=sqlite", "-folder=" + folder}, file)
+	p, err := start([]string{"-role=provider", "-store=sqlite", "-folder=" + folder}, nil, file)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/redis"
 )
 
 // tape is what happened while somebody was recorded: requests, one after another, with all that they asked of the store.
@@ -17,6 +18,8 @@ type tape struct {
 	mu    sync.Mutex
 	at    time.Time // of the first request
 	steps []*recorded
+	// vary changes the query of a List each time it is replayed; nil leaves it.
+	vary func(q *store.Query, n int64)
 }
 
 // recorded is one request with its answer.
@@ -97,12 +100,58 @@ func (r *recorder) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([
 	return results, err
 }
 
-// Close closes the store, if it can be closed.
-func (r *recorder) Close() error {
-	if c, ok := r.Driver.(io.Closer); ok {
-		return c.Close()
+// ephemeralRecorder notes what is asked of a store for ephemeral kinds beside a recorder.
+type ephemeralRecorder struct {
+	*redis.Store
+	durable *recorder
+}
+
+// Get implements store.Ephemeral.
+func (r *ephemeralRecorder) Get(ctx context.Context, now time.Time, kind store.Kind, org, id string) (store.Record, error) {
+	record, err := r.Store.Get(ctx, now, kind, org, id)
+	if r.durable.tape.Load() != nil {
+		r.durable.note(call{kind: kind, org: org, id: id, records: []store.Record{record}, failed: err})
 	}
-	return nil
+	return record, err
+}
+
+// Apply implements store.Ephemeral.
+func (r *ephemeralRecorder) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
+	results, err := r.Store.Apply(ctx, now, ops...)
+	if r.durable.tape.Load() != nil {
+		r.durable.note(call{ops: ops, failed: err})
+	}
+	return results, err
+}
+
+// parted is a driver that has its ephemeral kinds elsewhere.
+type parted struct {
+	store.Driver
+	beside store.Ephemeral
+}
+
+// Get implements store.Driver.
+func (p parted) Get(ctx context.Context, now time.Time, kind store.Kind, org, id string) (store.Record, error) {
+	if kind.Ephemeral {
+		return p.beside.Get(ctx, now, kind, org, id)
+	}
+	return p.Driver.Get(ctx, now, kind, org, id)
+}
+
+// Apply implements store.Driver. All operations are of one sort, as they were when they were recorded.
+func (p parted) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
+	if !ops[0].Record.Kind.Ephemeral {
+		return p.Driver.Apply(ctx, now, ops...)
+	}
+	var all []store.Result
+	for _, op := range ops {
+		results, err := p.beside.Apply(ctx, now, op)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, results...)
+	}
+	return all, nil
 }
 
 // record listens while do asks the handler that listening returned. Nobody else may use the store meanwhile.

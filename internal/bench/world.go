@@ -20,14 +20,14 @@ import (
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
-	"github.com/signet-idp/signet/store/memory"
-	"github.com/signet-idp/signet/store/sqlstore/sqlite"
 )
 
 // world is a provider with the people, clients and tokens that are measured with.
 type world struct {
 	provider *signet.Provider
 	store    *recorder
+	// driver is the recorder, together with what keeps the ephemeral kinds beside it.
+	driver store.Driver
 	// keys gives floors the keys that the provider signs with.
 	keys    *keyring.Ring
 	issuer  string
@@ -66,27 +66,16 @@ const (
 	password = "correct horse battery staple"
 )
 
-// openStore opens the store of a name; what needs a file has it in the folder.
-func openStore(ctx context.Context, name, folder string) (store.Driver, error) {
-	switch name {
-	case "memory":
-		return memory.New(), nil
-	case "sqlite":
-		return sqlite.Open(ctx, filepath.Join(folder, "signet.db"), sqlite.Config{})
-	}
-	return nil, fmt.Errorf("there is no store %q: memory, sqlite", name)
-}
-
 // config is the wiring of every provider here: what a host writes, and besides that hashes at test cost, and no bound on
 // what an address may try, in as many windows of time as by default.
-func config(driver store.Driver, issuer, folder string) (signet.Config, error) {
+func config(driver store.Driver, ephemeral store.Ephemeral, issuer, folder string) (signet.Config, error) {
 	ring, err := store.OpenKeyFile(filepath.Join(folder, "keyring"))
 	if err != nil {
 		return signet.Config{}, err
 	}
 	const boundless = math.MaxInt64
 	return signet.Config{
-		Issuer: issuer, Store: driver, Keys: ring,
+		Issuer: issuer, Store: driver, Ephemeral: ephemeral, Keys: ring,
 		PasswordCost: signet.PasswordCost{Memory: 64, Passes: 1, Threads: 1},
 		Throttle: directory.ThrottlePolicy{
 			Password: []directory.Limit{{Count: boundless, Per: time.Minute}, {Count: boundless, Per: 24 * time.Hour}},
@@ -99,16 +88,21 @@ func config(driver store.Driver, issuer, folder string) (signet.Config, error) {
 func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 
 // newWorld makes the provider and everything in it. It serves the provider on a port of its own, which is the issuer's.
-func newWorld(ctx context.Context, driver store.Driver, folder string, people int) (*world, net.Listener, error) {
+func newWorld(ctx context.Context, opened *opened, folder string, people int) (*world, net.Listener, error) {
 	port, err := listen()
 	if err != nil {
 		return nil, nil, err
 	}
 	w := &world{
-		store: &recorder{Driver: driver}, issuer: "http://" + port.Addr().String(),
+		store: &recorder{Driver: opened.driver}, issuer: "http://" + port.Addr().String(),
 		clients: map[string]*client{}, tokens: map[string]tokens{},
 	}
-	wiring, err := config(w.store, w.issuer, folder)
+	var ephemeral store.Ephemeral
+	if w.driver = w.store; opened.ephemeral != nil {
+		beside := &ephemeralRecorder{Store: opened.ephemeral, durable: w.store}
+		ephemeral, w.driver = beside, parted{w.store, beside}
+	}
+	wiring, err := config(w.store, ephemeral, w.issuer, folder)
 	if err != nil {
 		return nil, port, err
 	}
@@ -222,7 +216,7 @@ func (w *world) codes(ctx context.Context, n int) ([]string, error) {
 		}
 		ops, codes = append(ops, store.Insert(own)), append(codes, "sgac_"+own.ID+"."+key)
 	}
-	_, err := w.store.Apply(ctx, now(), ops...)
+	_, err := w.driver.Apply(ctx, now(), ops...)
 	return codes, err
 }
 

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql" // database/sql opens it by its name
+	_ "github.com/jackc/pgx/v5/stdlib" // database/sql opens it by its name
+
+	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/internal/testenv"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/memory"
+	"github.com/signet-idp/signet/store/redis"
+	"github.com/signet-idp/signet/store/sqlstore/mysql"
+	"github.com/signet-idp/signet/store/sqlstore/postgres"
+	"github.com/signet-idp/signet/store/sqlstore/sqlite"
+)
+
+// allStores are those that "all" stands for: a driver, and behind a plus what keeps the ephemeral kinds beside it.
+const allStores = "memory,sqlite,postgres,mariadb,postgres+redis"
+
+// opened is a store that was opened by its name.
+type opened struct {
+	kind   string // what stands before the plus
+	driver store.Driver
+	// ephemeral is set when ephemeral kinds are kept elsewhere.
+	ephemeral *redis.Store
+	pool      *sql.DB // of a server; it stays ours
+	path      string  // of SQLite's file
+}
+
+// poolSize is how many connections to a server a process has.
+const poolSize = 16
+
+// openStore opens the store of a name; what needs a file has it in the folder, what needs a server at its address.
+func openStore(ctx context.Context, name, folder string, at addresses) (*opened, error) {
+	o := &opened{}
+	var beside string
+	o.kind, beside, _ = strings.Cut(name, "+")
+	var err error
+	switch o.kind {
+	case "memory":
+		o.driver = memory.New()
+	case "sqlite":
+		o.path = filepath.Join(folder, "signet.db")
+		o.driver, err = sqlite.Open(ctx, o.path, sqlite.Config{})
+	case "postgres":
+		if o.pool, err = openPool("pgx", at.of("postgres")); err == nil {
+			o.driver, err = postgres.Open(ctx, o.pool, postgres.Config{})
+		}
+	case "mariadb":
+		if o.pool, err = openPool("mysql", at.of("mariadb")); err == nil {
+			o.driver, err = mysql.Open(ctx, o.pool, mysql.Config{})
+		}
+	default:
+		err = fmt.Errorf("there is no store %q: memory, sqlite, postgres, mariadb, each also with +redis", name)
+	}
+	switch {
+	case err != nil:
+	case beside == "redis":
+		o.ephemeral, err = redis.New(redis.Config{Addresses: []string{at.of("redis")}})
+	case beside != "":
+		err = fmt.Errorf("nothing ephemeral is kept in %q: redis", beside)
+	}
+	return o, err
+}
+
+func openPool(driver, address string) (*sql.DB, error) {
+	db, err := sql.Open(driver, address)
+	if err == nil {
+		db.SetMaxOpenConns(poolSize)
+		db.SetMaxIdleConns(poolSize)
+	}
+	return db, err
+}
+
+// config is the wiring of a provider over the store.
+func (o *opened) config(issuer, folder string) (signet.Config, error) {
+	if o.ephemeral == nil {
+		return config(o.driver, nil, issuer, folder)
+	}
+	return config(o.driver, o.ephemeral, issuer, folder)
+}
+
+// Close closes everything.
+func (o *opened) Close() error {
+	var problems []error
+	if c, ok := o.driver.(io.Closer); ok {
+		problems = append(problems, c.Close())
+	}
+	if o.ephemeral != nil {
+		problems = append(problems, o.ephemeral.Close())
+	}
+	if o.pool != nil {
+		problems = append(problems, o.pool.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// addresses are where servers are, by their names: DSNs, for Redis host and port. Processes hand them on in their environment, which is
+// also where a host's own servers are named.
+type addresses map[string]string
+
+// variable is the environment variable of a server.
+func variable(server string) string { return "SIGNET_BENCH_" + strings.ToUpper(server) }
+
+func (a addresses) of(server string) string {
+	if address := a[server]; address != "" {
+		return address
+	}
+	return os.Getenv(variable(server))
+}
+
+// environment has them for another process.
+func (a addresses) environment() []string {
+	all := os.Environ()
+	for server, address := range a {
+		all = append(all, variable(server)+"="+address)
+	}
+	return all
+}
+
+// servers starts what the store of a name needs, unless the environment names it. Each store gets an empty database. Missing
+// is why it cannot be measured here.
+func servers(s *stage, name string) (at addresses, missing string, err error) {
+	at = addresses{}
+	for _, server := range strings.Split(name, "+") {
+		if os.Getenv(variable(server)) != "" {
+			continue
+		}
+		var start func()
+		switch server {
+		case "postgres":
+			start = func() { at[server] = testenv.SharedPostgres(s).NewDatabase(s) }
+		case "mariadb":
+			start = func() { at[server] = testenv.SharedMariaDB(s).NewDatabase(s) }
+		case "redis":
+			start = func() { at[server] = testenv.Redis(s).Addr() }
+		default:
+			continue
+		}
+		if missing, err = s.try(start); missing != "" || err != nil {
+			return nil, missing, err
+		}
+	}
+	return at, "", nil
+}
+
+// stage is what testenv starts servers for, in the place of a test. It has what testenv uses of one, and no more.
+type stage struct {
+	testing.TB
+	ctx    context.Context
+	ending []func()
+	failed []error
+}
+
+// skip and failure are how a stage leaves testenv.
+type (
+	skip    string
+	failure struct{ error }
+)
+
+// try does something that may skip or fail.
+func (s *stage) try(do func()) (skipped string, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case skip:
+			skipped = string(r)
+		case failure:
+			err = r.error
+		default:
+			panic(r)
+		}
+	}()
+	do()
+	return "", nil
+}
+
+// close ends what was started, the last first.
+func (s *stage) close() error {
+	for _, end := range slices.Backward(s.ending) {
+		end()
+	}
+	s.ending = nil
+	return errors.Join(s.failed...)
+}
+
+// Helper implements testing.TB.
+func (s *stage) Helper() {}
+
+// Context implements testing.TB.
+func (s *stage) Context() context.Context { return s.ctx }
+
+// Cleanup implements testing.TB.
+func (s *stage) Cleanup(end func()) { s.ending = append(s.ending, end) }
+
+// Errorf implements testing.TB.
+func (s *stage) Errorf(format string, args ...any) {
+	s.failed = append(s.failed, fmt.Errorf(format, args...))
+}
+
+// Fatalf implements testing.TB.
+func (s *stage) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+
+// Skip implements testing.TB.
+func (s *stage) Skip(args ...any) { panic(skip(fmt.Sprint(args...))) }
