@@ -93,7 +93,7 @@ func withReadiness(idp *signet.Provider) http.Handler {
 // The client of the demonstration. A real one gets its secret from Clients.Create.
 const (
 	demoClient = "robot"
-	demoSecret = "a-secret-for-the-demonstration-alone" //nolint:gosec // it protects nothing
+	demoSecret = "a-secret-for-the-demonstration-alone"
 )
 
 // furnish registers the client; of several nodes that start at once one does.

@@ -56,7 +56,7 @@ func try(t *testing.T, node string, app *idptest.App, form url.Values) (*answer,
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(url.QueryEscape(app.ClientID), url.QueryEscape(app.ClientSecret))
-	response, err := http.DefaultClient.Do(r)
+	response, err := new(http.Client).Do(r)
 	if err != nil {
 		return nil, err
 	}
