@@ -40,8 +40,9 @@ type Config struct {
 	Claims oidc.ClaimsSource
 	// TokenHook adds claims to tokens, or refuses them, before anything is consumed. Nil is none.
 	TokenHook oidc.TokenHook
-	// Observer learns of refusals and reuses, on the request's path, and must be quick. Nil is none.
-	Observer func(context.Context, oidc.Observation)
+	// Observer learns of refusals, reuses and attempts at signing in that failed, on the request's path, and must be quick. Nil is
+	// none.
+	Observer func(context.Context, directory.Observation)
 	// Tokens are the lifetimes of clients without their own.
 	Tokens TokenLifetimes
 

@@ -146,7 +146,7 @@ func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
-		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Logger: p.log,
+		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
 	return err
 }

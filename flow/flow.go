@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
@@ -43,6 +44,9 @@ type Config struct {
 	// in it from scratch, and returns the path to send the browser to. Returning "" with a nil error says that this
 	// cannot be done; an error is a failure. Nil never restarts.
 	Restart func(ctx context.Context, r *http.Request, sealed string) (string, error)
+	// Observer learns of pages that were refused and of attempts that failed, of at most 100 a second. It is called on the request's
+	// path and must be quick. Nil is none.
+	Observer func(context.Context, directory.Observation)
 	// Logger takes the causes of failures. Nil discards them.
 	Logger *slog.Logger
 }
@@ -58,6 +62,8 @@ type Engine struct {
 	lifetime   time.Duration
 	restart    func(ctx context.Context, r *http.Request, sealed string) (string, error)
 	log        *slog.Logger
+	observer   func(context.Context, directory.Observation)
+	seen       observe.Limit
 	executions *store.Collection[execution]
 	claims     *store.Collection[claim]
 	origins    *http.CrossOriginProtection
@@ -81,6 +87,9 @@ func New(config Config) (*Engine, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	if config.Observer == nil {
+		config.Observer = func(context.Context, directory.Observation) {}
+	}
 	executors := map[string]Executor{
 		"password":    passwordExecutor{config.Directory},
 		"totp":        totpExecutor{config.Directory, config.TOTP},
@@ -97,7 +106,7 @@ func New(config Config) (*Engine, error) {
 		plans: map[directory.Purpose]*Plan{
 			directory.SignIn: config.Login, directory.ApproveConsent: consentPlan(), directory.SignOut: logoutPlan(),
 		},
-		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger,
+		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
 		origins:    http.NewCrossOriginProtection(),

@@ -174,6 +174,9 @@ func (e *Engine) fail(w http.ResponseWriter, r *http.Request, err error, startOv
 		level = slog.LevelError
 	}
 	e.log.Log(r.Context(), level, "flow failed", "correlation", f.Correlation, "code", p.code, "path", r.URL.Path, "error", err)
+	e.observe(r.Context(), directory.Observation{
+		Type: "request.refused", Code: p.code, Address: e.site.AddressGroup(r), Correlation: f.Correlation,
+	})
 	f.Status, f.Code, f.Message, f.Detail, f.RetryAfter = p.status, p.code, Message{ID: p.message, Level: Error}, p.detail, p.retryAfter
 	if branding, err := e.branding(r.Context(), "", store.Ref{}); err == nil { // a page without branding beats none
 		f.Branding = branding

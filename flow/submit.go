@@ -208,14 +208,19 @@ func (e *Engine) forgo(r *http.Request, g *guess, v Verdict) error {
 	if g == nil || g.account.Quick {
 		return nil
 	}
-	return e.insist(g, func(b *store.Batch) error {
-		v.Blameless = v.Blameless || v.right()
-		v.Outcome = Again
-		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
+	unseen := v
+	unseen.Blameless = v.Blameless || v.right()
+	unseen.Outcome = Again
+	err := e.insist(g, func(b *store.Batch) error {
+		if err := e.settleGuess(r.Context(), b, g, unseen); err != nil {
 			return err
 		}
 		return b.Apply(r.Context())
 	})
+	if err == nil {
+		e.blame(r, g, v)
+	}
+	return err
 }
 
 // showCurrent shows the flow as it stands in the store by now.
@@ -285,6 +290,7 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 	if err := b.Apply(r.Context()); err != nil {
 		return err
 	}
+	e.blame(r, g, v)
 	if g != nil && !v.right() && !g.pass.Admitted() { // posts at once have passed the limit together: nobody learns what they were
 		return throttled(g.pass.RetryAfter())
 	}

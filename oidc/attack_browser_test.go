@@ -586,7 +586,7 @@ func TestAttackHostHeader(t *testing.T) {
 	})
 }
 
-func (h *harness) observedSoFar() []oidc.Observation {
+func (h *harness) observedSoFar() []directory.Observation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.observed)

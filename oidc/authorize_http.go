@@ -180,7 +180,7 @@ func (p *Provider) Restart(sealed string) (string, error) {
 
 // answerRefusal sends an error to the proven redirect URI (RFC 6749 §4.1.2.1).
 func (p *Provider) answerRefusal(w http.ResponseWriter, r *http.Request, q *authorizationRequest, refusal *Error) {
-	p.observeRefusal(r, q.ClientID, refusal)
+	p.observeRefusal(r, q.ClientID, "", refusal)
 	p.log(r, refusal, "")
 	p.answer(w, q, errorValues(refusal))
 }

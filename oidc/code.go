@@ -81,7 +81,7 @@ func (p *Provider) reusedCode(ctx context.Context, ref store.Ref, c *Client) err
 	if err := p.revokeGrant(ctx, ref, "code used twice"); err != nil {
 		return err
 	}
-	p.observe(ctx, Observation{Type: "code.reused", ClientID: c.ClientID, Grant: ref.ID})
+	p.observe(ctx, directory.Observation{Type: "code.reused", ClientID: c.ClientID, Grant: ref.ID})
 	return errCode
 }
 

@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // refuse answers a client with an error as JSON (RFC 6749 §5.2), or by a challenge alone where there is no code to give.
 func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
-	p.observeRefusal(r, "", e)
+	p.observeRefusal(r, "", "", e)
 	p.log(r, e, "")
 	h := w.Header()
 	if e.RetryAfter > 0 {
@@ -55,7 +56,7 @@ func (e *Error) status() int {
 // showError answers a person with a page: for errors that no client can be told, because nothing proves where it is.
 func (p *Provider) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 	correlation := web.NewCorrelationID()
-	p.observeRefusal(r, "", e)
+	p.observeRefusal(r, "", correlation, e)
 	p.log(r, e, correlation)
 	p.config.Pages.Error(w, r, ErrorPage{
 		Status: e.status(), Code: e.Code, Description: e.Description, Correlation: correlation, RetryAfter: e.RetryAfter,
@@ -81,8 +82,10 @@ func (p *Provider) log(r *http.Request, e *Error, correlation string) {
 	p.config.Logger.LogAttrs(r.Context(), level, "oidc: request refused", attrs...)
 }
 
-func (p *Provider) observeRefusal(r *http.Request, clientID string, e *Error) {
-	p.observe(r.Context(), Observation{Type: "request.refused", ClientID: clientID, Code: e.Code, Address: p.site.AddressGroup(r)})
+func (p *Provider) observeRefusal(r *http.Request, clientID, correlation string, e *Error) {
+	p.observe(r.Context(), directory.Observation{
+		Type: "request.refused", ClientID: clientID, Code: e.Code, Address: p.site.AddressGroup(r), Correlation: correlation,
+	})
 }
 
 // plainPages is Pages for those who bring none.

@@ -113,7 +113,7 @@ type harness struct {
 	persona *persona
 
 	mu       sync.Mutex
-	observed []oidc.Observation
+	observed []directory.Observation
 	secrets  map[string]string // by what they are
 }
 
@@ -224,7 +224,7 @@ func (h *harness) skipConsent(clientID string) {
 	h.must(h.people.Applications.Replace(h.tb.Context(), app))
 }
 
-func (h *harness) observe(_ context.Context, o oidc.Observation) {
+func (h *harness) observe(_ context.Context, o directory.Observation) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.observed = append(h.observed, o)

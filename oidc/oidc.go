@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -40,7 +41,7 @@ type Config struct {
 	TokenHook TokenHook
 	// Observer learns of refusals and reuses, of at most 100 a second. It is called on the request's path and must be quick. Nil
 	// is none.
-	Observer func(context.Context, Observation)
+	Observer func(context.Context, directory.Observation)
 	// Logger takes causes. Nil discards them.
 	Logger *slog.Logger
 	// TrustedProxies may name the client's address in X-Forwarded-For.
@@ -86,7 +87,7 @@ type Provider struct {
 	mux     *http.ServeMux
 	routes  []web.Route
 	console []byte // the discovery document
-	seen    observations
+	seen    observe.Limit
 
 	requests *store.Collection[authorizationRequest]
 	logouts  *store.Collection[logoutRequest]
@@ -195,7 +196,7 @@ func (c *Config) fillDefaults() error {
 		}
 	}
 	if c.Observer == nil {
-		c.Observer = func(context.Context, Observation) {}
+		c.Observer = func(context.Context, directory.Observation) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // family is the refresh token of a Grant through all its rotations. It has the Grant's id.
@@ -250,7 +251,7 @@ func (p *Provider) reusedRefreshToken(ctx context.Context, c *chain, client *Cli
 	if err := p.revokeGrant(ctx, c.grant.Ref(), "refresh token used twice"); err != nil {
 		return err
 	}
-	p.observe(ctx, Observation{Type: "refresh_token.reused", ClientID: client.ClientID, Subject: c.subject.ID, Grant: c.grant.ID})
+	p.observe(ctx, directory.Observation{Type: "refresh_token.reused", ClientID: client.ClientID, Subject: c.subject.ID, Grant: c.grant.ID})
 	return errRefresh
 }
 

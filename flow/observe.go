@@ -1,0 +1,44 @@
+package flow
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// observe tells the Observer, unless there is a flood.
+func (e *Engine) observe(ctx context.Context, o directory.Observation) {
+	missed, ok := e.seen.Admit(e.db.Now())
+	if !ok {
+		return
+	}
+	o.Missed = missed
+	e.observer(ctx, o)
+}
+
+// blame tells the log and the Observer of an attempt that came to nothing. Neither learns the name that was typed, which may be a
+// password in the wrong field. Whoever waits for the answer learns nothing either: for nobody's account the same is done.
+func (e *Engine) blame(r *http.Request, g *guess, v Verdict) {
+	if g == nil || v.Outcome != Again {
+		return
+	}
+	o := directory.Observation{
+		Type: "attempt.failed", Code: g.account.Factor, Address: e.site.AddressGroup(r), Correlation: web.NewCorrelationID(),
+	}
+	if !g.attempt.Admitted() {
+		o.Type = "attempt.locked"
+	}
+	if g.account.Subject != nil {
+		o.Subject = g.account.Subject.ID
+	}
+	if len(v.Messages) > 0 {
+		o.Code = cmp.Or(v.Messages[0].ID, o.Code)
+	}
+	e.log.LogAttrs(r.Context(), slog.LevelInfo, "sign-in refused", slog.String("correlation", o.Correlation), slog.String("type", o.Type),
+		slog.String("code", o.Code), slog.String("subject", o.Subject), slog.String("path", r.URL.Path))
+	e.observe(r.Context(), o)
+}
