@@ -68,6 +68,12 @@ type Config struct {
 	// DefaultLocale is the language of those whose languages are not there; "" is "en".
 	DefaultLocale string
 
+	// Consumers must learn of events for certain: each gets a Delivery of every event that it wants, in the step that makes the
+	// event true, and takes it with DB.Claim. Names must differ.
+	Consumers []store.Consumer
+	// EventRetention is how long events are kept; zero is 90 days.
+	EventRetention time.Duration
+
 	// TrustedProxies may name the client's address in X-Forwarded-For. Empty believes nobody.
 	TrustedProxies []netip.Prefix
 	// Logger takes causes of failures. Nil discards them.

@@ -103,7 +103,10 @@ func (c *Config) check() error {
 }
 
 func (p *Provider) buildStore() (err error) {
-	p.DB, err = store.Open(store.Config{Driver: p.config.Store, Ephemeral: p.config.Ephemeral, Keys: p.config.Keys, Now: p.config.Now})
+	p.DB, err = store.Open(store.Config{
+		Driver: p.config.Store, Ephemeral: p.config.Ephemeral, Keys: p.config.Keys, Now: p.config.Now,
+		Consumers: p.config.Consumers, EventRetention: p.config.EventRetention,
+	})
 	return err
 }
 
