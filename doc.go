@@ -83,6 +83,6 @@
 // # Not implemented
 //
 // SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, registration and recovery flows, passkeys and the other
-// factors, upstream login, webhooks and other consumers of events, an administration API, endpoints at other paths than those
-// of package oidc. Each package lists what it lacks.
+// factors, upstream login, webhooks (Config.Consumers is where a host's own would take events), an administration API, endpoints at
+// other paths than those of package oidc. Each package lists what it lacks.
 package signet

@@ -116,7 +116,7 @@
 //
 // Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
 // oidc.consent.decided, oidc.consent.revoked, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
-// reuse of codes and refresh tokens; of at most 100 a second, the next of which says how many were left out.
+// reuse of codes and refresh tokens (directory.Observation); of at most 100 a second, the next of which says how many were left out.
 //
 // # Limits
 //
