@@ -19,7 +19,7 @@ func (o oidcPages) Error(w http.ResponseWriter, r *http.Request, page oidc.Error
 	// A page about a broken store must not need the store: the look is the configured one.
 	f := flow.Failure{
 		Status: page.Status, Code: page.Code, Detail: page.Description, Correlation: page.Correlation, RetryAfter: page.RetryAfter,
-		Branding: o.provider.config.Branding,
+		Application: page.Application, Branding: o.provider.config.Branding,
 	}
 	if p, ok := plights[page.Code]; ok {
 		f.Message, f.Detail = flow.Message{ID: p.message, Level: flow.Error}, ""

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 var update = flag.Bool("update", false, "write the answers into the transcripts")
@@ -47,12 +48,14 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			told := newTeller(t).tell(archive)
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
-					t.Fatal(err)
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) { // which nobody can tell from outside
+				told := newTeller(t, p).tell(archive)
+				if *update {
+					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -68,10 +71,10 @@ type teller struct {
 	values  map[string]string // by name
 }
 
-func newTeller(t *testing.T) *teller {
+func newTeller(t *testing.T, p storetest.Placement) *teller {
 	t.Helper()
 	s := &teller{T: t, jars: map[string]http.CookieJar{}, values: map[string]string{"password": idptest.Password}}
-	s.idp = idptest.New(t, func(c *signet.Config) {
+	s.idp = idptest.New(t, placed(p), func(c *signet.Config) {
 		c.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 		c.Throttle = directory.ThrottlePolicy{Password: []directory.Limit{{Count: 4, Per: time.Minute}}}
 	})

@@ -139,8 +139,10 @@ type Failure struct {
 	RetryAfter time.Duration
 	// StartOver is the URL of a fresh start; "" is none.
 	StartOver string
-	Locales   []string
-	Branding  directory.Branding
+	// Application is the URL at which the person finds the application again; "" is not known.
+	Application string
+	Locales     []string
+	Branding    directory.Branding
 }
 
 // Transport shows Prompts: flow/pages as HTML. It decides nothing. Methods are safe for concurrent use.

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -78,13 +79,29 @@ func (p *Provider) serveResume(w http.ResponseWriter, r *http.Request) {
 	case !held:
 		p.showError(w, r, &Error{Code: "request_foreign", Description: "this sign-in was begun in another browser", Status: 403})
 	case q.Answer != nil:
-		p.showError(w, r, errFinished)
+		p.showError(w, r, asError(p.finished(r.Context(), q)))
 	default:
 		p.advance(w, r, q)
 	}
 }
 
-var errFinished = &Error{Code: "request_finished", Description: "this sign-in is finished, go back to the application", Status: 400}
+// finished is the error for a request that was answered before, as to the browser's button that goes back. It says where the person
+// finds the application: as that says itself, else where its redirect URI is.
+func (p *Provider) finished(ctx context.Context, q *authorizationRequest) error {
+	e := &Error{Code: "request_finished", Description: "this sign-in is finished, go back to the application", Status: 400}
+	e.application = redirectSite(q.RedirectURI)
+	c, err := p.Clients.find(ctx, q.ClientID)
+	if err == nil {
+		var app *directory.Application
+		if app, err = p.config.Directory.Applications.Get(ctx, c.Application); err == nil && app.URL != "" {
+			e.application = app.URL
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return e
+}
 
 // advance takes the request as far as it goes without the person, and answers the client when there is an answer.
 func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizationRequest) {
@@ -131,7 +148,7 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 			continue
 		}
 		if store.ConflictOn(err, requestKind) != nil {
-			return nil, errFinished
+			return nil, p.finished(ctx, q)
 		}
 		return values, err
 	}

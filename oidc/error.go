@@ -17,8 +17,9 @@ type Error struct {
 	// RetryAfter is when to try again; zero says nothing.
 	RetryAfter time.Duration
 
-	challenge string
-	cause     error
+	challenge   string
+	cause       error
+	application string // the URL for a person to go on from
 }
 
 // Error implements error.

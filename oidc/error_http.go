@@ -60,6 +60,7 @@ func (p *Provider) showError(w http.ResponseWriter, r *http.Request, e *Error) {
 	p.log(r, e, correlation)
 	p.config.Pages.Error(w, r, ErrorPage{
 		Status: e.status(), Code: e.Code, Description: e.Description, Correlation: correlation, RetryAfter: e.RetryAfter,
+		Application: e.application,
 	})
 }
 
@@ -93,7 +94,7 @@ type plainPages struct{}
 
 var plainPage = template.Must(template.New("plain").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title></head>
-<body><main><h1 id="{{.ID}}">{{.Title}}</h1>{{with .Page.Code}}<p>{{$.Page.Description}}</p><p id="error"><code>{{.}}</code> {{$.Page.Correlation}}</p>{{end}}</main></body></html>
+<body><main><h1 id="{{.ID}}">{{.Title}}</h1>{{with .Page.Code}}<p>{{$.Page.Description}}</p><p id="error"><code>{{.}}</code> {{$.Page.Correlation}}</p>{{end}}{{with .Page.Application}}<p><a id="application" href="{{.}}">Back to the application</a></p>{{end}}</main></body></html>
 `))
 
 // Error implements Pages.

@@ -72,6 +72,8 @@ type ErrorPage struct {
 	Description string
 	// Correlation is in the log line that has the cause.
 	Correlation string
+	// Application is the URL at which the person finds the application again; "" is not known, or of no use.
+	Application string
 	RetryAfter  time.Duration
 }
 

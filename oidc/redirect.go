@@ -119,3 +119,14 @@ func formAction(uri string) string {
 	}
 	return u.Scheme + ":"
 }
+
+// redirectSite is the front page of the site that a redirect URI is on; "" where a browser finds none: behind a scheme of an
+// application's own, or on a loopback address, where one has listened for the answer alone (RFC 8252 §7).
+func redirectSite(uri string) string {
+	origin := formAction(uri)
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || isLoopbackAddress(u.Hostname()) {
+		return ""
+	}
+	return origin + "/"
+}

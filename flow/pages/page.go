@@ -47,6 +47,8 @@ type Page struct {
 
 	// Failure is set on the page of a failure.
 	Failure *Failure
+	// Application is where a page without anything to do leads to, if that is known.
+	Application string
 
 	// SupportEmail, PrivacyURL and TermsURL are for the foot of the page; each may be "".
 	SupportEmail, PrivacyURL, TermsURL string
@@ -153,6 +155,7 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 
 func (p *Pages) failure(r *http.Request, f flow.Failure) *Page {
 	page := p.begin(r, failurePage, f.Locales, f.Branding)
+	page.Application = link(f.Application)
 	if f.Status == http.StatusOK { // no failure at all
 		page.Title, page.Intro = page.message(f.Message), page.T("failure.none")
 		page.Emblem, page.Monogram = page.Icon("info"), ""

@@ -246,6 +246,20 @@ func TestNoFailure(t *testing.T) {
 	}
 }
 
+// Where there is nothing left to do, the page leads to the application, if it is known where that is.
+func TestBackToTheApplication(t *testing.T) {
+	t.Parallel()
+	f := flow.Failure{Status: http.StatusOK, Message: flow.Message{ID: "flow.finished"}, Application: "https://app.example.com/"}
+	_, page := fail(t, newPages(t, nil), f)
+	contain(t, page, `<a class="button" id="application" href="https://app.example.com/">Back to the application</a>`)
+	for _, nowhere := range []string{"", "javascript:alert(1)", "//evil.example", "com.example.app:/"} {
+		f.Application = nowhere
+		if _, page := fail(t, newPages(t, nil), f); strings.Contains(page, `id="application"`) {
+			t.Errorf("%q is a link", nowhere)
+		}
+	}
+}
+
 func TestFailureWithoutParticulars(t *testing.T) {
 	t.Parallel()
 	res, page := fail(t, newPages(t, nil), flow.Failure{StartOver: "javascript:alert(1)"})

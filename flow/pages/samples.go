@@ -28,7 +28,7 @@ func (p *Pages) samples() []*Page {
 		})
 	}
 	r := &http.Request{Header: http.Header{}}
-	failure := flow.Failure{Code: "code", Detail: "detail", Correlation: "id", StartOver: "/", Branding: brand, Message: message}
+	failure := flow.Failure{Code: "code", Detail: "detail", Correlation: "id", StartOver: "/", Application: "/", Branding: brand, Message: message}
 	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.failure(r, failure)}
 	for step := range p.templates.steps {
 		view.Prompt.Step = step
