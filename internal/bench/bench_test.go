@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -20,7 +19,7 @@ import (
 // open makes a server over a store.
 func open(t *testing.T, name string, people int) *server {
 	t.Helper()
-	s, err := newServer(t.Context(), name, t.TempDir(), reach(t, name), people)
+	s, err := newServer(t.Context(), name, t.TempDir(), servers(t, name), people)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,23 +29,6 @@ func open(t *testing.T, name string, people int) *server {
 		}
 	})
 	return s
-}
-
-// reach returns the addresses of the servers that a store needs, each with an empty database.
-func reach(t *testing.T, name string) addresses {
-	t.Helper()
-	at := addresses{}
-	for _, server := range strings.Split(name, "+") {
-		switch server {
-		case "postgres":
-			at[server] = testenv.SharedPostgres(t).NewDatabase(t)
-		case "mariadb":
-			at[server] = testenv.SharedMariaDB(t).NewDatabase(t)
-		case "redis":
-			at[server] = testenv.Redis(t).Addr()
-		}
-	}
-	return at
 }
 
 // Each floor answers what its endpoint answers: the same statuses and headers, and bodies of about the same size, twice on

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +54,7 @@ func TestFloorsOfDrivers(t *testing.T) {
 	for _, name := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o, err := openStore(t.Context(), name, t.TempDir(), reach(t, name))
+			o, err := openStore(t.Context(), name, t.TempDir(), servers(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,25 +161,4 @@ func read(t *testing.T, driver store.Driver, kind store.Kind) (all []string) {
 		all = append(all, fmt.Sprint(r.ID, r.Expires, string(r.Body)))
 	}
 	return all
-}
-
-// A store whose server is not there is skipped, and says so; a failure is no skip.
-func TestStage(t *testing.T) {
-	t.Parallel()
-	s := &stage{ctx: t.Context()}
-	if skipped, err := s.try(func() { s.Skip("no server") }); skipped != "no server" || err != nil {
-		t.Errorf("%q %v, want a skip", skipped, err)
-	}
-	if skipped, err := s.try(func() { s.Fatalf("broken: %d", 7) }); skipped != "" || err == nil || err.Error() != "broken: 7" {
-		t.Errorf("%q %v, want a failure", skipped, err)
-	}
-	var order []int
-	s.Cleanup(func() { order = append(order, 1) })
-	s.Cleanup(func() { order = append(order, 2) })
-	if err := s.close(); err != nil || !slices.Equal(order, []int{2, 1}) {
-		t.Errorf("%v %v, want the last to end first", order, err)
-	}
-	if s.Context() != context.Context(t.Context()) {
-		t.Error("the context is another")
-	}
 }

@@ -18,9 +18,11 @@ type job struct {
 
 // opening says where connections go, and which journeys are made on them.
 type opening struct {
-	Address, Host string
-	Connections   int
-	Work          work
+	// Addresses are taken in turn.
+	Addresses   []string
+	Host        string
+	Connections int
+	Work        work
 }
 
 // load is what came of all jobs since the connections were opened.
@@ -69,8 +71,8 @@ func serveJobs(in io.Reader, out io.Writer) error {
 // gather opens the connections and uses each of them once, which is not counted.
 func gather(o opening) (*crowd, error) {
 	c := &crowd{journeys: o.Work.journeys(o.Connections)}
-	for range o.Connections {
-		opened, err := dial(o.Address, o.Host)
+	for i := range o.Connections {
+		opened, err := dial(o.Addresses[i%len(o.Addresses)], o.Host)
 		if err != nil {
 			c.close()
 			return nil, err

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/signet-idp/signet/internal/testenv"
 )
 
 // The three that take turns.
@@ -41,26 +43,23 @@ func measure(ctx context.Context, o options, only *regexp.Regexp) (r *report, er
 	if names == "all" {
 		names = allStores
 	}
-	stage := &stage{ctx: ctx}
-	defer func() { err = errors.Join(err, stage.close()) }()
 	for name := range strings.SplitSeq(names, ",") {
-		at, missing, err := servers(stage, name)
+		var err error
+		missing, failed := testenv.Program(ctx, func(tb testenv.TB) {
+			err = o.measureStore(tb, r, name, folder, servers(tb, name), only)
+		})
+		if err := errors.Join(err, failed); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 		if missing != "" {
 			r.Skipped = append(r.Skipped, name+": "+missing)
-			continue
-		}
-		if err == nil {
-			err = o.measureStore(ctx, r, name, folder, at, only)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return r, nil
 }
 
 // measureStore measures rows over one store, in one server process.
-func (o options) measureStore(ctx context.Context, r *report, name, folder string, at addresses, only *regexp.Regexp) (err error) {
+func (o options) measureStore(tb testenv.TB, r *report, name, folder string, at addresses, only *regexp.Regexp) (err error) {
 	folder = filepath.Join(folder, name)
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return err
@@ -76,7 +75,7 @@ func (o options) measureStore(ctx context.Context, r *report, name, folder strin
 	}
 	defer func() { err = errors.Join(err, loader.stop()) }()
 	for _, t := range o.trials(name, only) {
-		if err := ctx.Err(); err != nil {
+		if err := tb.Context().Err(); err != nil {
 			return err
 		}
 		t.server, t.loader = server, loader
@@ -89,13 +88,67 @@ func (o options) measureStore(ctx context.Context, r *report, name, folder strin
 			fmt.Fprintf(os.Stderr, "%s %s: %.2f of the floor\n", name, t.name, l.Ratio)
 		}
 	}
+	if err := o.measureBeside(tb, r, name, folder, at, only, server, loader); err != nil {
+		return err
+	}
 	memory, err := ask[outcome](server, order{Do: "memory"})
 	r.Loaded = append(r.Loaded, loaded{name, memory.Resident})
 	return err
 }
 
+// The names of what is measured beside the rows.
+const (
+	tripsName   = "driver: round trips"
+	durableName = "driver: commits"
+	nodesName   = "three nodes: refresh"
+)
+
+// measureBeside counts round trips and commits, and has several nodes serve one database.
+func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at addresses, only *regexp.Regexp, server, loader *process) error {
+	if only.MatchString(tripsName) {
+		counted, err := measureTrips(tb, name, at)
+		if err != nil {
+			return fmt.Errorf("%s: %w", tripsName, err)
+		}
+		r.Trips = append(r.Trips, counted...)
+	}
+	if only.MatchString(durableName) {
+		counted, err := ask[outcome](server, order{Do: "durability"})
+		if err != nil {
+			return fmt.Errorf("%s: %w", durableName, err)
+		}
+		if d := counted.Durable; d != nil {
+			d.Store = name
+			r.Durable = append(r.Durable, *d)
+		}
+	}
+	if name != "postgres" || !only.MatchString(nodesName) {
+		return nil
+	}
+	t := &trial{options: o, name: nodesName, of: "refresh", target: nodesTarget, server: server, loader: loader}
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	others, err := startNodes(name, folder, t.prepared.Host, at)
+	if err != nil {
+		return err
+	}
+	t.nodes = others.addresses
+	l, err := t.run(name)
+	if err = errors.Join(err, others.stop()); err != nil {
+		return fmt.Errorf("%s: %w", nodesName, err)
+	}
+	r.Lines = append(r.Lines, l)
+	return nil
+}
+
 // matchesAny reports whether there is anything to measure over a store.
 func matchesAny(only *regexp.Regexp) bool {
+	for _, name := range []string{tripsName, durableName, nodesName} {
+		if only.MatchString(name) {
+			return true
+		}
+	}
 	for _, row := range rows() {
 		if only.MatchString(row.name) {
 			return true
@@ -155,9 +208,12 @@ type trial struct {
 	name   string
 	target float64
 	// driver is set in a row about the driver alone, whose callers are in the server process. Crowd is how many people it needs.
-	driver         bool
-	crowd          int
-	slowest        time.Duration
+	driver  bool
+	crowd   int
+	slowest time.Duration
+	// nodes are further nodes that serve the endpoint too; the floor is the endpoint of one node then. Of names the row whose work they do.
+	nodes          []string
+	of             string
 	server, loader *process
 	prepared       outcome
 	results        [turns][]turn
@@ -211,13 +267,21 @@ func (t *trial) prepare() (err error) {
 			return err
 		}
 	}
-	t.prepared, err = ask[outcome](t.server, order{Do: what, Row: t.name})
+	t.prepared, err = ask[outcome](t.server, order{Do: what, Row: t.row()})
 	return err
+}
+
+// row is the name of the row that the server knows.
+func (t *trial) row() string {
+	if t.of != "" {
+		return t.of
+	}
+	return t.name
 }
 
 // many is how many take turns.
 func (t *trial) many() int {
-	if t.driver {
+	if t.driver || t.nodes != nil {
 		return drivers
 	}
 	return turns
@@ -248,6 +312,9 @@ func (t *trial) round(count int, span time.Duration) (results [turns]turn, err e
 		r.allocations /= float64(r.Journeys)
 		r.bytes /= float64(r.Journeys)
 		r.cpu /= time.Duration(r.Journeys)
+		if t.nodes != nil { // one process tells nothing about the others
+			r.allocations, r.bytes, r.cpu = 0, 0, 0
+		}
 	}
 	return results, nil
 }
@@ -261,14 +328,17 @@ func (t *trial) open(who, count int) error {
 	o := &opening{Host: t.prepared.Host, Connections: t.connections}
 	switch who {
 	case endpointTurn:
-		o.Address = t.prepared.Endpoint
+		o.Addresses = append([]string{t.prepared.Endpoint}, t.nodes...)
 	case floorTurn:
-		o.Address = t.prepared.Floor
+		o.Addresses = []string{t.prepared.Floor}
+		if t.nodes != nil {
+			o.Addresses[0] = t.prepared.Endpoint
+		}
 	case emptyTurn:
-		o.Address, o.Work = t.prepared.Empty, t.prepared.Work
+		o.Addresses, o.Work = []string{t.prepared.Empty}, t.prepared.Work
 	}
 	if who != emptyTurn {
-		supplied, err := ask[outcome](t.server, order{Do: "supply", Row: t.name, Connections: t.connections, Count: count})
+		supplied, err := ask[outcome](t.server, order{Do: "supply", Row: t.row(), Connections: t.connections, Count: count})
 		if err != nil {
 			return err
 		}
@@ -331,7 +401,9 @@ func (t *trial) line(storeName string) line {
 		if empty.Journeys > 0 {
 			empties = append(empties, endpoint.perSecond()/empty.perSecond())
 		}
-		cpu = append(cpu, float64(floor.cpu)/float64(endpoint.cpu))
+		if endpoint.cpu > 0 {
+			cpu = append(cpu, float64(floor.cpu)/float64(endpoint.cpu))
+		}
 	}
 	of := func(who int, value func(turn) float64) float64 {
 		var all []float64

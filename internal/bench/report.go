@@ -13,6 +13,8 @@ type report struct {
 	Lines   []line
 	Process *processCost `json:",omitempty"`
 	Loaded  []loaded     `json:",omitempty"`
+	Trips   []trips      `json:",omitempty"`
+	Durable []durable    `json:",omitempty"`
 	// Skipped are stores that could not be measured here, and why.
 	Skipped []string `json:",omitempty"`
 }
@@ -63,8 +65,8 @@ func (r *report) print(out io.Writer) {
 		if l.misses() {
 			mark = " MISSES"
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\n",
-			l.Store, l.Name, l.Endpoint.PerSecond, l.Floor.PerSecond, l.Ratio, l.Target, l.CPURatio, l.ToEmpty,
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\n",
+			l.Store, l.Name, l.Endpoint.PerSecond, l.Floor.PerSecond, l.Ratio, l.Target, known(l.CPURatio), known(l.ToEmpty),
 			brief(l.Endpoint.P50), brief(l.Endpoint.P99), brief(l.Floor.P50), brief(l.Floor.P99),
 			l.Endpoint.Allocations, l.Floor.Allocations, brief(l.Endpoint.CPU), brief(l.Floor.CPU), mark)
 	}
@@ -73,12 +75,34 @@ func (r *report) print(out io.Writer) {
 		_, _ = fmt.Fprintf(out, "cold start %s (target %s), idle memory %.1f MiB (target %d MiB)\n",
 			brief(r.Process.ColdStart), maxColdStart, mebibytes(r.Process.Idle), maxIdle>>20)
 	}
+	for _, t := range r.Trips {
+		_, _ = fmt.Fprintf(out, "round trips of an Apply, %s: %.2f for one operation", t.Store, t.One)
+		if t.Five > 0 {
+			_, _ = fmt.Fprintf(out, ", %.2f for five", t.Five)
+		}
+		_, _ = fmt.Fprintf(out, " (target %d)\n", maxTrips)
+	}
+	for _, d := range r.Durable {
+		_, _ = fmt.Fprintf(out, "durable commits of a refresh, %s: %.2f (target 1)", d.Store, d.Commits)
+		if d.Syncs >= 0 {
+			_, _ = fmt.Fprintf(out, ", %.2f flushes counted by the server", d.Syncs)
+		}
+		_, _ = fmt.Fprintln(out)
+	}
 	for _, s := range r.Skipped {
 		_, _ = fmt.Fprintf(out, "skipped %s\n", s)
 	}
 	for _, l := range r.Loaded {
 		_, _ = fmt.Fprintf(out, "memory after all load, %s: %.1f MiB\n", l.Store, mebibytes(l.Resident))
 	}
+}
+
+// known is a ratio, or nothing where there was nothing to compare with.
+func known(ratio float64) string {
+	if ratio == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", ratio)
 }
 
 func brief(d time.Duration) string {
@@ -103,6 +127,19 @@ func (r *report) check() error {
 		}
 		if l.slow() {
 			problems = append(problems, fmt.Errorf("%s over %s: 99 of 100 take up to %s, want %s", l.Name, l.Store, brief(l.Endpoint.P99), brief(l.Slowest)))
+		}
+	}
+	for _, t := range r.Trips {
+		if t.One > maxTrips || t.Five > maxTrips {
+			problems = append(problems, fmt.Errorf("an Apply over %s takes %.2f round trips, of five operations %.2f, want %d", t.Store, t.One, t.Five, maxTrips))
+		}
+	}
+	for _, d := range r.Durable {
+		if d.missesCommits() {
+			problems = append(problems, fmt.Errorf("a refresh over %s makes %.2f durable commits, want 1", d.Store, d.Commits))
+		}
+		if d.missesFlushes() {
+			problems = append(problems, fmt.Errorf("a refresh over %s is flushed %.2f times: what is acknowledged could be lost", d.Store, d.Syncs))
 		}
 	}
 	if p := r.Process; p != nil && p.ColdStart > maxColdStart {

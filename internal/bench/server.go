@@ -23,7 +23,7 @@ import (
 
 // order is what the server is asked to do.
 type order struct {
-	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk"
+	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk", "durability"
 	Row         string
 	Connections int
 	Count       int
@@ -45,6 +45,7 @@ type outcome struct {
 	// Reads and Writes are how many calls of the store a journey of a driver's row has.
 	Reads, Writes int
 	Load          load
+	Durable       *durable
 	// Resident is memory in bytes.
 	Resident int64
 }
@@ -130,6 +131,9 @@ func (s *server) obey(ctx context.Context, q order) (outcome, error) {
 	case "walk":
 		l, err := s.callers[q.Who].walk(q.Time)
 		return outcome{Load: l}, err
+	case "durability":
+		d, err := s.durability(ctx)
+		return outcome{Durable: d}, err
 	case "drive":
 		r, ok := driverRowOf(q.Row)
 		if !ok {
@@ -263,9 +267,10 @@ func serveProvider(ctx context.Context, o options, in *os.File) error {
 	if err != nil {
 		return err
 	}
-	issuer := o.issuer
-	if issuer == "" {
-		issuer = "http://" + port.Addr().String()
+	issuer := "http://" + port.Addr().String()
+	if o.issuer != "" { // it is one of several nodes, under load
+		issuer = o.issuer
+		runtime.GOMAXPROCS(halfOfCPUs())
 	}
 	wiring, err := opened.config(issuer, filepath.Clean(o.folder))
 	if err != nil {

@@ -8,9 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"testing"
 
 	_ "github.com/go-sql-driver/mysql" // database/sql opens it by its name
 	_ "github.com/jackc/pgx/v5/stdlib" // database/sql opens it by its name
@@ -129,88 +127,22 @@ func (a addresses) environment() []string {
 	return all
 }
 
-// servers starts what the store of a name needs, unless the environment names it. Each store gets an empty database. Missing
-// is why it cannot be measured here.
-func servers(s *stage, name string) (at addresses, missing string, err error) {
-	at = addresses{}
-	for _, server := range strings.Split(name, "+") {
+// servers starts what the store of a name needs, unless the environment names it. Each store gets an empty database. A server that is not
+// installed skips.
+func servers(tb testenv.TB, name string) addresses {
+	at := addresses{}
+	for server := range strings.SplitSeq(name, "+") {
 		if os.Getenv(variable(server)) != "" {
 			continue
 		}
-		var start func()
 		switch server {
 		case "postgres":
-			start = func() { at[server] = testenv.SharedPostgres(s).NewDatabase(s) }
+			at[server] = testenv.SharedPostgres(tb).NewDatabase(tb)
 		case "mariadb":
-			start = func() { at[server] = testenv.SharedMariaDB(s).NewDatabase(s) }
+			at[server] = testenv.SharedMariaDB(tb).NewDatabase(tb)
 		case "redis":
-			start = func() { at[server] = testenv.Redis(s).Addr() }
-		default:
-			continue
-		}
-		if missing, err = s.try(start); missing != "" || err != nil {
-			return nil, missing, err
+			at[server] = testenv.Redis(tb).Addr()
 		}
 	}
-	return at, "", nil
+	return at
 }
-
-// stage is what testenv starts servers for, in the place of a test. It has what testenv uses of one, and no more.
-type stage struct {
-	testing.TB
-	ctx    context.Context
-	ending []func()
-	failed []error
-}
-
-// skip and failure are how a stage leaves testenv.
-type (
-	skip    string
-	failure struct{ error }
-)
-
-// try does something that may skip or fail.
-func (s *stage) try(do func()) (skipped string, err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case skip:
-			skipped = string(r)
-		case failure:
-			err = r.error
-		default:
-			panic(r)
-		}
-	}()
-	do()
-	return "", nil
-}
-
-// close ends what was started, the last first.
-func (s *stage) close() error {
-	for _, end := range slices.Backward(s.ending) {
-		end()
-	}
-	s.ending = nil
-	return errors.Join(s.failed...)
-}
-
-// Helper implements testing.TB.
-func (s *stage) Helper() {}
-
-// Context implements testing.TB.
-func (s *stage) Context() context.Context { return s.ctx }
-
-// Cleanup implements testing.TB.
-func (s *stage) Cleanup(end func()) { s.ending = append(s.ending, end) }
-
-// Errorf implements testing.TB.
-func (s *stage) Errorf(format string, args ...any) {
-	s.failed = append(s.failed, fmt.Errorf(format, args...))
-}
-
-// Fatalf implements testing.TB.
-func (s *stage) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
-
-// Skip implements testing.TB.
-func (s *stage) Skip(args ...any) { panic(skip(fmt.Sprint(args...))) }
