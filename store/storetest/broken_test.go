@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,7 +43,11 @@ func TestBroken(t *testing.T) {
 				return store.Page{}, store.ErrUnindexed
 			}}
 		}},
-		"purges_early": {"purge/leaves_the_living", func(d store.Driver) store.Driver { return purgesEarly{d} }},
+		"looks_then_takes_keys":   {"race/unique_key", func(d store.Driver) store.Driver { return &looksThenTakes{Driver: d} }},
+		"checks_before_the_step":  {"race/check_against_replace", func(d store.Driver) store.Driver { return checksBefore{d} }},
+		"reads_a_page_in_halves":  {"list/writes_during_pages", func(d store.Driver) store.Driver { return halfPages{d} }},
+		"counts_a_purge_for_each": {"purge/under_load", func(d store.Driver) store.Driver { return &sharedPurge{Driver: d} }},
+		"purges_early":            {"purge/leaves_the_living", func(d store.Driver) store.Driver { return purgesEarly{d} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if os.Getenv(brokenVariable) != "" {
@@ -244,4 +249,110 @@ type purgesEarly struct{ store.Driver }
 
 func (d purgesEarly) Purge(ctx context.Context, now time.Time, limit int) (int, error) {
 	return d.Driver.Purge(ctx, now.Add(2*time.Hour), limit)
+}
+
+// pause lets everybody else get on who is at it.
+func pause() {
+	for range 20 {
+		runtime.Gosched()
+	}
+}
+
+// looksThenTakes looks whether a key is free before the step that takes it.
+type looksThenTakes struct {
+	store.Driver
+	holders sync.Map // ids by key
+}
+
+func (d *looksThenTakes) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
+	keys := ops[0].Record.Keys
+	ops[0].Record.Keys = nil
+	for _, k := range keys {
+		if _, held := d.holders.Load(k); held {
+			return nil, &store.Conflict{Reason: store.Exists, Key: k}
+		}
+	}
+	pause()
+	for _, k := range keys {
+		d.holders.Store(k, ops[0].Record.ID)
+	}
+	return d.Driver.Apply(ctx, now, ops...)
+}
+
+func (d *looksThenTakes) Lookup(ctx context.Context, now time.Time, kind store.Kind, org string, k store.Key) (store.Record, error) {
+	id, held := d.holders.Load(k)
+	if !held {
+		return store.Record{}, store.ErrNotFound
+	}
+	return d.Get(ctx, now, kind, org, id.(string))
+}
+
+// checksBefore does the Checks of a step and then the rest of it.
+type checksBefore struct{ store.Driver }
+
+func (d checksBefore) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]store.Result, error) {
+	var rest []store.Op
+	for i, op := range ops {
+		if op.Verb != store.VerbCheck {
+			rest = append(rest, op)
+			continue
+		}
+		if r, err := d.Get(ctx, now, op.Record.Kind, op.Record.Org, op.Record.ID); err != nil || r.Version != op.Record.Version {
+			return nil, &store.Conflict{Op: i, Reason: store.Version}
+		}
+	}
+	pause()
+	results, err := d.Driver.Apply(ctx, now, rest...)
+	if err != nil {
+		return nil, err
+	}
+	return append(make([]store.Result, len(ops)-len(rest)), results...), nil // each step of the case checks first
+}
+
+// halfPages reads the first half of a page, and then the second.
+type halfPages struct{ store.Driver }
+
+func (d halfPages) List(ctx context.Context, now time.Time, q store.Query) (store.Page, error) {
+	first, err := d.Driver.List(ctx, now, q)
+	if err != nil {
+		return first, err
+	}
+	pause()
+	page, err := d.Driver.List(ctx, now, q)
+	if err == nil {
+		copy(page.Records, first.Records[:len(first.Records)/2])
+	}
+	return page, err
+}
+
+// sharedPurge has those who purge at once do it together, and tells each of them what all have removed.
+type sharedPurge struct {
+	store.Driver
+	mu      sync.Mutex
+	running *purge
+}
+
+type purge struct {
+	done chan struct{}
+	n    int
+	err  error
+}
+
+func (d *sharedPurge) Purge(ctx context.Context, now time.Time, limit int) (int, error) {
+	d.mu.Lock()
+	if p := d.running; p != nil {
+		d.mu.Unlock()
+		<-p.done
+		return p.n, p.err
+	}
+	p := &purge{done: make(chan struct{})}
+	d.running = p
+	d.mu.Unlock()
+	pause()
+	p.n, p.err = d.Driver.Purge(ctx, now, limit)
+	d.mu.Lock()
+	d.running = nil
+	d.mu.Unlock()
+	close(p.done)
+	return p.n, p.err
 }
