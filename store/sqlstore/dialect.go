@@ -153,7 +153,7 @@ type Statements struct {
 	Lookup string
 	// State (record) returns version, expires, count, digest, whether the record has expired or not.
 	State string
-	// Expired (now, limit) returns kind, org, id, digest.
+	// Expired (now, limit) returns kind, org, id, digest. On a server it locks what it returns and skips what others have locked.
 	Expired string
 
 	// InsertRecord (record, version, expires, schema, count, digest, body) leaves a record that is there alone.
@@ -246,7 +246,4 @@ type ServerStatements struct {
 	InsertKeys, InsertEntries [2]string
 	// Rows is how many rows an INSERT has at most; zero means 8.
 	Rows int
-	// Purge (now, limit) removes records that have expired, with their names, and returns how many. "" reads Expired, which then
-	// locks what it returns and skips what others have locked, and deletes one after another.
-	Purge string
 }

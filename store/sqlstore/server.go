@@ -418,16 +418,11 @@ func (s *server) place(r *store.Record) []any {
 	return []any{r.Kind.Name, s.dialect.text(r.Org), s.dialect.text(r.ID)}
 }
 
-// purge removes records that have expired, except those that somebody else is at.
+// purge removes records that have expired, except those that somebody else is at. They are locked before a statement removes their
+// names: one that saw the tables as they were before would leave those behind that a change has just written.
 func (s *server) purge(ctx context.Context, now int64, limit int) (removed int, err error) {
 	err = s.repeat(ctx, func(conn *sql.Conn) error {
 		calls := s.begin()
-		if s.more.Purge != "" {
-			calls = append(calls, Call{Text: s.more.Purge, Args: []any{now, int64(limit)}, Row: func(scan func(...any) error) error {
-				return scan(&removed)
-			}})
-			return s.write(ctx, conn, calls, nil)
-		}
 		var gone []place
 		calls = append(calls, Call{Text: s.sql.Expired, Args: []any{now, int64(limit)}, Row: func(scan func(...any) error) error {
 			var p place

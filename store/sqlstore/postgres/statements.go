@@ -36,6 +36,9 @@ func statements(t tables) sqlstore.Statements {
 				WHERE r.kind = $1 AND r.org = k.org AND r.id = k.id AND r.expires > $3 OFFSET 0) AS r
 			WHERE k.kind = $1 AND k.hash = $2`),
 		State: t.named(state),
+		// The second condition is what lets the planner use the partial index.
+		Expired: t.named(`SELECT kind, org, id, digest FROM signet_records
+			WHERE expires <= $1 AND expires < 9223372036854775807 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED`),
 
 		UpdateRecord: t.named(`UPDATE signet_records SET version = $1, expires = $2, schema = $3, count = 0, digest = $4, body = $5
 			WHERE kind = $6 AND org = $7 AND id = $8`),
@@ -104,14 +107,6 @@ func serverStatements(t tables) sqlstore.ServerStatements {
 		InsertKeys:    [2]string{t.named(`INSERT INTO signet_keys (kind, hash, org, id) VALUES `), ``},
 		InsertEntries: [2]string{t.named(`INSERT INTO signet_entries (kind, org, id, field, value) VALUES `), ` ON CONFLICT DO NOTHING`},
 		Rows:          32,
-
-		// The second condition is what lets the planner use the partial index.
-		Purge: t.named(`WITH gone AS (DELETE FROM signet_records AS r USING (SELECT kind, org, id FROM signet_records
-				WHERE expires <= $1 AND expires < 9223372036854775807 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED) AS x
-				WHERE r.kind = x.kind AND r.org = x.org AND r.id = x.id RETURNING r.kind, r.org, r.id),
-			k AS (DELETE FROM signet_keys AS k USING gone WHERE k.kind = gone.kind AND k.org = gone.org AND k.id = gone.id),
-			e AS (DELETE FROM signet_entries AS e USING gone WHERE e.kind = gone.kind AND e.org = gone.org AND e.id = gone.id)
-			SELECT COUNT(*) FROM gone`),
 	}
 }
 
