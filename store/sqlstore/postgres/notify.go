@@ -34,8 +34,13 @@ func (d *Driver) Notify(ctx context.Context, topic string) error {
 }
 
 // Listen implements store.Notifier by LISTEN. It holds a connection of the pool, which it closes in the end, so that nobody else's
-// connection goes on listening. Behind a pooler that lends connections for a transaction it hears nothing.
+// connection goes on listening; from a pool of one it takes none, and hears nothing. Nor does it behind a pooler that lends
+// connections for a transaction.
 func (d *Driver) Listen(ctx context.Context, heard func(topic string)) error {
+	if d.db.Stats().MaxOpenConnections == 1 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("postgres: listening: %w", err)

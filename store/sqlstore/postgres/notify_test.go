@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 
@@ -75,5 +76,32 @@ func TestListenLosesServer(t *testing.T) {
 	}
 	if topic := <-heard; topic != "again" {
 		t.Errorf("heard %q", topic)
+	}
+}
+
+// A pool of one connection has none to spare for listening.
+func TestListenLeavesTheOnlyConnection(t *testing.T) {
+	t.Parallel()
+	db, err := sql.Open("pgx", testenv.SharedPostgres(t).NewDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	db.SetMaxOpenConns(1)
+	d, err := postgres.Open(t.Context(), db, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Listen(ctx, func(string) { t.Error("it listens") }) }()
+	for range 20 {
+		if _, err := d.List(t.Context(), now, store.Query{Kind: thing}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Listen = %v", err)
 	}
 }
