@@ -86,8 +86,10 @@ func TestCheck(t *testing.T) {
 		},
 		Trips: []trips{{"chatty", 1, 2}, {"terse", 1, 1}},
 		Durable: []durable{
-			{Store: "twice", Commits: 2, Syncs: 2}, {Store: "lossy", Commits: 1, Syncs: 0.1},
-			{Store: "sound", Commits: 1.02, Syncs: 1}, {Store: "silent", Commits: 1, Syncs: -1},
+			{Store: "twice", Commits: 2, Syncs: 2},
+			{Store: "lossy", Commits: 1, Syncs: 0.1},
+			{Store: "sound", Commits: 1.02, Syncs: 1},
+			{Store: "silent", Commits: 1, Syncs: -1},
 		},
 	}
 	err := r.check()
