@@ -403,27 +403,6 @@ func TestReadOnlyFile(t *testing.T) {
 	}
 }
 
-func TestReadOnlyPermissions(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may write to every file")
-	}
-	path := filepath.Join(t.TempDir(), "test.db")
-	db, err := sqlite.Open(t.Context(), path, sqlite.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(db.Close(), os.Chmod(path, 0o400)); err != nil {
-		t.Fatal(err)
-	}
-	db, err = sqlite.Open(t.Context(), path, sqlite.Config{})
-	if err == nil {
-		defer db.Close()
-		_, err = db.Apply(t.Context(), now, store.Insert(record("1")))
-	}
-	refused(t, err, "cannot be written", "permission")
-}
-
 func TestFolderGone(t *testing.T) {
 	t.Parallel()
 	home := filepath.Join(t.TempDir(), "home")

@@ -18,6 +18,7 @@ import (
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/memory"
 	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/sqlite"
 )
@@ -112,18 +113,28 @@ func TestProviderInTrouble(t *testing.T) {
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := &used{home: filepath.Join(t.TempDir(), "home"), writer: new(writer)}
-			if err := os.Mkdir(u.home, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			var err error
-			u.driver, err = sqlite.OpenBetween(t.Context(), u.path(), sqlite.Config{BusyTimeout: 20 * time.Millisecond}, u.writer.between)
-			if err != nil {
-				t.Fatal(err)
-			}
-			newVisit(t, u).through(t, trouble, u)
+			providerIn(t, trouble, nil)
+		})
+		t.Run(name+" beside another store", func(t *testing.T) { // that has no trouble
+			t.Parallel()
+			providerIn(t, trouble, memory.New())
 		})
 	}
+}
+
+// providerIn is a provider whose database gets into trouble; what is ephemeral may be kept elsewhere.
+func providerIn(t *testing.T, trouble trouble, ephemeral store.Ephemeral) {
+	t.Helper()
+	u := &used{home: filepath.Join(t.TempDir(), "home"), writer: new(writer)}
+	if err := os.Mkdir(u.home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	u.driver, err = sqlite.OpenBetween(t.Context(), u.path(), sqlite.Config{BusyTimeout: 20 * time.Millisecond}, u.writer.between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newVisit(t, u, ephemeral).through(t, trouble, u)
 }
 
 // visit is what is under way at a provider when trouble begins.
@@ -139,9 +150,9 @@ type visit struct {
 	page    *idptest.Page
 }
 
-func newVisit(t *testing.T, u *used) *visit {
+func newVisit(t *testing.T, u *used, ephemeral store.Ephemeral) *visit {
 	t.Helper()
-	v := &visit{idp: idptest.New(t, func(c *signet.Config) { c.Store = u.driver })}
+	v := &visit{idp: idptest.New(t, func(c *signet.Config) { c.Store, c.Ephemeral = u.driver, ephemeral })}
 	v.ann = v.idp.User("ann")
 	v.app, v.browser = v.idp.App("https://shop.example.com/callback"), v.idp.Browser()
 	v.tokens = v.browser.SignIn(v.ann, v.app)
