@@ -16,18 +16,18 @@ type breaker struct {
 	until    time.Time // meaningful when failures have reached the limit
 }
 
-// allow reports whether a request may go to the server.
-func (b *breaker) allow(now time.Time) bool {
+// allow reports whether a request may go to the server, and whether it is the one that tries it after a cooldown.
+func (b *breaker) allow(now time.Time) (ok, trial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failures < b.limit {
-		return true
+		return true, false
 	}
 	if now.Before(b.until) {
-		return false
+		return false, false
 	}
-	b.until = now.Add(b.cooldown) // this request is the one that tries
-	return true
+	b.until = now.Add(b.cooldown)
+	return true, true
 }
 
 func (b *breaker) success() {
@@ -45,11 +45,12 @@ func (b *breaker) failure(now time.Time) {
 	}
 }
 
-// abandon says that the caller gave up, which tells nothing about the server: the next request may try.
-func (b *breaker) abandon(now time.Time) {
+// abandon says that a request ended without telling anything about the server. If it was the one that tries, the next may; one that
+// was let through before the server failed leaves the cooldown as it is.
+func (b *breaker) abandon(now time.Time, trial bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failures >= b.limit && b.until.After(now) {
+	if trial && b.failures >= b.limit && b.until.After(now) {
 		b.until = now
 	}
 }

@@ -285,6 +285,48 @@ func TestBreaker(t *testing.T) {
 	<-done
 }
 
+// A server that is slow to judge passwords is not left alone because many wait for a place at it, and finds its other work done.
+func TestManyPasswordsAreNoFailure(t *testing.T) {
+	t.Parallel()
+	asked, gate := make(chan struct{}, 100), make(chan struct{})
+	_, config := domain(t, func(dn, _ string) []byte {
+		if strings.HasPrefix(dn, "CN=service,") {
+			return result(bindResponse, 0, "")
+		}
+		asked <- struct{}{}
+		<-gate
+		return result(bindResponse, 49, "wrong")
+	})
+	config.PoolSize, config.RequestTimeout, config.BreakerFailures, config.BreakerCooldown = 1, time.Hour, 1, time.Hour
+	u := open(t, config)
+	ann := find(t, u, directory.ByUsername, "ann")
+	first := make(chan error, 1)
+	go func() {
+		_, err := u.VerifyPassword(context.Background(), ann, "guess")
+		first <- err
+	}()
+	<-asked
+	var waiting sync.WaitGroup
+	for range 8 {
+		waiting.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond) // beyond the patience
+			defer cancel()
+			if _, err := u.VerifyPassword(ctx, ann, "guess"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("without a place: %v", err)
+			}
+		})
+	}
+	waiting.Wait()
+	find(t, u, directory.ByUsername, "ann")
+	close(gate)
+	if err := <-first; err != nil {
+		t.Errorf("who had the place: %v", err)
+	}
+	if right, err := u.VerifyPassword(t.Context(), ann, "guess"); right || err != nil {
+		t.Errorf("afterwards: %v, %v", right, err)
+	}
+}
+
 func TestTLSIsVerified(t *testing.T) {
 	t.Parallel()
 	server, other := testenv.Slapd(t, annOn("one")), testenv.Slapd(t)

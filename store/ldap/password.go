@@ -52,11 +52,8 @@ func (u *Users) VerifyPassword(ctx context.Context, user *directory.User, passwo
 
 // try binds with a password as an entry.
 func (u *Users) try(ctx context.Context, dn, password string) (right bool, err error) {
-	err = u.ask(ctx, func(ctx context.Context, s *server) error {
-		if err := s.take(ctx, s.people); err != nil {
-			return err
-		}
-		defer func() { <-s.people }()
+	people := func(s *server) chan struct{} { return s.people }
+	err = u.ask(ctx, people, func(ctx context.Context, s *server) error {
 		limited, cancel := context.WithTimeout(ctx, s.config.DialTimeout)
 		defer cancel()
 		c, err := s.dial(limited)

@@ -30,49 +30,66 @@ type server struct {
 // with does some work on a connection of the service account: to the first server that answers. Work is done again from the start
 // on another connection, unless it has sent a change. The connection is the work's alone.
 func (u *Users) with(ctx context.Context, work func(context.Context, *conn) error) error {
-	return u.ask(ctx, func(ctx context.Context, s *server) error { return s.do(ctx, work) })
+	service := func(s *server) chan struct{} { return s.service }
+	return u.ask(ctx, service, func(ctx context.Context, s *server) error { return s.do(ctx, work) })
 }
 
 // patience is how long a server may keep a caller waiting who then gives up at a deadline of their own, before that counts as a
-// failure of the server.
+// failure of the server. Nor does it when the caller spent most of the time waiting for others who were at the server before.
 const patience = 500 * time.Millisecond
 
-// ask tries the servers in order, but for those that are being left alone.
-func (u *Users) ask(ctx context.Context, try func(context.Context, *server) error) error {
+// ask tries the servers in order, but for those that are being left alone, on one of the places that a server has for such work.
+func (u *Users) ask(ctx context.Context, places func(*server) chan struct{}, try func(context.Context, *server) error) error {
 	var failures []string
 	for i, s := range u.servers {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("ldap: %w", err)
 		}
 		began := u.config.Now()
-		if !s.breaker.allow(began) {
+		allowed, trial := s.breaker.allow(began)
+		if !allowed {
 			failures = append(failures, s.name+": left alone after it failed")
 			continue
 		}
 		attempt, cancel := u.share(ctx, len(u.servers)-i)
-		err := try(attempt, s)
+		taken, err := s.on(attempt, places(s), func() error { return try(attempt, s) })
 		late := attempt.Err() != nil
 		cancel()
 		now := u.config.Now()
+		queued := isQueued(err) || taken.Sub(began) > now.Sub(taken) // most of the time
 		switch {
 		case errors.Is(err, store.ErrUncertain):
 			s.breaker.failure(now)
 			return err
 		case err != nil && ctx.Err() != nil:
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) && now.Sub(began) >= patience {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && !queued && now.Sub(taken) >= patience {
 				s.breaker.failure(now)
 			} else {
-				s.breaker.abandon(now)
+				s.breaker.abandon(now, trial)
 			}
 			return fmt.Errorf("ldap: %w: %s", ctx.Err(), err)
-		case !isDown(err) && (err == nil || !late):
+		case !isDown(err) && !isQueued(err) && (err == nil || !late):
 			s.breaker.success()
 			return err
+		case queued && (late || isQueued(err)):
+			s.breaker.abandon(now, trial)
+		default:
+			s.breaker.failure(now)
 		}
-		s.breaker.failure(now)
 		failures = append(failures, err.Error())
 	}
 	return fmt.Errorf("%w: %s", ErrUnavailable, strings.Join(failures, "; "))
+}
+
+// on does something while it holds one of the places, and tells since when it had it.
+func (s *server) on(ctx context.Context, places chan struct{}, do func() error) (taken time.Time, err error) {
+	err = s.take(ctx, places)
+	taken = s.config.Now()
+	if err != nil {
+		return taken, err
+	}
+	defer func() { <-places }()
+	return taken, do()
 }
 
 // share gives a server its part of the time that the caller has, so that some is left for those after it.
@@ -86,10 +103,6 @@ func (u *Users) share(ctx context.Context, servers int) (context.Context, contex
 
 // do does the work on one server. A connection from the pool may have died unnoticed: then the work gets a new one.
 func (s *server) do(ctx context.Context, work func(context.Context, *conn) error) error {
-	if err := s.take(ctx, s.service); err != nil {
-		return err
-	}
-	defer func() { <-s.service }()
 	for {
 		c, err := s.acquire(ctx)
 		if err != nil {
@@ -119,7 +132,7 @@ func (s *server) take(ctx context.Context, places chan struct{}) error {
 	case places <- struct{}{}:
 		return nil
 	case <-limited.Done():
-		return down("%s: all connections are in use", s.name)
+		return &queuedError{s.name}
 	}
 }
 
