@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 type dialect struct {
 	server server
 	tables string // what stands in the place of "signet_"
+	place  string // the database and what the names of the tables begin with
 	words  *sqlstore.Dialect
 	hints  *strings.Replacer
 }
@@ -21,7 +23,7 @@ type dialect struct {
 const maxText = 768
 
 func newDialect(server server, config Config) *dialect {
-	d := &dialect{server: server, tables: config.tables()}
+	d := &dialect{server: server, tables: config.tables(), place: cmp.Or(config.Database, server.database) + "." + config.Prefix}
 	d.words = &sqlstore.Dialect{
 		Name:        "mysql",
 		Statements:  statements(d.named, config),

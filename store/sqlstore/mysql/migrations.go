@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 )
 
 //go:embed migrations/*.sql
@@ -24,9 +25,10 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// lockName is the literal of the lock under which one process of all changes this schema. Its length is bounded by the server.
+// lockName is the literal of the lock under which one process of all changes this schema, whichever way each of them has named the
+// database. Its length is bounded by the server.
 func (d *dialect) lockName() string {
-	return fmt.Sprintf("'signet.%x'", sum(d.server.database + "." + d.tables)[:16])
+	return fmt.Sprintf("'signet.%x'", sum(strings.ToLower(d.place))[:16]) // some servers do not tell names apart by case
 }
 
 // alone has fn run while no other process changes the schema. What another has left half done, nobody is at any more then.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,43 @@ func TestNodesOpenOneEmptyDatabase(t *testing.T) {
 	page, err := openDriver(t, mysql.Open, pool(t, dsn), mysql.Config{NoMigrate: true}).List(t.Context(), now, store.Query{Kind: thing})
 	if err != nil || len(page.Records) != nodes {
 		t.Errorf("%d nodes that began at once left %d records (%v)", nodes, len(page.Records), err)
+	}
+}
+
+// TestOneLockForOneSchema: nodes that reach the tables from different databases take the same lock before they change them.
+func TestOneLockForOneSchema(t *testing.T) {
+	t.Parallel()
+	server := testenv.SharedMariaDB(t)
+	here, other := server.NewDatabase(t), server.NewDatabase(t)
+	name := func(dsn string) string {
+		config, err := engine.ParseDSN(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config.DBName
+	}
+	locks := func(dsn string, config mysql.Config) (taken []string) {
+		exec(t, pool(t, other), "DROP DATABASE "+name(here), "CREATE DATABASE "+name(here))
+		db, spy := spyOn(t, dsn)
+		openDriver(t, mysql.Open, db, config)
+		for _, text := range spy.texts() {
+			if strings.Contains(text, "GET_LOCK") {
+				taken = append(taken, text)
+			}
+		}
+		return taken
+	}
+	want := locks(here, mysql.Config{})
+	if len(want) == 0 {
+		t.Fatal("no lock was taken")
+	}
+	for _, dsn := range []string{here, other, strings.Replace(here, "/"+name(here), "/", 1)} {
+		if got := locks(dsn, mysql.Config{Database: name(here)}); !slices.Equal(got, want) {
+			t.Errorf("from %s: %q, want %q", dsn, got, want)
+		}
+	}
+	if got := locks(here, mysql.Config{Prefix: "more_"}); slices.Equal(got, want) {
+		t.Error("two schemas of one database have one lock")
 	}
 }
 
