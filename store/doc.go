@@ -85,5 +85,5 @@
 //
 // # Not implemented
 //
-// PostgreSQL, MySQL and LDAP backends, and generation numbers for caches on several nodes.
+// Sealing under keys of a key service: the ring is in the memory of the process. Reading from replicas.
 package store

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Every statement can be run again: the database ends a transaction with each CREATE, so that a migration may stop in the middle.
 -- Times are microseconds since 1970, UTC; 9223372036854775807 is never. A value in signet_entries is one byte for its
 -- type (0 text, 1 number, 2 boolean, 3 time) and then bytes that compare as the values do; InnoDB indexes no more than 3072 bytes

@@ -1,3 +1,4 @@
+-- +goose Up
 -- Times are microseconds since 1970, UTC; 9223372036854775807 is never. Organizations, ids and fields are UTF-8, kept as bytes
 -- so that no collation has a say; a client shows them after SET bytea_output = 'escape'. A value in signet_entries is one byte
 -- for its type (0 text, 1 number, 2 boolean, 3 time) and then bytes that compare as the values do; a long one is cut and ends
