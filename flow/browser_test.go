@@ -117,7 +117,7 @@ func TestDoubleClick(t *testing.T) {
 		// Signed in, once more: the session gets a new secret, and both answers have it.
 		b = second
 		again := w.request(directory.Interaction{Reauthenticate: true})
-		first, second = click(b.get(again), "username", "ann", "password", goodPassword)
+		_, second = click(b.get(again), "username", "ann", "password", goodPassword)
 		b = second
 		w.advance(30 * time.Second)
 		first, second = click(second.get(again), "otp", w.code(seed))

@@ -133,7 +133,6 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 			if v, err = e.verdict(r, x, &in, g); err != nil {
 				return e.unjudged(r, g, err)
 			}
-			judged = true
 		}
 		sequence := x.Sequence
 		err = e.finish(w, r, x, v, g, in.form)
@@ -208,14 +207,14 @@ func (e *Engine) forgo(r *http.Request, g *guess, v Verdict) error {
 	if g == nil || g.account.Quick {
 		return nil
 	}
-	unseen := v
+	ctx, unseen := r.Context(), v
 	unseen.Blameless = v.Blameless || v.right()
 	unseen.Outcome = Again
 	err := e.insist(g, func(b *store.Batch) error {
-		if err := e.settleGuess(r.Context(), b, g, unseen); err != nil {
+		if err := e.settleGuess(ctx, b, g, unseen); err != nil {
 			return err
 		}
-		return b.Apply(r.Context())
+		return b.Apply(ctx)
 	})
 	if err == nil {
 		e.blame(r, g, v)
