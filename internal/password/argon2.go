@@ -41,6 +41,8 @@ const (
 	maxMemory  = 1 << 20 // KiB
 	maxTime    = 10
 	maxThreads = 16
+	// maxPasses is how much memory is filled in all, in KiB: some thirty times what our own default fills.
+	maxPasses = 1 << 20
 
 	minSaltSize = 8
 	maxSaltSize = 64
@@ -62,6 +64,9 @@ func (p Params) check() error {
 	}
 	if p.Time < 1 || p.Time > maxTime {
 		errs = append(errs, fmt.Errorf("Time not between 1 and %d", maxTime))
+	}
+	if p.Memory <= maxMemory && p.Time <= maxTime && p.Memory*p.Time > maxPasses {
+		errs = append(errs, fmt.Errorf("Memory times Time over %d KiB", maxPasses))
 	}
 	if p.Threads < 1 || p.Threads > maxThreads {
 		errs = append(errs, fmt.Errorf("Threads not between 1 and %d", maxThreads))

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// maxBcryptCost takes some two seconds of a CPU; each further step doubles that.
-const maxBcryptCost = 15
+// maxBcryptCost takes about a second of a CPU; each further step doubles that.
+const maxBcryptCost = 14
 
 // bcryptHash is an encoded bcrypt hash of the kinds $2a$, $2b$ and $2y$, three names for
 // one computation. $2x$ marks hashes of a faulty implementation and is not read.

@@ -9,13 +9,15 @@ import (
 	"strings"
 )
 
-// Rounds of SHA-crypt. Those who write its strings do no fewer than the least; the most takes some seconds of a CPU for
-// the longest password.
+// Rounds of SHA-crypt. Those who write its strings do no fewer than the least; the most takes about a second of a CPU.
 const (
 	minCryptRounds     = 1000
 	defaultCryptRounds = 5000
 	maxCryptRounds     = 1_000_000
 	maxCryptSalt       = 16
+	// maxCryptBytes bounds rounds times bytes of the password, as every round hashes all of it: 84 bytes with the most rounds, and
+	// with the 656,000 of passlib 128. A longer password is not the one that was hashed.
+	maxCryptBytes = 84_000_000
 )
 
 const cryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -58,6 +60,9 @@ func cryptParts(rest string, maxSalt, size int) (salt []byte, sum string, err er
 func (shaCrypt) cost() cost { return cost{bytes: 8 << 10, threads: 1} }
 
 func (c shaCrypt) match(plain []byte) bool {
+	if len(plain) > maxCryptBytes/c.rounds {
+		return false
+	}
 	h := c.hash()
 	b := digestOf(h, plain, c.salt, plain) // 4 to 8
 	h.Reset()

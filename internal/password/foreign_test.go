@@ -107,6 +107,36 @@ func TestForeignSpellings(t *testing.T) {
 	}
 }
 
+// TestLongPasswordsAreCheap: what somebody sends cannot make an expensive hash more expensive still.
+func TestLongPasswordsAreCheap(t *testing.T) {
+	t.Parallel()
+	h := newHasher(t, password.Config{MaxMemory: 64 << 20})
+	// Both spellings of what is short, and one of what is long.
+	for _, c := range []struct {
+		repeat int
+		want   bool
+	}{{42, true}, {43, false}} {
+		decomposed := strings.Repeat("n\u0303", c.repeat) // 3 bytes each
+		if got, err := h.Verify(t.Context(), "{SHA256}"+digest256(decomposed), decomposed); err != nil || got.OK != c.want {
+			t.Errorf("%d bytes as they were typed = %+v, %v; want %v", len(decomposed), got, err, c.want)
+		}
+		composed := strings.Repeat("\u00f1", c.repeat)
+		if got, err := h.Verify(t.Context(), "{SHA256}"+digest256(composed), decomposed); err != nil || !got.OK {
+			t.Errorf("%d bytes in NFC = %+v, %v", len(decomposed), got, err)
+		}
+	}
+	// SHA-crypt hashes all of the password in every round: what takes too much is wrong, however right (glibc).
+	plain := strings.Repeat("0123456789", 30)
+	for encoded, want := range map[string]bool{
+		"$5$rounds=280000$saltstring$c8L9kyOJow5gSTGE0.WsyIZO03Yt2CQJHPnyK5XWFb9": true,
+		"$5$rounds=300000$saltstring$srMB0KAA3kyU3LCjgb8IuO6fJU75m1aYE9M/Ie8Rve3": false,
+	} {
+		if got, err := h.Verify(t.Context(), encoded, plain); err != nil || got.OK != want {
+			t.Errorf("%s of %d bytes = %+v, %v; want %v", encoded, len(plain), got, err, want)
+		}
+	}
+}
+
 func digest256(plain string) string {
 	sum := sha256.Sum256([]byte(plain))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -135,6 +165,9 @@ func TestForeignBounds(t *testing.T) {
 	}{
 		{"$scrypt$ln=15,r=8,p=10$" + salty, nil},
 		{"$scrypt$ln=17,r=8,p=1$" + salty, password.ErrBounds}, // 128 MiB do not fit
+		{"$scrypt$ln=16,r=4,p=10$" + salty, nil},
+		{"$scrypt$ln=16,r=5,p=10$" + salty, password.ErrBounds}, // 40 MiB do, ten times over
+		{"scrypt$65536$salt$5$10$" + key, password.ErrBounds},
 		{"$scrypt$ln=18,r=1,p=1$" + salty, password.ErrBounds},
 		{"$scrypt$ln=14,r=9,p=1$" + salty, password.ErrBounds},
 		{"$scrypt$ln=14,r=8,p=11$" + salty, password.ErrBounds},
@@ -153,15 +186,18 @@ func TestForeignBounds(t *testing.T) {
 		{"$firescrypt$ln=14,r=8,p=1$" + salty + "$Bw==$" + key + "AAAA", password.ErrFormat},
 		{"$firescrypt$ln=14,r=8,p=1$" + salty + "$Bw==", password.ErrFormat},
 		{"$pbkdf2-sha256$1$" + salty, nil},
-		{"$pbkdf2-sha256$10000000$" + salty, nil},
-		{"$pbkdf2-sha256$10000001$" + salty, password.ErrBounds},
+		{"$pbkdf2-sha256$2000000$" + salty, nil},
+		{"$pbkdf2-sha256$2000001$" + salty, password.ErrBounds},
+		{"$pbkdf2-sha1$2000000$" + salty, nil},
+		{"$pbkdf2-sha1$1000001$" + salt + "$" + strings.Repeat("A", 43), password.ErrBounds}, // two keys in one
 		{"$pbkdf2-sha256$0$" + salty, password.ErrBounds},
 		{"$pbkdf2-sha256$-1$" + salty, password.ErrFormat},
 		{"$pbkdf2-sha256$i=1000,l=16$" + salty, nil},
 		{"$pbkdf2-sha256$i=1000,l=17$" + salty, password.ErrFormat},
 		{"$pbkdf2-md5$1000$" + salty, password.ErrFormat},
 		{"$pbkdf2-sha256$1000$" + salt + "$c2FsdHNhbHQ", password.ErrFormat},
-		{"pbkdf2_sha256$10000001$salt$" + key, password.ErrBounds},
+		{"pbkdf2_sha256$2000000$salt$" + key, nil},
+		{"pbkdf2_sha256$2000001$salt$" + key, password.ErrBounds},
 		{"pbkdf2_md5$1000$salt$" + key, password.ErrFormat},
 		{"$5$rounds=1000000$saltstring$" + sum5, nil},
 		{"$5$rounds=1000001$saltstring$" + sum5, password.ErrBounds},
@@ -180,7 +216,7 @@ func TestForeignBounds(t *testing.T) {
 		{"{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n", password.ErrFormat},
 		{"bcrypt$$2b$10$" + bc, nil},
 		{"bcrypt_sha256$$2b$10$" + bc, nil},
-		{"bcrypt_sha256$$2b$16$" + bc, password.ErrBounds},
+		{"bcrypt_sha256$$2b$15$" + bc, password.ErrBounds},
 		{"argon2$bcrypt$$2b$10$" + bc, password.ErrFormat},
 		{"!" + strings.Repeat("x", 40), password.ErrFormat}, // Django's unusable password
 		{"$", password.ErrFormat},

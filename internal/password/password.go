@@ -11,11 +11,11 @@
 // So that accounts can be moved here, verification understands what others have
 // written; [Result.Rehash] tells that such a hash is to be replaced.
 //
-//	$2a$ $2b$ $2y$                      bcrypt, up to cost 15
-//	$argon2id$ $argon2i$                argon2, version 19, up to 1 GiB, 10 passes, 16 lanes
-//	$scrypt$ln=14,r=8,p=1$              scrypt (PHC, passlib), up to ln=17, r=8, p=10
+//	$2a$ $2b$ $2y$                      bcrypt, up to cost 14
+//	$argon2id$ $argon2i$                argon2, version 19, up to 1 GiB over all of up to 10 passes, 16 lanes
+//	$scrypt$ln=14,r=8,p=1$              scrypt (PHC, passlib), up to ln=17, r=8, p=10, and N·r·p = 2,621,440
 //	$firescrypt$ln=14,r=8,p=1$          Firebase: salt$hash$saltSeparator$signerKey
-//	$pbkdf2-sha256$29000$               PBKDF2 (passlib; PHC with i=29000), also -sha512, -sha1, up to 10,000,000
+//	$pbkdf2-sha256$29000$               PBKDF2 (passlib; PHC with i=29000), also -sha512, -sha1, up to 2,000,000
 //	$5$ $6$ $1$ $apr1$                  crypt(3) with SHA-256, SHA-512 (up to rounds=1000000), MD5
 //	{SSHA} {SSHA256} {SSHA384} {SSHA512}, and unsalted {SHA}…    LDAP
 //	{CRYPT} {PBKDF2-SHA256} {ARGON2} …                           LDAP, with one of the above inside
@@ -25,7 +25,12 @@
 //
 // Others hash a password as it was typed; here it is brought into Unicode's NFC first.
 // Both spellings are tried where they differ, so that nobody whose old hash was made of
-// the other one is locked out. That adds no passwords: the two are one text.
+// the other one is locked out; of more than 128 bytes, NFC alone. That adds no passwords:
+// the two are one text.
+//
+// The bounds hold what one attempt may cost, whatever it was sent for: about a second of a
+// CPU a spelling. SHA-crypt hashes the whole password in every round, so that with many
+// rounds a very long one is taken for wrong.
 //
 // What a wrong password costs: for somebody without a hash, one of our own; for somebody
 // whose hash is to be replaced, the old one and one of our own, so that a fast old hash
@@ -284,6 +289,9 @@ func (h *Hasher) run(ctx context.Context, c cost, work func()) error {
 	}
 }
 
+// maxSpelled is the longest password, in bytes, of which both spellings are tried: nobody shall pay twice for what is made up to cost.
+const maxSpelled = 128
+
 // spellings returns the bytes that a password may have been hashed as. The first is what we hash: NFC, so that the same
 // characters typed on another system are the same password (NIST SP 800-63B-4 §3.1.1.2). The other, where it differs, is
 // the password as it was typed, for hashes that were made elsewhere.
@@ -295,5 +303,9 @@ func spellings(password string) ([][]byte, error) {
 	if norm.NFC.IsNormal(typed) {
 		return [][]byte{typed}, nil
 	}
-	return [][]byte{norm.NFC.Bytes(typed), typed}, nil
+	both := [][]byte{norm.NFC.Bytes(typed), typed}
+	if len(typed) > maxSpelled {
+		return both[:1], nil
+	}
+	return both, nil
 }

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// maxIterations takes some four seconds of a CPU.
-const maxIterations = 10_000_000
+// maxIterations takes about a second of a CPU. A key that is longer than the hash is made of several, each as slow
+// (RFC 8018 §5.2).
+const maxIterations = 2_000_000
 
 // pbkdf2Hash is one hash of PBKDF2-HMAC (RFC 8018 §5.2). Its string is passlib's or the PHC format's,
 //
@@ -55,7 +56,7 @@ func parsePBKDF2(function, rest string) (h pbkdf2Hash, err error) {
 			return h, ErrFormat
 		}
 	}
-	h.iterations, err = number("iterations of PBKDF2", count, 1, maxIterations)
+	h.iterations, err = h.count(count)
 	return h, err
 }
 
@@ -70,8 +71,14 @@ func parseDjangoPBKDF2(function, rest string) (h pbkdf2Hash, err error) {
 	if h.key, err = decode(part[2], minForeignKey, maxForeignKey); err != nil {
 		return h, err
 	}
-	h.iterations, err = number("iterations of PBKDF2", part[0], 1, maxIterations)
+	h.iterations, err = h.count(part[0])
 	return h, err
+}
+
+// count reads the iterations, of which a long key takes fewer.
+func (h pbkdf2Hash) count(digits string) (int, error) {
+	size := h.hash().Size()
+	return number("iterations of PBKDF2", digits, 1, maxIterations/((len(h.key)+size-1)/size))
 }
 
 func (pbkdf2Hash) cost() cost { return cost{bytes: 4 << 10, threads: 1} }

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// What a scrypt hash (RFC 7914) may ask for: 128 MiB at most.
+// What a scrypt hash (RFC 7914) may ask for: 128 MiB at most, and about a second of a CPU.
 const (
 	maxScryptLogN  = 17
 	maxScryptBlock = 8
 	maxScryptTimes = 10
+	maxScryptWork  = 10 << 18 // N·r·p
 )
 
 // scryptHash is one hash, in the PHC string format as passlib writes it,
@@ -53,8 +54,17 @@ func parseScryptParams(list string) (s scryptHash, err error) {
 	if s.r, err = named("r of scrypt", "r", field[1], 1, maxScryptBlock); err != nil {
 		return s, err
 	}
-	s.p, err = named("p of scrypt", "p", field[2], 1, maxScryptTimes)
-	return s, err
+	if s.p, err = named("p of scrypt", "p", field[2], 1, maxScryptTimes); err != nil {
+		return s, err
+	}
+	return s, s.bounded()
+}
+
+func (s scryptHash) bounded() error {
+	if s.p*s.r<<s.logN > maxScryptWork {
+		return outOfBounds("N times r times p of scrypt over %d", maxScryptWork)
+	}
+	return nil
 }
 
 func parseDjangoScrypt(rest string) (s scryptHash, err error) {
@@ -78,8 +88,10 @@ func parseDjangoScrypt(rest string) (s scryptHash, err error) {
 	if s.p, err = number("p of scrypt", part[3], 1, maxScryptTimes); err != nil {
 		return s, err
 	}
-	s.key, err = decode(part[4], minForeignKey, maxForeignKey)
-	return s, err
+	if s.key, err = decode(part[4], minForeignKey, maxForeignKey); err != nil {
+		return s, err
+	}
+	return s, s.bounded()
 }
 
 // cost is the vector of N blocks and the p blocks that are mixed one after the other (RFC 7914 §5, §6).
