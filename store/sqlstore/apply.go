@@ -20,7 +20,8 @@ func (d *Driver) Apply(ctx context.Context, now time.Time, ops ...store.Op) ([]s
 		plans[i] = newPlan(d.dialect, &ops[i])
 	}
 	results := make([]store.Result, len(ops))
-	if err := d.engine.apply(ctx, now.UnixMicro(), plans, results); err != nil {
+	err := d.within(ctx, func(ctx context.Context) error { return d.engine.apply(ctx, now.UnixMicro(), plans, results) })
+	if err != nil {
 		return nil, d.explain(err)
 	}
 	return results, nil
@@ -32,7 +33,11 @@ func (d *Driver) Purge(ctx context.Context, now time.Time, limit int) (int, erro
 	total := 0
 	for total < limit {
 		want := min(portion, limit-total)
-		removed, err := d.engine.purge(ctx, now.UnixMicro(), want)
+		removed := 0
+		err := d.within(ctx, func(ctx context.Context) (err error) {
+			removed, err = d.engine.purge(ctx, now.UnixMicro(), want)
+			return err
+		})
 		if err != nil {
 			return total, d.explain(err)
 		}

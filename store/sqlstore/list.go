@@ -24,7 +24,7 @@ func (d *Driver) List(ctx context.Context, now time.Time, q store.Query) (store.
 	}
 	var rows []row
 	var count int
-	err = d.read(ctx, func(s querier) error {
+	err = d.read(ctx, func(ctx context.Context, s querier) error {
 		if err := l.plan(ctx, s); err != nil {
 			return err
 		}

@@ -33,6 +33,8 @@ type ServerConfig struct {
 	Migrations fs.FS
 	// NoMigrate is as in Config.
 	NoMigrate bool
+	// Timeout bounds a call, or each portion of a Purge; zero means 10 seconds.
+	Timeout time.Duration
 	// Close is called when the Driver is closed. Nil does nothing.
 	Close func() error
 }
@@ -61,12 +63,20 @@ func NewServer(ctx context.Context, config ServerConfig) (*Driver, error) {
 	if config.Dialect == nil || config.DB == nil || config.Trip == nil || config.Alone == nil || config.Migrations == nil {
 		return nil, errors.New("sqlstore: ServerConfig.Dialect, DB, Trip, Alone and Migrations are required")
 	}
+	if config.Timeout < 0 {
+		return nil, fmt.Errorf("%s: Config.Timeout is negative", config.Dialect.Name)
+	}
 	s := &server{
 		dialect: config.Dialect, sql: &config.Dialect.Statements, more: &config.Dialect.Server,
 		db: config.DB, trip: config.Trip, exclude: config.Alone, shut: config.Close,
 	}
 	s.versions.taken = make(chan struct{}, 1)
-	return newDriver(ctx, config.Dialect, s, func() error { return nil }, config.Migrations, config.NoMigrate)
+	driver, err := newDriver(ctx, config.Dialect, s, func() error { return nil }, config.Migrations, config.NoMigrate)
+	if err != nil {
+		return nil, err
+	}
+	driver.timeout = cmp.Or(config.Timeout, 10*time.Second)
+	return driver, nil
 }
 
 // server works with a database that many write to at once.

@@ -38,6 +38,7 @@ type Driver struct {
 	dialect *Dialect
 	engine  engine
 	ready   func() error
+	timeout time.Duration // of a call; zero is none
 	closing sync.Once
 	closed  error
 }
@@ -122,7 +123,7 @@ func (d *Driver) Ready(ctx context.Context, _ time.Time) error {
 	if err := d.ready(); err != nil {
 		return d.explain(err)
 	}
-	return d.read(ctx, func(q querier) error {
+	return d.read(ctx, func(ctx context.Context, q querier) error {
 		return q.rows(ctx, d.dialect.Statements.Shapes, []any{""}, func(func(...any) error) error { return nil })
 	})
 }
@@ -134,7 +135,7 @@ func (d *Driver) Get(ctx context.Context, now time.Time, kind store.Kind, org, i
 	}
 	r := store.Record{Kind: kind, Org: org, ID: id}
 	var expires int64
-	err := d.read(ctx, func(s querier) error {
+	err := d.read(ctx, func(ctx context.Context, s querier) error {
 		return s.row(ctx, d.dialect.Statements.Get, []any{kind.Name, d.dialect.text(org), d.dialect.text(id), now.UnixMicro()},
 			&r.Version, &expires, &r.Schema, &r.Count, &r.Body)
 	})
@@ -152,7 +153,7 @@ func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org
 	}
 	r := store.Record{Kind: kind}
 	var expires int64
-	err := d.read(ctx, func(s querier) error {
+	err := d.read(ctx, func(ctx context.Context, s querier) error {
 		args := append(d.dialect.keyArgs(kind, org, key), now.UnixMicro())
 		return s.row(ctx, d.dialect.Statements.Lookup, args,
 			&r.Org, &r.ID, &r.Version, &expires, &r.Schema, &r.Count, &r.Body)
@@ -165,8 +166,10 @@ func (d *Driver) Lookup(ctx context.Context, now time.Time, kind store.Kind, org
 }
 
 // read lends fn a way to ask and translates its error.
-func (d *Driver) read(ctx context.Context, fn func(querier) error) error {
-	err := d.engine.read(ctx, fn)
+func (d *Driver) read(ctx context.Context, fn func(context.Context, querier) error) error {
+	err := d.within(ctx, func(ctx context.Context) error {
+		return d.engine.read(ctx, func(q querier) error { return fn(ctx, q) })
+	})
 	switch {
 	case err == nil:
 		return nil
@@ -174,6 +177,21 @@ func (d *Driver) read(ctx context.Context, fn func(querier) error) error {
 		return store.ErrNotFound
 	}
 	return d.explain(err)
+}
+
+// within bounds a call, whatever its caller would wait: a server that hangs keeps who waits for it, and their connection. That it took
+// too long is not the caller's deadline, whose errors say that nobody wants the answer any more.
+func (d *Driver) within(ctx context.Context, call func(context.Context) error) error {
+	if d.timeout == 0 {
+		return call(ctx)
+	}
+	limited, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	err := call(limited)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && !errors.Is(err, store.ErrUncertain) {
+		return fmt.Errorf("the server has not answered within %v, or no connection to it was free", d.timeout)
+	}
+	return err
 }
 
 // explain gives errors of the database their text, and leaves those of the contract and of the context alone.

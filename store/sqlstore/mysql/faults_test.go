@@ -314,3 +314,42 @@ func TestKilledServer(t *testing.T) {
 	}
 	t.Logf("records by what their Apply said: %v", counts)
 }
+
+// TestHangingServer: whoever sets no deadline gets an answer too, and it does not say that anything is absent.
+func TestHangingServer(t *testing.T) {
+	t.Parallel()
+	server := testenv.SharedMariaDB(t)
+	proxy := testenv.Proxy(t, server.Addr())
+	driver := openDriver(t, mysql.Open, pool(t, through(t, proxy, server.NewDatabase(t))), mysql.Config{Timeout: 300 * time.Millisecond})
+	calls := map[string]func() error{
+		"Get":  func() error { _, err := driver.Get(context.Background(), now, thing, "", "before"); return err },
+		"List": func() error { _, err := driver.List(context.Background(), now, store.Query{Kind: thing}); return err },
+		"Apply": func() error {
+			_, err := driver.Apply(context.Background(), now, store.Insert(record("doubtful")))
+			return err
+		},
+		"Purge": func() error { _, err := driver.Purge(context.Background(), now, 1); return err },
+		"Ready": func() error { return driver.Ready(context.Background(), now) },
+	}
+	if _, err := driver.Apply(t.Context(), now, store.Insert(record("before"))); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Hang()
+	for name, call := range calls {
+		answer := make(chan error, 1)
+		go func() { answer <- call() }()
+		select {
+		case err := <-answer:
+			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, store.ErrUncertain) ||
+				!errors.Is(err, store.ErrUncertain) && !strings.Contains(err.Error(), "has not answered within 300ms") {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Errorf("%s is still waiting", name)
+		}
+	}
+	proxy.Heal()
+	if _, err := driver.Apply(t.Context(), now, store.Insert(record("after"))); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/signet-idp/signet/store/sqlstore"
 )
@@ -18,6 +19,9 @@ type Config struct {
 	Database string
 	// NoMigrate makes Open fail when the schema is behind, instead of bringing it up.
 	NoMigrate bool
+	// Timeout bounds a call to the Driver whose caller would wait longer, from when it asks for a connection; zero is 10 s. Of a step
+	// that is cut off while it commits the error is store.ErrUncertain. A long Purge has as much for every 200 records.
+	Timeout time.Duration
 	// InsecureDurability accepts a server whose settings lose acknowledged writes in a crash: a code that was used may then be
 	// used again, and a session that was ended comes back.
 	InsecureDurability bool
@@ -58,6 +62,7 @@ func open(ctx context.Context, db *sql.DB, config Config, change func(*server)) 
 		Alone:      d.alone,
 		Migrations: Migrations(),
 		NoMigrate:  config.NoMigrate,
+		Timeout:    config.Timeout,
 	})
 }
 

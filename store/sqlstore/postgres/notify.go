@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/sqlstore"
 )
@@ -16,8 +18,13 @@ var _ store.Notifier = (*Driver)(nil)
 // silence is how long a connection that listens may hear nothing before the server is asked whether it is there.
 const silence = 30 * time.Second
 
+// soon is how long a notice may take: those who do not hear it find out by themselves.
+const soon = 5 * time.Second
+
 // Notify implements store.Notifier by NOTIFY.
 func (d *Driver) Notify(ctx context.Context, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
 	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("postgres: notifying: %w", err)
@@ -75,11 +82,18 @@ func (d *Driver) listen(ctx context.Context, raw any, heard func(topic string)) 
 		case err == nil:
 			heard(n.Payload)
 		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !c.IsClosed():
-			if err := c.Ping(ctx); err != nil {
+			if err := ping(ctx, c); err != nil {
 				return err
 			}
 		default:
 			return err
 		}
 	}
+}
+
+// ping asks a server that has been silent for long whether it is there, and does not wait for ever if it is not.
+func ping(ctx context.Context, c *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	return c.Ping(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -25,6 +26,9 @@ type Config struct {
 	Prefix string
 	// NoMigrate makes Open fail when the schema is behind, instead of bringing it up.
 	NoMigrate bool
+	// Timeout bounds a call to the Driver whose caller would wait longer, from when it asks for a connection; zero is 10 s. Of a step
+	// that is cut off while it commits the error is store.ErrUncertain. A long Purge has as much for every 200 records.
+	Timeout time.Duration
 }
 
 var validPrefix = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
@@ -84,6 +88,7 @@ func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, cl
 		Alone:      t.alone,
 		Migrations: Migrations(),
 		NoMigrate:  config.NoMigrate,
+		Timeout:    config.Timeout,
 		Close:      closing,
 	})
 	if err != nil {
