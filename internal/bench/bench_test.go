@@ -98,7 +98,7 @@ func walkTwice(t *testing.T, s *server, r row, address string) (all []answer) {
 // What floors decode records into has every member that is stored: they do not save work by leaving something out.
 func TestReadings(t *testing.T) {
 	t.Parallel()
-	s := open(t, "memory", 1)
+	s := open(t, "sqlite", 1)
 	known := readings(s.world.provider.DB)
 	unread := map[string]bool{}
 	for kind := range known {

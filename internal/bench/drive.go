@@ -111,33 +111,6 @@ func (s *server) asking(ctx context.Context, q store.Query, found int) (*tape, e
 	return t, err
 }
 
-func username(n int) string { return fmt.Sprintf("user-%07d", n) }
-
-// populate adds so many people, as an import does, without passwords.
-func (s *server) populate(ctx context.Context, count int) error {
-	if s.people >= count {
-		return nil
-	}
-	_, err := s.world.provider.Directory.Import(ctx, directory.Import{
-		Source: "bench", Batch: 500,
-		Rows: func(yield func(*directory.ImportRow, error) bool) {
-			for n := range count {
-				name := username(n)
-				row := &directory.ImportRow{ExternalID: name, User: directory.User{
-					Username: name, Name: fmt.Sprintf("Person %d", n*7919%count), GivenName: "Person", FamilyName: "Example", Locale: "en",
-					Email: name + "@example.com", EmailVerified: true,
-				}}
-				if !yield(row, nil) {
-					return
-				}
-			}
-		},
-		Rejected: func(r directory.Rejection) error { return fmt.Errorf("a row was rejected: %v", r) },
-	})
-	s.people = count
-	return err
-}
-
 // The two that take turns in a driver's row are those of endpoint and floor.
 const drivers = 2
 
@@ -147,10 +120,8 @@ func (s *server) drive(ctx context.Context, r driverRow) (outcome, error) {
 	if err != nil {
 		return outcome{}, fmt.Errorf("%s: recording: %w", r.name, err)
 	}
-	if s.raw == nil {
-		if s.raw, err = newRaw(ctx, s.opened); err != nil {
-			return outcome{}, err
-		}
+	if err := s.lower(ctx); err != nil {
+		return outcome{}, err
 	}
 	var out outcome
 	for who, driver := range [drivers]store.Driver{s.opened.driver, s.raw} {

@@ -50,6 +50,7 @@ type words struct {
 	hashed bool
 	// The lists.
 	size, shapes, page, sorted string
+	copying                    copying
 }
 
 var _ store.Driver = (*raw)(nil)

@@ -108,7 +108,7 @@ func postgresWords() *words {
 		after:  []string{`ROLLBACK`},
 		begin:  []string{`BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE`},
 		commit: []string{`COMMIT`},
-		step:   t.steps, text: func(s string) any { return []byte(s) }, hashed: true,
+		step:   t.steps, text: func(s string) any { return []byte(s) }, hashed: true, copying: postgresCopying(),
 	}
 	w.lists(func(of string) string {
 		return ` CROSS JOIN LATERAL (SELECT * FROM signet_records AS r WHERE r.kind = $1 AND r.org = ` + of + `.org AND r.id = ` + of + `.id OFFSET 0) AS r WHERE 1 = 1`
@@ -161,7 +161,7 @@ func mariaDBWords() *words {
 			WHERE k.kind = $1 AND k.hash = $2 AND r.expires > $3`,
 		begin:  []string{`SET TRANSACTION ISOLATION LEVEL READ COMMITTED`, `START TRANSACTION READ WRITE`},
 		commit: []string{`COMMIT AND NO CHAIN NO RELEASE`},
-		step:   t.steps, text: func(s string) any { return []byte(s) }, hashed: true,
+		step:   t.steps, text: func(s string) any { return []byte(s) }, hashed: true, copying: mariaDBCopying(),
 	}
 	w.lists(func(of string) string {
 		return ` STRAIGHT_JOIN signet_records AS r WHERE r.kind = $1 AND r.org = ` + of + `.org AND r.id = ` + of + `.id`

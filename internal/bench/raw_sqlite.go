@@ -26,7 +26,7 @@ func sqliteWords() *words {
 			WHERE k.kind = $1 AND k.scope = $2 AND k.within = $3 AND k.name = $4 AND k.value = $5 AND r.expires > $6`,
 		begin:  []string{`BEGIN IMMEDIATE`, `UPDATE signet_versions SET last = last + 1 WHERE one = 1 RETURNING last`},
 		commit: []string{`COMMIT`},
-		text:   func(s string) any { return s },
+		text:   func(s string) any { return s }, copying: sqliteCopying(),
 	}
 	w.step = func(r *raw, op *store.Op, version int64, now time.Time) []statement {
 		place, row := r.place(&op.Record), r.row(op, version)
