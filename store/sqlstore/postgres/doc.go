@@ -50,7 +50,7 @@
 //
 // None matters: isolation level (READ COMMITTED is asked for each time), search_path, exec mode and statement cache of pgx,
 // bytea_output, standard_conforming_strings, client_encoding. Only synchronous_commit=off is refused, because then an acknowledged
-// step could be lost. Statements are prepared only where pgx would do so too; should something between us and the server share
+// step could be lost; of the server's settings fsync=off and full_page_writes=off, unless Config.InsecureDurability accepts that. Statements are prepared only where pgx would do so too; should something between us and the server share
 // connections, as PgBouncer in transaction mode does, a connection notices and stops preparing, and with default_query_exec_mode=exec
 // it never begins. No call depends on the state of a session, the lock of migrations included: it belongs to the transaction.
 //

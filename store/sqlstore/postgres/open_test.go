@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
 )
 
@@ -39,6 +41,31 @@ func TestNodesOpenOneEmptyDatabase(t *testing.T) {
 	page, err := connect(t, dsn, postgres.Config{Schema: "signet"}).List(t.Context(), now, store.Query{Kind: thing})
 	if err != nil || len(page.Records) != 6 {
 		t.Errorf("6 nodes that began at once left %d records (%v)", len(page.Records), err)
+	}
+}
+
+// TestLossyServers: a server that loses acknowledged writes when it crashes is refused, unless the host accepts that.
+func TestLossyServers(t *testing.T) {
+	t.Parallel()
+	dsn := testenv.SharedPostgres(t).NewDatabase(t)
+	for _, setting := range []string{"synchronous_commit", "fsync", "full_page_writes"} {
+		// The servers here are started with all of them on, so that their answer is changed on its way.
+		off := func(trip sqlstore.Trip) sqlstore.Trip {
+			return func(ctx context.Context, conn *sql.Conn, calls []sqlstore.Call) error {
+				calls = slices.Clone(calls)
+				for i := range calls {
+					calls[i].Text = strings.ReplaceAll(calls[i].Text, "current_setting('"+setting+"')", "'off'")
+				}
+				return trip(ctx, conn, calls)
+			}
+		}
+		_, err := postgres.OpenBetween(t.Context(), openDB(t, dsn, 2), postgres.Config{}, off)
+		if err == nil || !strings.Contains(err.Error(), setting+" is off") || !strings.Contains(err.Error(), "Config.InsecureDurability") {
+			t.Errorf("%s off: %v", setting, err)
+		}
+		if _, err := postgres.OpenBetween(t.Context(), openDB(t, dsn, 2), postgres.Config{InsecureDurability: true}, off); err != nil {
+			t.Errorf("%s off and accepted: %v", setting, err)
+		}
 	}
 }
 

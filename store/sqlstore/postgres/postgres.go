@@ -26,6 +26,10 @@ type Config struct {
 	Prefix string
 	// NoMigrate makes Open fail when the schema is behind, instead of bringing it up.
 	NoMigrate bool
+	// InsecureDurability accepts a server whose settings lose acknowledged writes in a crash, or may: a code that was used can then be
+	// used again, and a session that was ended comes back. On a file system that never tears a page, as ZFS, full_page_writes = off is
+	// safe, and this says so.
+	InsecureDurability bool
 	// Timeout bounds a call to the Driver whose caller would wait longer, from when it asks for a connection; zero is 10 s. Of a step
 	// that is cut off while it commits the error is store.ErrUncertain. A long Purge has as much for every 200 records.
 	Timeout time.Duration
@@ -78,7 +82,7 @@ func open(ctx context.Context, db *sql.DB, config Config, trip sqlstore.Trip, cl
 	if strings.Contains(t.schema, "\x00") || len(t.schema) > 63 {
 		return nil, fmt.Errorf("postgres: Config.Schema %q is not a name of up to 63 bytes", t.schema)
 	}
-	if err := t.inspect(ctx, db); err != nil {
+	if err := t.inspect(ctx, db, trip, config.InsecureDurability); err != nil {
 		return nil, fmt.Errorf("postgres: %w", t.explain(err))
 	}
 	driver, err := sqlstore.NewServer(ctx, sqlstore.ServerConfig{
@@ -117,23 +121,22 @@ func (t tables) dialect() *sqlstore.Dialect {
 }
 
 // inspect looks at what the server and the connection are set to, and finds the schema.
-func (t *tables) inspect(ctx context.Context, db *sql.DB) error {
+func (t *tables) inspect(ctx context.Context, db *sql.DB, trip sqlstore.Trip, lossy bool) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	var schema, commits string
+	var schema, commits, syncs, pages string
 	err = trip(ctx, conn, []sqlstore.Call{{
-		Text: `SELECT COALESCE(current_schema(), ''), current_setting('synchronous_commit')`, Once: true,
-		Row: func(scan func(...any) error) error { return scan(&schema, &commits) },
+		Text: `SELECT COALESCE(current_schema(), ''), current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')`,
+		Once: true, Row: func(scan func(...any) error) error { return scan(&schema, &commits, &syncs, &pages) },
 	}})
 	if err != nil {
 		return err
 	}
-	if commits == "off" {
-		return errors.New("synchronous_commit is off for this connection: what is acknowledged could be lost, and versions could come back; " +
-			"take it out of the DSN, or ALTER ROLE … SET synchronous_commit = on")
+	if problem := loss(commits, syncs, pages); problem != "" && !lossy {
+		return errors.New(problem + ", or accept that with Config.InsecureDurability")
 	}
 	if t.schema == "" {
 		t.schema = schema
@@ -142,6 +145,20 @@ func (t *tables) inspect(ctx context.Context, db *sql.DB) error {
 		return errors.New("no schema of the search_path exists: set Config.Schema, or CREATE SCHEMA")
 	}
 	return nil
+}
+
+// loss says by which of its settings a server that crashes loses what it has acknowledged.
+func loss(commits, syncs, pages string) string {
+	const cost = "what is acknowledged could be lost, and versions could come back; "
+	switch "off" {
+	case commits:
+		return "synchronous_commit is off for this connection: " + cost + "take it out of the DSN, or ALTER ROLE … SET synchronous_commit = on"
+	case syncs:
+		return "fsync is off on the server: " + cost + "set it on in postgresql.conf"
+	case pages:
+		return "full_page_writes is off on the server: after a crash the tables could be damaged; set it on in postgresql.conf"
+	}
+	return ""
 }
 
 // migrationLock is the key of the advisory lock under which schemas are changed: "signet" in bytes.
