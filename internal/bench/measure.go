@@ -85,7 +85,7 @@ func (o options) measureStore(tb testenv.TB, r *report, name, folder string, at 
 		}
 		r.Lines = append(r.Lines, l)
 		if !o.asJSON {
-			fmt.Fprintf(os.Stderr, "%s %s: %.2f of the floor\n", name, t.name, l.Ratio)
+			fmt.Fprintf(os.Stderr, "%s %s: %.2f of the floor, 99 of 100 within %s\n", name, t.name, l.Ratio, brief(l.Endpoint.P99))
 		}
 	}
 	if err := o.measureBeside(tb, r, name, folder, at, only, server, loader); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // raw is a database without a driver of ours: the statements and bytes of store/sqlstore for what floors do, written by hand, over the pool
-// that the driver uses too. It judges nothing, retries nothing and explains nothing. Whoever writes gives unique keys away already.
+// that the driver uses too. It judges nothing, retries nothing and explains nothing, and writes no unique keys, which no floor has.
 type raw struct {
 	words *words
 	// trip carries statements out in their order, and in as few round trips as it can. Writes go where the driver writes.
