@@ -78,7 +78,7 @@ type Record struct {
 	// Version is assigned by the driver at each write, is greater than zero and is never used again for the same
 	// (Kind, Org, ID), not even after deletion.
 	Version int64
-	// Expires is when the record stops existing; the zero time is never. Precision is one microsecond.
+	// Expires is when the record stops existing, in the years 0 to 9999; the zero time is never. Precision is one microsecond.
 	Expires time.Time
 	// Schema is the owner's number for the form of Body.
 	Schema int

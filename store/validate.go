@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -66,6 +67,9 @@ func validateOp(op *Op) error {
 			}
 		}
 	}
+	if !validExpiry(r.Expires) {
+		return fmt.Errorf("%s expires after the year 9999 or before the year 0", r.Kind)
+	}
 	if r.Kind.Ephemeral && (len(r.Keys) != 0 || len(r.Index) != 0) {
 		return fmt.Errorf("%s is ephemeral and has no unique keys and no index", r.Kind)
 	}
@@ -89,6 +93,13 @@ func validKind(name string) bool {
 
 func validID(id string) bool {
 	return len(id) >= 1 && len(id) <= 256 && utf8.ValidString(id) && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// validExpiry refuses what microseconds in 64 bits cannot hold, and what RFC 3339 cannot write: beyond its range a time would wrap, and
+// the record be gone at once.
+func validExpiry(t time.Time) bool {
+	year := t.UTC().Year()
+	return 0 <= year && year <= 9999
 }
 
 func validKey(k Key) bool { return k.Name != "" && k.Scope <= GlobalScope }

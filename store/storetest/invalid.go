@@ -39,8 +39,12 @@ func invalidOperations(c *trial) {
 		"ephemeral with index": {with(func(r *store.Record) {
 			r.Kind, r.Index = ephemeral, []store.Entry{{Field: "f", Value: store.Number(1)}}
 		})},
-		"delete without id": {store.Delete(c.kind, store.Ref{}, 1)},
-		"add without id":    {store.Add(c.kind, store.Ref{}, 1, time.Time{})},
+		"expires beyond 64 bits": {with(func(r *store.Record) { r.Expires = time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC) })},
+		"expires in year 10000":  {with(func(r *store.Record) { r.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) })},
+		"expires before year 0":  {with(func(r *store.Record) { r.Expires = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) })},
+		"adds for too long":      {store.Add(c.kind, ref("1"), 1, time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC))},
+		"delete without id":      {store.Delete(c.kind, store.Ref{}, 1)},
+		"add without id":         {store.Add(c.kind, store.Ref{}, 1, time.Time{})},
 	} {
 		if _, err := c.store.Apply(c.Context(), c.now, ops...); !errors.Is(err, store.ErrInvalid) {
 			c.broken("%s: Apply returned %v", name, err)
