@@ -172,3 +172,30 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 		})
 	}
 }
+
+// A database that hangs, and says nothing at all, is a 503 in a time that clients wait for; afterwards everything goes on.
+func TestDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	server := testenv.SharedPostgres(t)
+	proxy := testenv.Proxy(t, server.Addr())
+	h := newHouse(t)
+	h.Postgres = strings.Replace(server.NewDatabase(t), server.Addr(), proxy.Addr(), 1)
+	here := h.serveHere(t)
+	app := here.App("http://127.0.0.1/callback")
+	token := here.SignIn(here.User("ann"), app).RefreshToken
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+	proxy.Hang()
+	began := time.Now()
+	a, err := try(t, here.URL, app, form)
+	if err != nil || a.status != http.StatusServiceUnavailable || a.retryAfter == "" {
+		t.Errorf("while the database hangs: %+v, %v", a, err)
+	}
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("the answer took %v", took)
+	}
+	proxy.Heal()
+	wellAgain(t, here.URL)
+	if a, err = try(t, here.URL, app, form); err != nil || a.status != http.StatusOK {
+		t.Errorf("afterwards: %+v, %v", a, err)
+	}
+}

@@ -52,10 +52,13 @@ func TestBrokenProcess(t *testing.T) {
 		t.Run(flaw, func(t *testing.T) {
 			t.Parallel()
 			path := "TestProcess/process/" + failing
-			output := runFlawed(t, path, flaw)
-			if !strings.Contains(output, "--- FAIL: "+path) {
-				t.Errorf("the kit let the journal pass:\n%s", output)
+			var output string
+			for range 5 { // two that do not lock may miss each other by luck
+				if output = runFlawed(t, path, flaw); strings.Contains(output, "--- FAIL: "+path) {
+					return
+				}
 			}
+			t.Errorf("the kit let the journal pass:\n%s", output)
 		})
 	}
 }
