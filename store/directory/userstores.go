@@ -54,7 +54,14 @@ type userStore struct {
 	can     Capabilities
 	name    string // as people type it
 	timeout time.Duration
+	// busy is held by each question that is under way, also by those that nobody waits for any more.
+	busy chan struct{}
 }
+
+// maxQuestions bounds how many questions may be under way at a store apart from the DB.
+const maxQuestions = 256
+
+var errStuck = errors.New("directory: too many questions were never answered")
 
 var (
 	storeName      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,31}$`)
@@ -104,7 +111,7 @@ func newUserStore(c UserStore, open func() (Users, error)) (*userStore, error) {
 			return nil, err
 		}
 	}
-	m := &userStore{Users: c.Users, can: c.Users.Capabilities(), timeout: c.Timeout}
+	m := &userStore{Users: c.Users, can: c.Users.Capabilities(), timeout: c.Timeout, busy: make(chan struct{}, maxQuestions)}
 	m.name = m.can.Name
 	switch {
 	case m.can.InBatch != (m.can.Name == ""):
@@ -202,6 +209,46 @@ func (m *userStore) do(ctx context.Context, question func(context.Context) error
 	return m.said(question(ctx))
 }
 
+// answer puts a question that changes nothing to the store, and leaves a store that goes on after its time to itself: the people
+// of the others wait no longer for it.
+func answer[T any](ctx context.Context, m *userStore, question func(context.Context) (T, error)) (value T, err error) {
+	if m.timeout == 0 {
+		err = m.do(ctx, func(ctx context.Context) (err error) {
+			value, err = question(ctx)
+			return err
+		})
+		return value, err
+	}
+	select {
+	case m.busy <- struct{}{}:
+	default:
+		return value, m.said(errStuck)
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	type answered struct {
+		value T
+		err   error
+	}
+	heard := make(chan answered, 1)
+	var alone sync.WaitGroup // which nobody waits for
+	alone.Go(func() {
+		defer func() { <-m.busy }()
+		var a answered
+		a.err = m.do(ctx, func(ctx context.Context) (err error) {
+			a.value, err = question(ctx)
+			return err
+		})
+		heard <- a
+	})
+	select {
+	case a := <-heard:
+		return a.value, a.err
+	case <-ctx.Done():
+		return value, m.said(ctx.Err())
+	}
+}
+
 // said puts the store's name on what went wrong, but not on answers, which mean the same in every store.
 func (m *userStore) said(err error) error {
 	_, isTaken := errors.AsType[*TakenError](err)
@@ -230,12 +277,12 @@ func (s *userStores) ask(ctx context.Context, question func(ctx context.Context,
 
 // find asks one store.
 func (m *userStore) find(ctx context.Context, org string, by Identifier) (u *User, err error) {
-	err = m.do(ctx, func(ctx context.Context) error {
-		u, err = m.Find(ctx, org, by)
+	u, err = answer(ctx, m, func(ctx context.Context) (*User, error) {
+		u, err := m.Find(ctx, org, by)
 		if u == nil && err == nil {
 			err = errors.New("directory: neither a user nor an error")
 		}
-		return err
+		return u, err
 	})
 	if err != nil {
 		return nil, err
@@ -302,10 +349,7 @@ func (s *userStores) resolve(ctx context.Context, org, login string, names []Ide
 
 // lookup asks one store for a login.
 func (m *userStore) lookup(ctx context.Context, org, login string, names []IdentifierName) (u *User, err error) {
-	err = m.do(ctx, func(ctx context.Context) error {
-		u, err = lookup(ctx, m.Users, org, login, names)
-		return err
-	})
+	u, err = answer(ctx, m, func(ctx context.Context) (*User, error) { return lookup(ctx, m.Users, org, login, names) })
 	if err != nil {
 		return nil, err
 	}
@@ -419,7 +463,7 @@ func (s *userStores) free(ctx context.Context, in *userStore, org, username, ema
 			if m == in {
 				return store.ErrNotFound
 			}
-			_, err := lookup(ctx, m.Users, org, name.value, s.loginBy)
+			_, err := m.lookup(ctx, org, name.value, s.loginBy)
 			return err
 		})
 		for _, err := range errs {
@@ -477,12 +521,15 @@ func (s *userStores) VerifyPassword(ctx context.Context, u *User, pass string) (
 		}
 	}
 	right, masked := false, strings.Repeat("*", len(pass))
-	errs := s.ask(ctx, func(ctx context.Context, _ int, m *userStore) (err error) {
+	errs := s.ask(ctx, func(ctx context.Context, _ int, m *userStore) error {
+		person, typed := (*User)(nil), masked
 		if m == holder {
-			right, err = m.Users.VerifyPassword(ctx, own, pass)
-			return err
+			person, typed = own, pass
 		}
-		_, err = m.Users.VerifyPassword(ctx, nil, masked)
+		is, err := answer(ctx, m, func(ctx context.Context) (bool, error) { return m.Users.VerifyPassword(ctx, person, typed) })
+		if m == holder {
+			right = is
+		}
 		return err
 	})
 	for i, m := range s.members {

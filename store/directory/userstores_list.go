@@ -62,11 +62,7 @@ func (s *userStores) List(ctx context.Context, q store.Query) (store.Listing[Use
 
 // list asks one store.
 func (m *userStore) list(ctx context.Context, q store.Query) (store.Listing[User], error) {
-	var page store.Listing[User]
-	err := m.do(ctx, func(ctx context.Context) (err error) {
-		page, err = m.Users.List(ctx, q)
-		return err
-	})
+	page, err := answer(ctx, m, func(ctx context.Context) (store.Listing[User], error) { return m.Users.List(ctx, q) })
 	if err != nil {
 		return page, err
 	}

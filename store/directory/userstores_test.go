@@ -860,3 +860,34 @@ func FuzzUserStores(f *testing.F) {
 		}
 	})
 }
+
+// A store that goes on after its time, whatever its context says, keeps nobody else waiting; and when very many questions were
+// never answered it is asked no more until some have ended.
+func TestUserStoreStuck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		crm, last := newShelf("crm", "ann"), newShelf("last", "cid")
+		w := together(t, func(c *directory.Config) { c.UserStores = stand(crm, last) })
+		w.wantIn(t, "cid", last.password(), "last/1")
+		crm.does(func(context.Context, string) error {
+			time.Sleep(time.Hour)
+			return nil
+		})
+		began := time.Now()
+		w.wantIn(t, "cid", last.password(), "last/1")
+		if took := time.Since(began); took != 6*time.Second {
+			t.Errorf("took %v: found, then verified, with 3 seconds for each", took)
+		}
+		for range 300 {
+			_, _ = w.FindUser(t.Context(), "", "crm/ann")
+		}
+		began = time.Now()
+		w.wantIn(t, "cid", last.password(), "last/1")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a store that never answers was waited for: %v", took)
+		}
+		crm.does(nil)
+		time.Sleep(time.Hour)
+		w.wantIn(t, "ann", crm.password(), "crm/1")
+	})
+}
