@@ -43,6 +43,9 @@ type Config struct {
 	// Observer learns of refusals, reuses and attempts at signing in that failed, on the request's path, and must be quick. Nil is
 	// none.
 	Observer func(context.Context, directory.Observation)
+	// OIDC is what is offered beyond the authorization code flow: the device grant, dynamic registration and so on. The zero value is
+	// none.
+	OIDC oidc.Features
 	// Tokens are the lifetimes of clients without their own.
 	Tokens TokenLifetimes
 

@@ -161,7 +161,7 @@ func (p *Provider) buildOIDC() (err error) {
 	p.OIDC, err = oidc.New(oidc.Config{
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
-		Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
+		Features: p.config.OIDC, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
 		Logger: p.log, TrustedProxies: p.config.TrustedProxies,
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,
@@ -238,8 +238,8 @@ const (
 	listenAgain = 5 * time.Second
 )
 
-// Maintain does one round of what must be done from time to time: rotates signing keys that are due and removes expired
-// records, at most 10,000 of them. Hosts without background work call it from a scheduler. Any number of nodes may call
+// Maintain does one round of what must be done from time to time: rotates signing keys that are due, does the background work of
+// the features, and removes expired records, at most 10,000 of them. Hosts without background work call it from a scheduler. Any number of nodes may call
 // it at once: one of them does the work, and goes on doing it while it calls at least every two minutes.
 func (p *Provider) Maintain(ctx context.Context) error {
 	ours, err := p.DB.Lease(ctx, "signet.maintain", 2*maintainEvery)
@@ -250,6 +250,7 @@ func (p *Provider) Maintain(ctx context.Context) error {
 	if p.ring != nil {
 		problems = append(problems, p.ring.Maintain(ctx))
 	}
+	problems = append(problems, p.OIDC.Maintain(ctx))
 	for range purgeRounds {
 		n, err := p.DB.Purge(ctx, purgeBatch)
 		problems = append(problems, err)

@@ -2,8 +2,7 @@ package oidc
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +53,97 @@ type Client struct {
 	AccessTokenLifetime  int64 `json:"access_token_lifetime,omitempty"`
 	IDTokenLifetime      int64 `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime int64 `json:"refresh_token_lifetime,omitempty"`
+
+	// The settings below take effect only where a feature gives them a meaning; without it they are refused (feature:"…").
+
+	// ResponseTypes are what the client may ask the authorization endpoint for; empty is code, or none for a client that is not
+	// registered for the code.
+	ResponseTypes []string `json:"response_types,omitempty" feature:"response types"`
+	// JWKS is the client's key set (RFC 7517 §5), JWKSURI where it is published; one of the two.
+	JWKS    json.RawMessage `json:"jwks,omitempty" feature:"client keys"`
+	JWKSURI string          `json:"jwks_uri,omitempty" feature:"client keys"`
+	// AuthSigningAlg pins the algorithm of the client's assertions (OpenID Connect Registration §2).
+	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty" feature:"client assertions"`
+	// One of these names the certificate of a client that authenticates by tls_client_auth (RFC 8705 §2.1.2).
+	TLSClientAuthSubjectDN string `json:"tls_client_auth_subject_dn,omitempty" feature:"mutual TLS"`
+	TLSClientAuthSANDNS    string `json:"tls_client_auth_san_dns,omitempty" feature:"mutual TLS"`
+	TLSClientAuthSANURI    string `json:"tls_client_auth_san_uri,omitempty" feature:"mutual TLS"`
+	TLSClientAuthSANIP     string `json:"tls_client_auth_san_ip,omitempty" feature:"mutual TLS"`
+	TLSClientAuthSANEmail  string `json:"tls_client_auth_san_email,omitempty" feature:"mutual TLS"`
+	// CertificateBoundTokens demands mutual TLS and binds tokens to its certificate (RFC 8705 §3.4); DPoPBoundTokens demands a
+	// DPoP proof (RFC 9449 §5.2).
+	CertificateBoundTokens bool `json:"tls_client_certificate_bound_access_tokens,omitempty" feature:"mutual TLS"`
+	DPoPBoundTokens        bool `json:"dpop_bound_access_tokens,omitempty" feature:"DPoP"`
+
+	// RequirePAR refuses authorization requests that were not pushed (RFC 9126 §6).
+	RequirePAR bool `json:"require_pushed_authorization_requests,omitempty" feature:"PAR"`
+	// RequireSignedRequest refuses authorization requests outside a signed object (RFC 9101 §10.5).
+	RequireSignedRequest bool `json:"require_signed_request_object,omitempty" feature:"JAR"`
+	// RequestObjectSigningAlg pins the algorithm of request objects, RequestObjectEncryptionAlg and …Enc how they are encrypted
+	// to the provider; RequestURIs are where they may be fetched from (OpenID Connect Registration §2).
+	RequestObjectSigningAlg    string   `json:"request_object_signing_alg,omitempty" feature:"JAR"`
+	RequestObjectEncryptionAlg string   `json:"request_object_encryption_alg,omitempty" feature:"JAR"`
+	RequestObjectEncryptionEnc string   `json:"request_object_encryption_enc,omitempty" feature:"JAR"`
+	RequestURIs                []string `json:"request_uris,omitempty" feature:"JAR"`
+	// The algorithms of JWT-secured authorization responses (JARM §3).
+	AuthorizationSignedResponseAlg    string `json:"authorization_signed_response_alg,omitempty" feature:"JARM"`
+	AuthorizationEncryptedResponseAlg string `json:"authorization_encrypted_response_alg,omitempty" feature:"JARM"`
+	AuthorizationEncryptedResponseEnc string `json:"authorization_encrypted_response_enc,omitempty" feature:"JARM"`
+	// DefaultMaxAge, in seconds, DefaultACRValues and RequireAuthTime hold for requests that do not say (OpenID Connect
+	// Registration §2).
+	DefaultMaxAge    *int64   `json:"default_max_age,omitempty" feature:"request defaults"`
+	DefaultACRValues []string `json:"default_acr_values,omitempty" feature:"request defaults"`
+	RequireAuthTime  bool     `json:"require_auth_time,omitempty" feature:"request defaults"`
+	// AuthorizationDetailsTypes are the types of authorization_details that the client may ask for (RFC 9396 §10).
+	AuthorizationDetailsTypes []string `json:"authorization_details_types,omitempty" feature:"RAR"`
+
+	// SubjectType is public or pairwise (OpenID Connect Core §8); "" is public. SectorIdentifierURI lists the redirect URIs of
+	// those who share pairwise subjects (§8.1).
+	SubjectType         string `json:"subject_type,omitempty" feature:"pairwise subjects"`
+	SectorIdentifierURI string `json:"sector_identifier_uri,omitempty" feature:"pairwise subjects"`
+	// IDTokenAudience are audiences of ID tokens besides the client itself.
+	IDTokenAudience []string `json:"id_token_audience,omitempty" feature:"ID token audiences"`
+	// How what the client reads is signed and encrypted to its keys; "" is not (OpenID Connect Registration §2, RFC 9701 §6).
+	IDTokenEncryptedResponseAlg       string `json:"id_token_encrypted_response_alg,omitempty" feature:"encryption"`
+	IDTokenEncryptedResponseEnc       string `json:"id_token_encrypted_response_enc,omitempty" feature:"encryption"`
+	UserInfoSignedResponseAlg         string `json:"userinfo_signed_response_alg,omitempty" feature:"signed userinfo"`
+	UserInfoEncryptedResponseAlg      string `json:"userinfo_encrypted_response_alg,omitempty" feature:"encryption"`
+	UserInfoEncryptedResponseEnc      string `json:"userinfo_encrypted_response_enc,omitempty" feature:"encryption"`
+	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty" feature:"signed introspection"`
+	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty" feature:"encryption"`
+	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty" feature:"encryption"`
+	// AccessTokenClaims are attributes of the person that stand in access tokens whatever scopes were asked for.
+	AccessTokenClaims []string `json:"access_token_claims,omitempty" feature:"access token claims"`
+	// KeepRefreshToken hands the same refresh token out again instead of rotating it: for clients whose tokens are bound to a
+	// key or that authenticate (FAPI 2.0 Security Profile §5.3.2.1).
+	KeepRefreshToken bool `json:"keep_refresh_token,omitempty" feature:"refresh policy"`
+	// TokenBinding is what else tokens are bound to; "" is nothing.
+	TokenBinding string `json:"token_binding,omitempty" feature:"token binding"`
+
+	// CIBA delivery: poll, ping or push, and where to (CIBA Core §4).
+	TokenDeliveryMode              string `json:"backchannel_token_delivery_mode,omitempty" feature:"CIBA"`
+	ClientNotificationEndpoint     string `json:"backchannel_client_notification_endpoint,omitempty" feature:"CIBA"`
+	BackChannelRequestSigningAlg   string `json:"backchannel_authentication_request_signing_alg,omitempty" feature:"CIBA"`
+	BackChannelUserCode            bool   `json:"backchannel_user_code_parameter,omitempty" feature:"CIBA"`
+	BackChannelLogoutURI           string `json:"backchannel_logout_uri,omitempty" feature:"back-channel logout"`
+	BackChannelLogoutSession       bool   `json:"backchannel_logout_session_required,omitempty" feature:"back-channel logout"`
+	FrontChannelLogoutURI          string `json:"frontchannel_logout_uri,omitempty" feature:"front-channel logout"`
+	FrontChannelLogoutSession      bool   `json:"frontchannel_logout_session_required,omitempty" feature:"front-channel logout"`
+	RevokeWhenUpstreamSessionEnded bool   `json:"revoke_when_upstream_session_ended,omitempty" feature:"upstream logout"`
+
+	// AllowedOrigins are the web origins whose scripts may call the token, userinfo and revocation endpoints.
+	AllowedOrigins []string `json:"allowed_origins,omitempty" feature:"CORS"`
+	// InitiateLoginURI is where a third party sends a person to begin a sign-in (OpenID Connect Core §4).
+	InitiateLoginURI string `json:"initiate_login_uri,omitempty" feature:"third-party-initiated login"`
+	// Who registered the client, and as what (RFC 7591 §2).
+	Contacts          []string `json:"contacts,omitempty" feature:"registration"`
+	SoftwareID        string   `json:"software_id,omitempty" feature:"registration"`
+	SoftwareVersion   string   `json:"software_version,omitempty" feature:"registration"`
+	SoftwareStatement string   `json:"software_statement,omitempty" feature:"registration"`
+	ApplicationType   string   `json:"application_type,omitempty" feature:"registration"`
+	// RegistrationHash is the digest of the registration access token (RFC 7592 §3); "" is none.
+	RegistrationHash string `json:"registration_access_token_hash,omitempty" feature:"registration"`
+
 	// InsecureOptionalPKCE lets a confidential client leave out PKCE. It must then send a nonce and check it, which
 	// is what protects it from injected codes (RFC 9700 §2.1.1).
 	InsecureOptionalPKCE bool      `json:"insecure_optional_pkce,omitempty"`
@@ -120,6 +210,7 @@ type Clients struct {
 	stored    *store.Collection[Client]
 	names     *store.Collection[clientName]
 	known     *store.Cache[string, *Client]
+	rules     clientRules
 }
 
 func newClients(db *store.DB, dir *directory.Directory) *Clients {
@@ -154,7 +245,7 @@ func (s *Clients) Import(ctx context.Context, name string, c *Client, secretValu
 
 func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 	c.fillDefaults(s.db.Now())
-	if err := c.check(); err != nil {
+	if err := s.rules.check(c); err != nil {
 		return err
 	}
 	b := s.db.Batch()
@@ -188,10 +279,18 @@ func (s *Clients) Find(ctx context.Context, clientID string) (*Client, error) {
 // clone copies the client so that nothing of it is shared.
 func (c *Client) clone() *Client {
 	own := *c
-	for _, list := range []*[]string{&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Claims, &own.Audience, &own.Resources} {
+	for _, list := range []*[]string{
+		&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Claims, &own.Audience, &own.Resources,
+		&own.ResponseTypes, &own.RequestURIs, &own.DefaultACRValues, &own.AuthorizationDetailsTypes, &own.IDTokenAudience,
+		&own.AccessTokenClaims, &own.AllowedOrigins, &own.Contacts,
+	} {
 		*list = slices.Clone(*list)
 	}
-	own.GrantTypes = slices.Clone(own.GrantTypes)
+	own.GrantTypes, own.JWKS = slices.Clone(own.GrantTypes), slices.Clone(own.JWKS)
+	if c.DefaultMaxAge != nil {
+		age := *c.DefaultMaxAge
+		own.DefaultMaxAge = &age
+	}
 	return &own
 }
 
@@ -211,7 +310,7 @@ func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
 
 // Replace writes a client over the version that was read.
 func (s *Clients) Replace(ctx context.Context, c *Client) error {
-	if err := c.check(); err != nil {
+	if err := s.rules.check(c); err != nil {
 		return err
 	}
 	b := s.db.Batch()
@@ -276,84 +375,6 @@ func (c *Client) fillDefaults(now time.Time) {
 		c.IDTokenAlg = string(jose.RS256)
 	}
 	c.Created = now
-}
-
-// check reports every problem at once.
-func (c *Client) check() error {
-	var problems []error
-	bad := func(field, format string, args ...any) {
-		problems = append(problems, &InvalidClientError{field, fmt.Sprintf(format, args...)})
-	}
-	if !validClientID(c.ClientID) {
-		bad("client_id", "must be 1 to 128 letters, digits and -._~")
-	}
-	switch c.AuthMethod {
-	case NoAuth:
-		if c.SecretHash != "" {
-			bad("token_endpoint_auth_method", "is none, but there is a secret")
-		}
-		if c.allows(ClientCredentials) {
-			bad("grant_types", "client_credentials needs a client that authenticates (RFC 6749 §4.4)")
-		}
-		if c.InsecureOptionalPKCE {
-			bad("insecure_optional_pkce", "is not for public clients")
-		}
-	case ClientSecretBasic, ClientSecretPost:
-		if c.SecretHash == "" {
-			bad("client_secret", "is missing")
-		}
-	default:
-		bad("token_endpoint_auth_method", "%q is not supported", c.AuthMethod)
-	}
-	for _, g := range c.GrantTypes {
-		if !slices.Contains([]GrantType{AuthorizationCode, RefreshToken, ClientCredentials}, g) {
-			bad("grant_types", "%q is not supported", g)
-		}
-	}
-	if c.allows(AuthorizationCode) && len(c.RedirectURIs) == 0 {
-		bad("redirect_uris", "is required for authorization_code")
-	}
-	for _, uri := range c.RedirectURIs {
-		if err := checkRedirectURI(uri); err != nil {
-			bad("redirect_uris", "%q %v", uri, err)
-		}
-	}
-	for _, uri := range c.PostLogoutRedirectURIs {
-		if err := checkRedirectURI(uri); err != nil {
-			bad("post_logout_redirect_uris", "%q %v", uri, err)
-		}
-	}
-	for _, s := range c.Scopes {
-		if !validScope(s) {
-			bad("scopes", "%q is not a scope token (RFC 6749 §3.3)", s)
-		}
-		if strings.HasPrefix(s, claimItem) {
-			bad("scopes", "%q could be taken for a single claim on the consent page", s)
-		}
-	}
-	if c.AccessTokenFormat != JWT && c.AccessTokenFormat != Opaque {
-		bad("access_token_format", "%q is not supported", c.AccessTokenFormat)
-	}
-	if !slices.Contains(signingAlgorithms, jose.Algorithm(c.AccessTokenAlg)) {
-		bad("access_token_signed_response_alg", "%q is not supported", c.AccessTokenAlg)
-	}
-	if !slices.Contains(signingAlgorithms, jose.Algorithm(c.IDTokenAlg)) {
-		bad("id_token_signed_response_alg", "%q is not supported", c.IDTokenAlg)
-	}
-	for _, l := range []struct {
-		field   string
-		seconds int64
-		limit   time.Duration
-	}{
-		{"access_token_lifetime", c.AccessTokenLifetime, LongestToken},
-		{"id_token_lifetime", c.IDTokenLifetime, LongestToken},
-		{"refresh_token_lifetime", c.RefreshTokenLifetime, longestRefresh},
-	} {
-		if limit := int64(l.limit / time.Second); l.seconds < 0 || l.seconds > limit {
-			bad(l.field, "must be between 0 and %d seconds", limit)
-		}
-	}
-	return errors.Join(problems...)
 }
 
 // LongestToken is the longest lifetime of anything that is signed. Config.Keys publishes a key for so long after its last use,

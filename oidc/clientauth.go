@@ -12,6 +12,25 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
+// clientRequest is a request at an endpoint for clients, as it came: all that can prove who sends it, and what they hold.
+type clientRequest struct {
+	form web.Form
+	// authorization is the Authorization header.
+	authorization string
+	// proofs are the DPoP headers (RFC 9449 §4.1).
+	proofs []string
+	// method and url are of the request as the client sees it.
+	method, url string
+}
+
+// prove returns what the sender of a request has proven to hold.
+func (p *Provider) prove(_ context.Context, sent clientRequest) (confirmation, error) {
+	if len(sent.proofs) > 0 { // RFC 9449 §5: never taken for a plain request
+		return confirmation{}, &Error{Code: "invalid_dpop_proof", Description: "DPoP is not supported", Status: 400}
+	}
+	return confirmation{}, nil
+}
+
 // credentials are what a client sent to prove who it is.
 type credentials struct {
 	clientID, secret string
@@ -64,8 +83,8 @@ func readBasic(authorization string) (credentials, *Error) {
 }
 
 // authenticate proves who the client is. An unknown client and a wrong secret give the same answer for the same work.
-func (p *Provider) authenticate(ctx context.Context, authorization string, form web.Form) (*Client, AuthMethod, error) {
-	sent, refusal := readCredentials(authorization, form)
+func (p *Provider) authenticate(ctx context.Context, request clientRequest) (*Client, AuthMethod, error) {
+	sent, refusal := readCredentials(request.authorization, request.form)
 	if refusal != nil {
 		return nil, "", refusal
 	}

@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
@@ -88,70 +87,15 @@ func (p *Provider) reusedCode(ctx context.Context, ref store.Ref, c *Client) err
 // redeem makes the Grant. The Insert of its id is the gate: of any number of redeemers on any number of nodes one passes.
 func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenRequest) (*tokenResponse, error) {
 	g := q.grant()
-	chain, err := p.parentsOf(ctx, g)
-	if errors.Is(err, errBroken) {
-		return nil, invalidGrant("the session or account behind the code has ended")
-	}
-	if err != nil {
-		return nil, err
-	}
-	t := &issue{client: r.client, chain: chain, app: chain.application, scopes: g.Scopes, nonce: q.Nonce}
-	if err := p.draft(ctx, t); err != nil {
-		return nil, err
-	}
-	b := p.db.Batch()
-	g.Created = b.Now()
-	// The Grant outlives all that hangs on it, and the code too: where it stands no more, its id can be inserted again.
-	g.Expires = latest(time.Unix(t.access.Expires, 0), q.Answer.Expires).Add(gateMargin)
-	var first *family
-	if r.client.allows(RefreshToken) {
-		first = p.newFamily(t, r.method, b.Now())
-		g.Expires = latest(g.Expires, first.Expires).Add(grantMargin)
-	}
-	p.grants.Insert(b, g) // before everything else, so that a second use is known by its conflict
-	if first != nil {
-		p.families.Insert(b, first)
-	}
-	p.check(b, chain)
-	if err := p.checkConsent(ctx, b, q); err != nil {
-		return nil, err
-	}
-	if err := p.join(ctx, b, chain); err != nil {
-		return nil, err
-	}
-	p.write(b, t)
-	err = b.Apply(ctx)
+	response, err := p.mint(ctx, minting{
+		request: r, grant: g, nonce: q.Nonce, outlives: q.Answer.Expires, refresh: true,
+		consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return p.checkConsent(ctx, b, q) },
+	})
 	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
 		return nil, p.reusedCode(ctx, g.Ref(), r.client)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return t.sign()
+	return response, err
 }
-
-// gateMargin is how much longer than a code its gate stands, for nodes whose clocks differ.
-const gateMargin = 10 * time.Minute
-
-// maxAttempts bounds how often a step begins again because something it rests on moved meanwhile.
-const maxAttempts = 20
-
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
-// join makes the application a participant of the session, whom a logout must tell.
-func (p *Provider) join(ctx context.Context, b *store.Batch, c *chain) error {
-	if c.session == nil {
-		return nil
-	}
-	return p.config.Directory.Participants.Join(ctx, b, c.session, c.application.Ref(), protocolName)
-}
-
-const protocolName = "oidc"
 
 // grant is the Grant that the code stands for.
 func (q *authorizationRequest) grant() *Grant {
@@ -161,7 +105,7 @@ func (q *authorizationRequest) grant() *Grant {
 		Meta:     store.Meta{Org: q.Org, ID: q.ID},
 		ClientID: q.ClientID, Application: a.Application, ApplicationEpoch: a.ApplicationEpoch,
 		Subject: a.Subject, SubjectEpoch: a.SubjectEpoch, Session: a.Session, SessionEpoch: a.SessionEpoch,
-		Status: directory.Active, Scopes: a.Scopes, Claims: a.Claims, SID: a.Session.ID,
+		Status: directory.Active, Type: AuthorizationCode, Scopes: a.Scopes, Claims: a.Claims, SID: a.Session.ID,
 		AuthTime: assurance.AuthTime, ACR: q.acr(assurance), AMR: assurance.AMR, CodeHash: a.CodeHash,
 	}
 	if g.offline() {

@@ -23,6 +23,8 @@ type Grant struct {
 	Session      store.Ref        `json:"session,omitzero"`
 	SessionEpoch int64            `json:"session_epoch,omitempty"`
 	Status       directory.Status `json:"status"`
+	// Type is what was given for it.
+	Type GrantType `json:"grant_type,omitempty"`
 	// Scopes and Claims are what was granted; a token may have less.
 	Scopes []string       `json:"scopes"`
 	Claims *claimsRequest `json:"claims,omitempty"`

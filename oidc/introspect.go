@@ -28,6 +28,11 @@ type introspection struct {
 	AuthTime  int64    `json:"auth_time,omitempty"`
 	ACR       string   `json:"acr,omitempty"`
 	AMR       []string `json:"amr,omitempty"`
+
+	Confirmation *confirmation   `json:"cnf,omitempty"`
+	Actor        json.RawMessage `json:"act,omitempty"`
+	MayAct       json.RawMessage `json:"may_act,omitempty"`
+	Details      json.RawMessage `json:"authorization_details,omitempty"`
 }
 
 // introspect answers a client about a token. Whoever asks about a token that is neither theirs nor for them learns nothing,
@@ -47,10 +52,11 @@ func (p *Provider) introspect(ctx context.Context, caller *Client, token string)
 		return inactive, nil
 	}
 	answer, err := json.Marshal(introspection{
-		Active: true, TokenType: "Bearer", ClientID: t.claims.ClientID, Subject: t.claims.Subject,
+		Active: true, TokenType: t.claims.Confirmation.demanded().tokenType(), ClientID: t.claims.ClientID, Subject: t.claims.Subject,
 		Scope: t.claims.Scope, Audience: t.claims.Audience, Issuer: t.claims.Issuer,
 		Expires: t.claims.Expires, Issued: t.claims.Issued, JTI: t.claims.JTI,
 		AuthTime: t.claims.AuthTime, ACR: t.claims.ACR, AMR: t.claims.AMR,
+		Confirmation: t.claims.Confirmation, Actor: t.claims.Actor, MayAct: t.claims.MayAct, Details: t.claims.Details,
 	})
 	if err != nil || len(t.extra) == 0 {
 		return answer, err

@@ -35,6 +35,9 @@ type Config struct {
 	// Pages shows what is not for a client. Nil shows plain pages.
 	Pages Pages
 
+	// Features are what is offered beyond the authorization code flow. The zero value is none.
+	Features Features
+
 	// Claims says what is true of a person. Nil is DirectoryClaims.
 	Claims ClaimsSource
 	// TokenHook sees every token before anything is consumed. Nil is none.
@@ -87,9 +90,12 @@ type Provider struct {
 	site    *web.Site
 	keys    *keySet
 	mux     *http.ServeMux
-	routes  []web.Route
 	console []byte // the discovery document
 	seen    observe.Limit
+
+	parts      []part
+	grantTypes map[GrantType]exchange
+	routes     []web.Route
 
 	requests *store.Collection[authorizationRequest]
 	logouts  *store.Collection[logoutRequest]
@@ -146,11 +152,14 @@ func New(config Config) (*Provider, error) {
 		tokens:   store.NewCollection(config.DB, tokenType),
 		denials:  store.NewCollection(config.DB, denialType),
 	}
-	var err error
+	err := p.buildFeatures()
+	if err != nil {
+		return nil, err
+	}
+	p.joinParts()
 	if p.console, err = json.Marshal(p.metadata()); err != nil {
 		return nil, fmt.Errorf("oidc: metadata: %w", err)
 	}
-	p.routes = p.routeTable()
 	p.mux = http.NewServeMux()
 	site.Mount(p.mux, p.routes)
 	return p, nil
@@ -225,9 +234,9 @@ const (
 	pathMetadata  = "/.well-known/oauth-authorization-server"
 )
 
-// routeTable gives every endpoint its class. The metadata of RFC 8414 lies between host and issuer path, that of OpenID
+// coreRoutes gives every endpoint of the core its class. The metadata of RFC 8414 lies between host and issuer path, that of OpenID
 // Connect behind it; both are served in both places, because clients disagree.
-func (p *Provider) routeTable() []web.Route {
+func (p *Provider) coreRoutes() []web.Route {
 	get, post, both := []string{http.MethodGet}, []string{http.MethodPost}, []string{http.MethodGet, http.MethodPost}
 	routes := []web.Route{
 		{Path: pathAuthorize, Methods: both, Class: web.CrossOrigin, Handler: p.serveAuthorize},

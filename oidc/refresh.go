@@ -30,6 +30,8 @@ type family struct {
 	// Scopes and Method belong to the member: what it was issued with.
 	Scopes []string   `json:"scopes"`
 	Method AuthMethod `json:"method"`
+	// Bound is what whoever uses the token of a public client must prove to hold (RFC 9449 §5); the other clients authenticate.
+	Bound confirmation `json:"cnf,omitzero"`
 	// Last is the member before, while its holder may still ask for the answer that was lost on the way.
 	Last *lastMember `json:"last,omitempty"`
 }
@@ -58,14 +60,18 @@ const (
 var errRefresh = invalidGrant("the refresh token is wrong, expired, used, revoked, or another client's")
 
 // newFamily begins the family of a Grant and puts its first token into t.
-func (p *Provider) newFamily(t *issue, method AuthMethod, now time.Time) *family {
+func (p *Provider) newFamily(t *issue, r tokenRequest, now time.Time) *family {
 	familySecret, member := secret.Short(), secret.New()
 	g := t.chain.grant
 	t.refresh = refreshTokenText(g.Ref(), familySecret.Reveal(), member.Reveal())
-	return &family{
+	f := &family{
 		Meta:       store.Meta{Org: g.Org, ID: g.ID, Expires: now.Add(p.refreshLifetime(t.client))},
-		FamilyHash: familySecret.Hash(), MemberHash: member.Hash(), Scopes: t.scopes, Method: method,
+		FamilyHash: familySecret.Hash(), MemberHash: member.Hash(), Scopes: t.scopes, Method: r.method,
 	}
+	if r.client.Public() {
+		f.Bound = r.proven
+	}
+	return f
 }
 
 func refreshTokenText(ref store.Ref, familySecret, member string) string {
@@ -120,7 +126,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if err != nil {
 		return nil, err
 	}
-	if c.grant.ClientID != r.client.ClientID {
+	if c.grant.ClientID != r.client.ClientID || !f.Bound.provenBy(r.proven) { // before it could count as a reuse
 		return nil, errRefresh
 	}
 	now := p.db.Now()
@@ -136,7 +142,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes}
+	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes, bound: r.proven}
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}

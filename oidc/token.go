@@ -20,6 +20,8 @@ type tokenRequest struct {
 	form   web.Form
 	client *Client
 	method AuthMethod
+	// proven is what the sender has proven to hold: what the tokens will be bound to.
+	proven confirmation
 }
 
 // tokenResponse is the answer of RFC 6749 §5.1.
@@ -35,29 +37,16 @@ type tokenResponse struct {
 // exchange answers a token request.
 func (p *Provider) exchange(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
 	asked := GrantType(r.form.Value("grant_type"))
-	exchange := p.exchangeOf(asked)
+	exchange, served := p.grantTypes[asked]
 	switch {
 	case asked == "":
 		return nil, invalidRequest("grant_type is missing")
-	case exchange == nil:
+	case !served:
 		return nil, &Error{Code: "unsupported_grant_type", Description: "this grant_type is not supported", Status: 400}
 	case !r.client.allows(asked):
 		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for this grant_type", Status: 400}
 	}
 	return exchange(ctx, r)
-}
-
-// exchangeOf returns what answers a grant; nil is not supported.
-func (p *Provider) exchangeOf(g GrantType) func(context.Context, tokenRequest) (*tokenResponse, error) {
-	switch g {
-	case AuthorizationCode:
-		return p.exchangeCode
-	case RefreshToken:
-		return p.exchangeRefreshToken
-	case ClientCredentials:
-		return p.exchangeClientCredentials
-	}
-	return nil
 }
 
 // TokenDraft is a token in the making, as a hook sees it.
@@ -92,6 +81,8 @@ type issue struct {
 	app    *directory.Application
 	scopes []string
 	nonce  string
+	// bound is what the access token is bound to.
+	bound confirmation
 
 	access  accessClaims
 	opaque  secret.Text
@@ -115,6 +106,13 @@ type accessClaims struct {
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      string   `json:"acr,omitempty"`
 	AMR      []string `json:"amr,omitempty"`
+	// Confirmation is what its bearer must prove to hold (RFC 7800 §3.1).
+	Confirmation *confirmation `json:"cnf,omitempty"`
+	// Actor is who acts for the subject, MayAct who may come to (RFC 8693 §4.1, §4.4): JSON objects.
+	Actor  json.RawMessage `json:"act,omitempty"`
+	MayAct json.RawMessage `json:"may_act,omitempty"`
+	// Details are what the token is good for beyond its scope (RFC 9396 §9.1): a JSON array.
+	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// Grant lets our own endpoints find the chain that the token hangs on.
 	Grant string `json:"gid,omitempty"`
 	// Epoch is the application's, for a token without a grant.
@@ -169,7 +167,7 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	t.access = accessClaims{
 		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(t.client, t.scopes),
 		Expires: now.Add(p.accessLifetime(t.client)).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
-		ClientID: t.client.ClientID, Scope: strings.Join(t.scopes, " "),
+		ClientID: t.client.ClientID, Scope: strings.Join(t.scopes, " "), Confirmation: t.bound.claim(),
 	}
 	if t.chain == nil {
 		t.access.Epoch = &t.app.Epoch
@@ -263,7 +261,7 @@ func (p *Provider) write(b *store.Batch, t *issue) {
 // sign makes the answer. It comes after the batch: nothing that was signed can fail to be remembered.
 func (t *issue) sign() (*tokenResponse, error) {
 	r := &tokenResponse{
-		TokenType: "Bearer", ExpiresIn: t.access.Expires - t.access.Issued,
+		TokenType: t.bound.tokenType(), ExpiresIn: t.access.Expires - t.access.Issued,
 		RefreshToken: t.refresh, Scope: strings.Join(t.scopes, " "),
 	}
 	var err error

@@ -8,12 +8,17 @@ import (
 
 // serveToken is the token endpoint (RFC 6749 §3.2).
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
-	form, client, method, err := p.readClientRequest(w, r)
+	sent, client, method, err := p.readClientRequest(w, r)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
 	}
-	response, err := p.exchange(r.Context(), tokenRequest{form, client, method})
+	proven, err := p.prove(r.Context(), sent)
+	if err != nil {
+		p.refuse(w, r, err)
+		return
+	}
+	response, err := p.exchange(r.Context(), tokenRequest{sent.form, client, method, proven})
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -23,19 +28,19 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 
 // serveIntrospect is the introspection endpoint (RFC 7662). It is for clients that have a secret to prove.
 func (p *Provider) serveIntrospect(w http.ResponseWriter, r *http.Request) {
-	form, client, _, err := p.readClientRequest(w, r)
+	sent, client, _, err := p.readClientRequest(w, r)
 	switch {
 	case err != nil:
 	case client.Public():
 		err = errClient
-	case !form.Has("token"):
+	case !sent.form.Has("token"):
 		err = invalidRequest("token is missing")
 	}
 	if err != nil {
 		p.refuse(w, r, err)
 		return
 	}
-	answer, err := p.introspect(r.Context(), client, form.Value("token"))
+	answer, err := p.introspect(r.Context(), client, sent.form.Value("token"))
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -45,12 +50,12 @@ func (p *Provider) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 
 // serveRevoke is the revocation endpoint (RFC 7009).
 func (p *Provider) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	form, client, _, err := p.readClientRequest(w, r)
-	if err == nil && !form.Has("token") {
+	sent, client, _, err := p.readClientRequest(w, r)
+	if err == nil && !sent.form.Has("token") {
 		err = invalidRequest("token is missing")
 	}
 	if err == nil {
-		err = p.revoke(r.Context(), client, form.Value("token"))
+		err = p.revoke(r.Context(), client, sent.form.Value("token"))
 	}
 	if err != nil {
 		p.refuse(w, r, err)
@@ -61,20 +66,22 @@ func (p *Provider) serveRevoke(w http.ResponseWriter, r *http.Request) {
 }
 
 // readClientRequest reads the body once and proves who the client is.
-func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (web.Form, *Client, AuthMethod, error) {
+func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (clientRequest, *Client, AuthMethod, error) {
+	sent := clientRequest{method: r.Method, url: p.site.Origin() + r.URL.Path, proofs: r.Header.Values("DPoP")}
 	if err := refuseQuerySecrets(r); err != nil {
-		return web.Form{}, nil, "", err
+		return sent, nil, "", err
 	}
-	form, err := web.ReadBody(w, r)
-	if err != nil {
-		return form, nil, "", formError(err)
+	var err error
+	if sent.form, err = web.ReadBody(w, r); err != nil {
+		return sent, nil, "", formError(err)
 	}
 	authorizations := r.Header.Values("Authorization")
 	if len(authorizations) > 1 {
-		return form, nil, "", invalidRequest("the Authorization header stands more than once")
+		return sent, nil, "", invalidRequest("the Authorization header stands more than once")
 	}
-	client, method, err := p.authenticate(r.Context(), r.Header.Get("Authorization"), form)
-	return form, client, method, err
+	sent.authorization = r.Header.Get("Authorization")
+	client, method, err := p.authenticate(r.Context(), sent)
+	return sent, client, method, err
 }
 
 // refuseQuerySecrets refuses what must not stand in a URL, where it is logged (RFC 6749 §2.3.1, §3.2).

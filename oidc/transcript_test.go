@@ -72,6 +72,12 @@ func tell(t *testing.T, p storetest.Placement, archive *txtar.Archive) *txtar.Ar
 			if issuer, ok := strings.CutPrefix(strings.TrimSpace(line), "!issuer "); ok {
 				c.Issuer = issuer
 			}
+			if name, ok := strings.CutPrefix(strings.TrimSpace(line), "!feature "); ok {
+				if features[name] == nil {
+					t.Fatalf("no feature is called %q", name)
+				}
+				features[name](c)
+			}
 		}
 	})
 	teller := newTeller(h)

@@ -18,13 +18,16 @@ var (
 )
 
 // userInfo answers what the token's bearer may know about the person (OpenID Connect Core §5.3).
-func (p *Provider) userInfo(ctx context.Context, token string) ([]byte, error) {
+func (p *Provider) userInfo(ctx context.Context, token string, proven confirmation) ([]byte, error) {
 	t, err := p.openAccessToken(ctx, token)
 	if errors.Is(err, errBroken) {
 		return nil, errToken
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !t.claims.Confirmation.demanded().provenBy(proven) { // a bound token is nobody's bearer token
+		return nil, errToken
 	}
 	if t.chain == nil || !t.grants(scopeOpenID) {
 		return nil, errNotOpenID

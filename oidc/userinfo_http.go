@@ -14,7 +14,7 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, challenged(err))
 		return
 	}
-	claims, err := p.userInfo(r.Context(), token)
+	claims, err := p.userInfo(r.Context(), token, confirmation{})
 	if err != nil {
 		p.refuse(w, r, err)
 		return

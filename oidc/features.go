@@ -1,0 +1,101 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+
+	"github.com/signet-idp/signet/internal/web"
+)
+
+// Features are what a Provider offers beyond the authorization code flow with PKCE, refresh tokens and client credentials.
+// Each is off while its pointer is nil, and on with safe defaults when it points to a zero struct.
+type Features struct {
+	// What requests and responses may look like.
+
+	// What tokens and clients are bound to.
+
+	// Further grants.
+
+	// How clients come to be registered.
+
+	// What is in tokens.
+
+	// How sessions end.
+
+	// What weakens the provider, and what is not a standard yet.
+}
+
+// part is what a feature adds to a Provider.
+type part struct {
+	// features are the names by which the feature tags of Client ask for it.
+	features []string
+	// check judges the client's settings of the feature; nil judges nothing.
+	check func(c *Client, bad report)
+	// methods are further ways for a client to authenticate.
+	methods []AuthMethod
+	// grants are what the token endpoint answers besides.
+	grants map[GrantType]exchange
+	// routes are its endpoints.
+	routes []web.Route
+	// describe adds to the discovery document; nil adds nothing.
+	describe func(*metadata)
+	// maintain does one round of its work in the background (Provider.Maintain); nil has none.
+	maintain func(context.Context) error
+}
+
+// exchange answers a token request of one grant type.
+type exchange func(context.Context, tokenRequest) (*tokenResponse, error)
+
+// buildFeatures asks every feature that is on for its part, and reports every problem at once.
+func (p *Provider) buildFeatures() error {
+	var problems []error
+	add := func(made part, err error) {
+		problems = append(problems, err)
+		p.parts = append(p.parts, made)
+	}
+	add(p.core())
+	return errors.Join(problems...)
+}
+
+// core is the part that cannot be left out.
+func (p *Provider) core() (part, error) {
+	return part{
+		methods: []AuthMethod{ClientSecretBasic, ClientSecretPost},
+		grants: map[GrantType]exchange{
+			AuthorizationCode: p.exchangeCode,
+			RefreshToken:      p.exchangeRefreshToken,
+			ClientCredentials: p.exchangeClientCredentials,
+		},
+		routes: p.coreRoutes(),
+	}, nil
+}
+
+// joinParts lays the parts together.
+func (p *Provider) joinParts() {
+	rules := &p.Clients.rules
+	p.grantTypes = map[GrantType]exchange{}
+	for _, made := range p.parts {
+		rules.features = append(rules.features, made.features...)
+		rules.methods = append(rules.methods, made.methods...)
+		if made.check != nil {
+			rules.checks = append(rules.checks, made.check)
+		}
+		for grant, exchange := range made.grants {
+			p.grantTypes[grant] = exchange
+		}
+		p.routes = append(p.routes, made.routes...)
+	}
+	rules.grants = sortedKeys(p.grantTypes)
+}
+
+// Maintain does one round of what the features must do from time to time: deliver logouts and notifications, for example. Any
+// number of nodes may call it at once. Package signet calls it from its own Maintain.
+func (p *Provider) Maintain(ctx context.Context) error {
+	var problems []error
+	for _, made := range p.parts {
+		if made.maintain != nil {
+			problems = append(problems, made.maintain(ctx))
+		}
+	}
+	return errors.Join(problems...)
+}

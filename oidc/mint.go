@@ -1,0 +1,96 @@
+package oidc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+)
+
+// minting is a Grant about to be made, whatever was given for it, with the tokens that hang on it.
+type minting struct {
+	request tokenRequest
+	// grant is complete but for Created and Expires; its id is the gate of whatever it is made for.
+	grant *Grant
+	// nonce is what the ID token repeats.
+	nonce string
+	// outlives is what the Grant must stand longer than, so that nothing can be used again once it is gone: the expiry of a code.
+	outlives time.Time
+	// refresh asks for a refresh token, which clients get that are registered for them.
+	refresh bool
+	// draft changes the tokens in the making, before hooks see them; nil leaves them.
+	draft func(*issue)
+	// consume adds to the batch what is consumed or must hold beside the parents; nil adds nothing.
+	consume func(context.Context, *store.Batch, *issue) error
+}
+
+// mint makes a Grant with its tokens: decide, hooks, one Apply, sign. The Insert of the Grant comes first in its batch, so that a
+// second use is known by its conflict (store.ConflictOn(err, grantKind)).
+func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) {
+	g, client := m.grant, m.request.client
+	chain, err := p.parentsOf(ctx, g)
+	if errors.Is(err, errBroken) {
+		return nil, invalidGrant("the session or account behind it has ended")
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := &issue{client: client, chain: chain, app: chain.application, scopes: g.Scopes, nonce: m.nonce, bound: m.request.proven}
+	if m.draft != nil {
+		m.draft(t)
+	}
+	if err := p.draft(ctx, t); err != nil {
+		return nil, err
+	}
+	b := p.db.Batch()
+	g.Created = b.Now()
+	// The Grant outlives all that hangs on it, and its gate too: where it stands no more, its id can be inserted again.
+	g.Expires = latest(time.Unix(t.access.Expires, 0), m.outlives).Add(gateMargin)
+	var first *family
+	if m.refresh && client.allows(RefreshToken) {
+		first = p.newFamily(t, m.request, b.Now())
+		g.Expires = latest(g.Expires, first.Expires).Add(grantMargin)
+	}
+	p.grants.Insert(b, g)
+	if first != nil {
+		p.families.Insert(b, first)
+	}
+	p.check(b, chain)
+	if m.consume != nil {
+		if err := m.consume(ctx, b, t); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.join(ctx, b, chain); err != nil {
+		return nil, err
+	}
+	p.write(b, t)
+	if err := b.Apply(ctx); err != nil {
+		return nil, err
+	}
+	return t.sign()
+}
+
+// gateMargin is how much longer than a code its gate stands, for nodes whose clocks differ.
+const gateMargin = 10 * time.Minute
+
+// maxAttempts bounds how often a step begins again because something it rests on moved meanwhile.
+const maxAttempts = 20
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// join makes the application a participant of the session, whom a logout must tell.
+func (p *Provider) join(ctx context.Context, b *store.Batch, c *chain) error {
+	if c.session == nil {
+		return nil
+	}
+	return p.config.Directory.Participants.Join(ctx, b, c.session, c.application.Ref(), protocolName)
+}
+
+const protocolName = "oidc"
