@@ -181,7 +181,7 @@ func leaves(h *harness, r store.Record) map[string]bool {
 }
 
 // The successor that a family keeps for a lost answer is sealed under the old token: the record, and even the family's
-// secret with it, opens nothing (DESIGN §5).
+// secret with it, opens nothing.
 func TestAttackSealedSuccessor(t *testing.T) {
 	t.Parallel()
 	placements(t, func(t *testing.T, h *harness) {

@@ -42,6 +42,7 @@ var rules = []rule{
 	{"white-box-tests", whiteBoxTests},
 	{"one-module", oneModule},
 	{"security-ledger", securityLedger},
+	{"conformance", conformance},
 	{"ephemeral-losses", ephemeralLosses},
 }
 

@@ -22,6 +22,9 @@ type tree struct {
 	linked   []string // import paths that importing the root package links; empty without a root package
 	ledger   string   // the text of ledgerFile; "" when there is none
 	losses   string   // the text of lossesFile; "" when there is none
+
+	conformance string              // the text of conformanceFile; "" when there is none
+	stories     map[string][]string // the names of the transcripts, by the package that they are of
 }
 
 // A pkg is one folder with Go files.
@@ -57,22 +60,34 @@ func (v violation) String() string { return v.where + ": " + v.what }
 
 // load parses every Go file under fsys, except in testdata.
 func load(fsys fs.FS) (*tree, error) {
-	t := new(tree)
+	t := &tree{stories: map[string][]string{}}
 	byPath := make(map[string]*pkg)
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (entry.Name() == "testdata" || entry.Name() == ".git"):
+		case strings.HasSuffix(name, ".txtar") && path.Base(path.Dir(name)) == "transcripts":
+			of := path.Base(strings.TrimSuffix(path.Dir(name), "/testdata/transcripts"))
+			t.stories[of] = append(t.stories[of], strings.TrimSuffix(path.Base(name), ".txtar"))
+		case entry.IsDir() && entry.Name() == "testdata":
+			if _, err := fs.Stat(fsys, name+"/transcripts"); err != nil {
+				return fs.SkipDir
+			}
+		case entry.IsDir() && entry.Name() == ".git":
 			return fs.SkipDir
 		case name == ledgerFile:
 			text, err := fs.ReadFile(fsys, name)
 			t.ledger = string(text)
 			return err
+		case name == conformanceFile:
+			text, err := fs.ReadFile(fsys, name)
+			t.conformance = string(text)
+			return err
 		case name == lossesFile:
 			text, err := fs.ReadFile(fsys, name)
 			t.losses = string(text)
 			return err
+		case strings.Contains(name, "testdata/"):
 		case name != "go.mod" && path.Base(name) == "go.mod":
 			t.stray = append(t.stray, name)
 		case strings.HasSuffix(name, ".go"):
