@@ -27,6 +27,14 @@ var steps = map[string]struct {
 		func(ctx context.Context, r *keyring.Ring) error { _, err := r.Public(ctx, "ES256"); return err },
 		[]string{"ES256-1"},
 	},
+	"Encryption on an empty store": {
+		nil,
+		func(ctx context.Context, r *keyring.Ring) error {
+			_, _, err := r.Encryption(ctx, "ECDH-ES")
+			return err
+		},
+		[]string{"ECDH-ES-1"},
+	},
 	"Ready on an empty store": {
 		nil,
 		func(ctx context.Context, r *keyring.Ring) error { return r.Ready(ctx) },
@@ -73,7 +81,7 @@ func TestFailingStore(t *testing.T) {
 				if step.prepare != nil {
 					step.prepare(t, h)
 				}
-				ring := h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}})
+				ring := h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}, Encryption: []string{"ECDH-ES"}})
 				fails := 0
 				for { // one call after the other fails, until none is left
 					h.faults.FailCall(fails+1, nil)
@@ -85,7 +93,7 @@ func TestFailingStore(t *testing.T) {
 					if !errors.Is(err, storetest.ErrInjected) {
 						t.Fatalf("failing call %d: %v", fails+1, err)
 					}
-					ring = h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}})
+					ring = h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}, Encryption: []string{"ECDH-ES"}})
 					if fails++; fails > 20 {
 						t.Fatal("it never succeeds")
 					}
@@ -111,7 +119,7 @@ func TestUncertainCommit(t *testing.T) {
 			if step.prepare != nil {
 				step.prepare(t, h)
 			}
-			ring := h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}})
+			ring := h.node(t, keyring.Config{Algorithms: []string{"ES256", "EdDSA"}, Encryption: []string{"ECDH-ES"}})
 			h.faults.Uncertain()
 			if err := step.call(t.Context(), ring); !errors.Is(err, store.ErrUncertain) {
 				t.Fatalf("lost answer: %v", err)

@@ -13,14 +13,14 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
-// record is a signing key as it is stored. Its id names algorithm and generation, and the private key is sealed for the
+// record is a key as it is stored. Its id names algorithm and generation, and the private key is sealed for the
 // id: neither can be exchanged.
 type record struct {
 	store.Meta           // Expires is set with Retires
 	Created    time.Time `json:"created"`
-	// Activates is when the key begins to sign.
+	// Activates is when the key begins to sign, or to be published for encryption.
 	Activates time.Time `json:"activates"`
-	// Retires is when the next generation begins to sign; zero while there is none.
+	// Retires is when the next generation does; zero while there is none.
 	Retires time.Time `json:"retires,omitzero"`
 	// Key is the private key in PKCS #8. The public key is taken from it, so that nobody who writes to the database
 	// can plant one.
@@ -56,7 +56,8 @@ type pair struct {
 
 // newKey reads the id of a record.
 func newKey(rec record) (*key, error) {
-	algorithm, number, _ := strings.Cut(rec.ID, "-")
+	dash := max(strings.LastIndexByte(rec.ID, '-'), 0) // algorithms have dashes too
+	algorithm, number := rec.ID[:dash], strings.TrimPrefix(rec.ID[dash:], "-")
 	generation, err := strconv.ParseUint(number, 10, 64)
 	if err != nil || algorithm == "" || recordID(algorithm, generation) != rec.ID {
 		return nil, fmt.Errorf("keyring: record %q of kind %s is not named <algorithm>-<generation>: "+
@@ -77,17 +78,17 @@ func (r *Ring) open(k *key) (*pair, error) {
 	}
 	der, err := r.db.Unseal(kind, k.Ref(), sealedField, k.Key)
 	if err != nil {
-		return nil, fmt.Errorf("keyring: signing key %s (kind %s) does not open: %w. Nothing was changed. Start with the key ring "+
+		return nil, fmt.Errorf("keyring: key %s (kind %s) does not open: %w. Nothing was changed. Start with the key ring "+
 			"(store.Config.Keys) that holds key %q, or put the record back as it was. Only if that cannot be done, delete the "+
 			"record: a new key is then made, and what this one signed is refused", k.ID, kind, err, k.Key.KeyID())
 	}
 	signer, err := jose.ParseKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("keyring: signing key %s (kind %s): %w", k.ID, kind, err)
+		return nil, fmt.Errorf("keyring: key %s (kind %s): %w", k.ID, kind, err)
 	}
 	id, err := jose.Thumbprint(signer.Public())
 	if err != nil {
-		return nil, fmt.Errorf("keyring: signing key %s (kind %s): %w", k.ID, kind, err)
+		return nil, fmt.Errorf("keyring: key %s (kind %s): %w", k.ID, kind, err)
 	}
 	k.pair.CompareAndSwap(nil, &pair{id: id, signer: signer}) // one for all, whoever was faster
 	return k.pair.Load(), nil

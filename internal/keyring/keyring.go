@@ -1,6 +1,6 @@
-// Package keyring keeps the keys that sign tokens: it makes them, publishes them ahead of their use, rotates and removes
-// them, and gives every node that shares the store the same ones. It is the default behind the Keys of the protocol
-// packages.
+// Package keyring keeps the keys that sign tokens, and those to which others encrypt: it makes them, publishes them ahead
+// of their use, rotates and removes them, and gives every node that shares the store the same ones. It is the default
+// behind the Keys of the protocol packages.
 //
 //	ring, err := keyring.New(keyring.Config{DB: db, TokenLifetime: time.Hour})
 //	err = ring.Ready(ctx) // at start-up: the first keys, and the proof that all keys open
@@ -19,7 +19,10 @@
 //
 // In which of these states a key is follows from the times in its record and the clock, so nodes agree without talking.
 // Writing happens when a key is made: its record and the end of its predecessor are one step. Where nobody calls
-// Maintain, the active key stays active.
+// Maintain, the active key stays active. States lists all of them.
+//
+// A key for encryption goes through the same states. Only the active one is published, because a sender takes whichever it
+// finds; but the others decrypt, and a retired one does so for Retain.
 //
 // # Limits
 //
@@ -53,8 +56,14 @@ const day = 24 * time.Hour
 type Config struct {
 	// DB keeps the keys, seals them and tells the time. Required.
 	DB *store.DB
-	// Algorithms are those that Signer answers for, out of jose.Supported. Empty means RS256, PS256 and ES256.
+	// Algorithms are those that have a key from the start, out of jose.Supported. Empty means RS256, PS256 and ES256.
 	Algorithms []string
+	// OnDemand are further ones. The first key of each is made when Signer asks for it, so that they cost nothing where
+	// nobody uses them; from then on they are like the others.
+	OnDemand []string
+	// Encryption are algorithms for keys to which others encrypt: RSA-OAEP-256 and ECDH-ES, which is on P-256 (RFC 7518
+	// §4.3, §4.6). The first key of each is made when Encryption asks for it. Empty means none.
+	Encryption []string
 	// RotateAfter is how long a key signs; zero means 90 days. It must be longer than Prepublish.
 	RotateAfter time.Duration
 	// Prepublish is how long a key is published before it signs: longer than verifiers cache a key set. Zero means
@@ -70,7 +79,7 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Algorithms = slices.Clone(c.Algorithms)
+	c.Algorithms, c.OnDemand, c.Encryption = slices.Clone(c.Algorithms), slices.Clone(c.OnDemand), slices.Clone(c.Encryption)
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{string(jose.RS256), string(jose.PS256), string(jose.ES256)}
 	}
@@ -86,14 +95,7 @@ func (c Config) check() error {
 	if c.DB == nil {
 		problems = append(problems, errors.New("keyring: Config.DB is required"))
 	}
-	for i, algorithm := range c.Algorithms {
-		if !slices.Contains(jose.Supported(), jose.Algorithm(algorithm)) {
-			problems = append(problems, fmt.Errorf("keyring: Config.Algorithms: %q has no key pair; known are %v", algorithm, jose.Supported()))
-		}
-		if slices.Contains(c.Algorithms[:i], algorithm) {
-			problems = append(problems, fmt.Errorf("keyring: Config.Algorithms: %q stands twice", algorithm))
-		}
-	}
+	problems = append(problems, c.checkAlgorithms()...)
 	if c.Prepublish < time.Minute {
 		problems = append(problems, fmt.Errorf("keyring: Config.Prepublish is %v, want a minute or more", c.Prepublish))
 	}
@@ -109,7 +111,32 @@ func (c Config) check() error {
 	return errors.Join(problems...)
 }
 
-// Ring gives out signing keys. It is safe for concurrent use.
+func (c Config) checkAlgorithms() []error {
+	var problems []error
+	var seen []string
+	for _, list := range []struct {
+		field string
+		names []string
+		known []string
+	}{
+		{"Algorithms", c.Algorithms, signing()},
+		{"OnDemand", c.OnDemand, signing()},
+		{"Encryption", c.Encryption, encryption()},
+	} {
+		for _, algorithm := range list.names {
+			if !slices.Contains(list.known, algorithm) {
+				problems = append(problems, fmt.Errorf("keyring: Config.%s: %q has no such key pair; known are %v", list.field, algorithm, list.known))
+			}
+			if slices.Contains(seen, algorithm) {
+				problems = append(problems, fmt.Errorf("keyring: Config.%s: %q stands twice", list.field, algorithm))
+			}
+			seen = append(seen, algorithm)
+		}
+	}
+	return problems
+}
+
+// Ring gives out keys. It is safe for concurrent use.
 //
 // What it has read it remembers for five seconds, and opened keys for as long as their records stand. A key that is made
 // later is known to all nodes before it is due, whatever they remember. Errors are never remembered.
@@ -135,33 +162,33 @@ func New(config Config) (*Ring, error) {
 	}, nil
 }
 
-// Ready makes sure that each algorithm has an active key, and opens all that are published. On an empty store it makes
-// the first keys, which takes up to seconds for RSA; otherwise it reads once and writes nothing.
+// Ready makes sure that each of Config.Algorithms has an active key, and opens all keys that there are. On an empty store
+// it makes the first keys, which takes up to seconds for RSA; otherwise it reads once and writes nothing.
 //
 // An error that wraps store.ErrSealed means that a key does not open, and says what to do; nothing was changed then.
 // Any other error is the store's, or the context's.
 func (r *Ring) Ready(ctx context.Context) error {
 	for _, algorithm := range r.config.Algorithms {
-		if _, err := r.Public(ctx, algorithm); err != nil {
+		if _, _, err := r.keys(ctx, algorithm, true); err != nil {
 			return err
 		}
 	}
-	return nil
+	s, err := r.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	return r.openAll(s)
 }
 
 // Signer returns the key that signs with the algorithm now, and its id: the RFC 7638 thumbprint. The key has been in
 // Public, on all nodes, for Prepublish, unless it is the first or came by RotateNow. If there never was one, it is made.
 //
-// An algorithm that is not among Config.Algorithms is jose.ErrAlgorithm; other errors are those of Ready.
+// An algorithm that is neither among Config.Algorithms nor OnDemand is jose.ErrAlgorithm; other errors are those of Ready.
 func (r *Ring) Signer(ctx context.Context, algorithm string) (id string, key crypto.Signer, err error) {
-	if err := r.configured(algorithm); err != nil {
-		return "", nil, err
+	if !r.config.signs(algorithm) {
+		return "", nil, notConfigured(algorithm)
 	}
-	keys, now, err := r.keys(ctx, algorithm)
-	if err != nil {
-		return "", nil, err
-	}
-	pair, err := r.open(signing(keys, now))
+	pair, err := r.current(ctx, algorithm)
 	if err != nil {
 		return "", nil, err
 	}
@@ -169,13 +196,17 @@ func (r *Ring) Signer(ctx context.Context, algorithm string) (id string, key cry
 }
 
 // Public returns, by id, the public keys of the algorithm that are published: the active one, the next, and those that
-// were active up to Retain ago. The map is the caller's. If there never was a key, it is made.
+// were active up to Retain ago. The map is the caller's. One of Config.Algorithms that never had a key gets one; for any
+// other, none is an empty map.
 //
-// An algorithm that is not among Config.Algorithms has the keys that are left of the time when it was; none is an empty
-// map. Errors are those of Ready: one key that does not open fails all of its algorithm, because without it good tokens
-// would be refused.
+// An algorithm that is no longer configured has the keys that are left of the time when it was, and one for encryption has
+// none here. Errors are those of Ready: one key that does not open fails all of its algorithm, because without it good
+// tokens would be refused.
 func (r *Ring) Public(ctx context.Context, algorithm string) (map[string]crypto.PublicKey, error) {
-	keys, now, err := r.keys(ctx, algorithm)
+	if slices.Contains(encryption(), algorithm) {
+		return map[string]crypto.PublicKey{}, nil
+	}
+	keys, now, err := r.keys(ctx, algorithm, slices.Contains(r.config.Algorithms, algorithm))
 	if err != nil {
 		return nil, err
 	}
@@ -193,29 +224,31 @@ func (r *Ring) Public(ctx context.Context, algorithm string) (map[string]crypto.
 	return public, nil
 }
 
-// keys returns the keys of the algorithm, and the time at which one of them is active. Only an algorithm that is not
-// configured may have none.
-func (r *Ring) keys(ctx context.Context, algorithm string) ([]*key, time.Time, error) {
+// current returns the active key of an algorithm that is configured.
+func (r *Ring) current(ctx context.Context, algorithm string) (*pair, error) {
+	keys, now, err := r.keys(ctx, algorithm, true)
+	if err != nil {
+		return nil, err
+	}
+	return r.open(active(keys, now))
+}
+
+// keys returns the keys of the algorithm, and the time at which one of them is active: the first is made where there is
+// none, if it must.
+func (r *Ring) keys(ctx context.Context, algorithm string, must bool) ([]*key, time.Time, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	now := r.db.Now()
-	if signing(s.keys[algorithm], now) == nil && r.configured(algorithm) == nil {
+	if must && active(s.keys[algorithm], now) == nil {
 		if s, err = r.begin(ctx, algorithm); err != nil {
 			return nil, time.Time{}, err
 		}
 		now = r.db.Now()
-		if signing(s.keys[algorithm], now) == nil {
+		if active(s.keys[algorithm], now) == nil {
 			return nil, time.Time{}, fmt.Errorf("keyring: the %s key that was just made cannot be read", algorithm)
 		}
 	}
 	return s.keys[algorithm], now, nil
-}
-
-func (r *Ring) configured(algorithm string) error {
-	if !slices.Contains(r.config.Algorithms, algorithm) {
-		return fmt.Errorf("keyring: %w: %q is not among Config.Algorithms", jose.ErrAlgorithm, algorithm)
-	}
-	return nil
 }

@@ -158,9 +158,9 @@ func TestNewReportsEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := keyring.New(keyring.Config{
 		Algorithms: []string{"HS256", "ES256", "ES256"}, RotateAfter: time.Hour, Prepublish: time.Second,
-		TokenLifetime: 2 * time.Hour, Retain: time.Hour,
+		TokenLifetime: 2 * time.Hour, Retain: time.Hour, OnDemand: []string{"none", "ES256"}, Encryption: []string{"RSA1_5", "ES256"},
 	})
-	for _, want := range []string{"Config.DB", `"HS256"`, `"ES256" stands twice`, "Config.Prepublish", "Config.Retain"} {
+	for _, want := range []string{"Config.DB", `"HS256"`, `"ES256" stands twice`, `OnDemand: "none"`, `OnDemand: "ES256" stands twice`, `Encryption: "RSA1_5"`, `Encryption: "ES256" has`, "Config.Prepublish", "Config.Retain"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

@@ -9,9 +9,9 @@ import (
 
 func (k *key) expired(now time.Time) bool { return !k.Expires.IsZero() && !k.Expires.After(now) }
 
-// signing returns the active key: the last generation whose time has come. When the clock stands before all of them
+// active returns the active key: the last generation whose time has come. When the clock stands before all of them
 // (it was set back, or the node that made the first key is ahead) it is the first. It is nil when there is no key.
-func signing(keys []*key, now time.Time) *key {
+func active(keys []*key, now time.Time) *key {
 	var first *key
 	for _, k := range slices.Backward(keys) {
 		if k.expired(now) {

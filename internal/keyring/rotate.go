@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/store"
 )
 
-// Maintain makes the next key of each algorithm when it is time to publish it, and the first where there is none. It
-// reads once and mostly writes nothing; once an hour is often enough. Everything else happens by the clock. Nodes may
+// Maintain makes the next key of each algorithm when it is time to publish it, and the first of Config.Algorithms where
+// there is none. It reads once and mostly writes nothing; once an hour is often enough. Everything else happens by the clock. Nodes may
 // call it at once: one of them makes the key.
 //
 // Errors are those of Ready. No key is made while there is one that does not open.
@@ -28,8 +29,11 @@ func (r *Ring) Maintain(ctx context.Context) error {
 	if err := r.openAll(s); err != nil {
 		return err
 	}
-	for _, algorithm := range r.config.Algorithms {
-		if last := newest(s.keys[algorithm]); last != nil && !r.config.due(last, r.db.Now()) {
+	for _, algorithm := range r.config.all() {
+		switch last := newest(s.keys[algorithm]); {
+		case last == nil && !slices.Contains(r.config.Algorithms, algorithm): // nobody has asked for it yet
+			continue
+		case last != nil && !r.config.due(last, r.db.Now()):
 			continue
 		}
 		// Where another node was faster, what it did is as good.
@@ -43,7 +47,7 @@ func (r *Ring) Maintain(ctx context.Context) error {
 // Rotate makes the next key of the algorithm now, before it is due. It begins to sign after Prepublish; until then
 // further calls change nothing, because the rotation is under way.
 //
-// Errors are those of Signer.
+// An algorithm that is not configured is jose.ErrAlgorithm; other errors are those of Ready.
 func (r *Ring) Rotate(ctx context.Context, algorithm string) error {
 	return r.rotate(ctx, algorithm, r.config.lead())
 }
@@ -53,7 +57,7 @@ func (r *Ring) Rotate(ctx context.Context, algorithm string) error {
 // its tokens. It is for tests, and for the day on which that is the lesser evil. Tokens of the key before it still
 // verify.
 //
-// Errors are those of Signer.
+// Errors are those of Rotate.
 func (r *Ring) RotateNow(ctx context.Context, algorithm string) error {
 	return r.rotate(ctx, algorithm, 0)
 }
@@ -65,8 +69,8 @@ const attempts = 3
 var errOvertaken = errors.New("keyring: another node changed the keys at the same time")
 
 func (r *Ring) rotate(ctx context.Context, algorithm string, lead time.Duration) error {
-	if err := r.configured(algorithm); err != nil {
-		return err
+	if !slices.Contains(r.config.all(), algorithm) {
+		return notConfigured(algorithm)
 	}
 	if err := r.writing.enter(ctx); err != nil {
 		return err
@@ -87,8 +91,8 @@ func (r *Ring) rotate(ctx context.Context, algorithm string, lead time.Duration)
 // advance sees to it that a key other than the active one begins to sign after lead at the latest.
 func (r *Ring) advance(ctx context.Context, s *snapshot, algorithm string, lead time.Duration) error {
 	keys, now := s.keys[algorithm], r.db.Now()
-	next, active := newest(keys), signing(keys, now)
-	if next == active || active == nil {
+	next, current := newest(keys), active(keys, now)
+	if next == current || current == nil {
 		return r.add(ctx, s, algorithm, lead)
 	}
 	at := now.Add(lead)
@@ -147,14 +151,14 @@ func (r *Ring) add(ctx context.Context, s *snapshot, algorithm string, lead time
 	if err := r.commit(ctx, batch); err != nil {
 		return err
 	}
-	r.config.Logger.InfoContext(ctx, "signing key made", slog.String("key", next.ID), slog.String("kid", kid),
+	r.config.Logger.InfoContext(ctx, "key made", slog.String("key", next.ID), slog.String("kid", kid),
 		slog.Time("activates", next.Activates))
 	return nil
 }
 
 // generate returns a new private key in PKCS #8, and its id.
 func generate(algorithm string) (kid string, der []byte, err error) {
-	signer, err := jose.GenerateKey(jose.Algorithm(algorithm))
+	signer, err := jose.GenerateKey(shape(algorithm))
 	if err != nil {
 		return "", nil, fmt.Errorf("keyring: making a key: %w", err)
 	}
@@ -175,7 +179,7 @@ func (r *Ring) commit(ctx context.Context, batch *store.Batch) error {
 		return errOvertaken
 	}
 	if err != nil {
-		return fmt.Errorf("keyring: writing the signing keys: %w", err)
+		return fmt.Errorf("keyring: writing the keys: %w", err)
 	}
 	return nil
 }

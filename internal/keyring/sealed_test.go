@@ -235,9 +235,10 @@ func TestKeysThatDoNotOpen(t *testing.T) {
 func everyCall(ctx context.Context, ring *keyring.Ring, algorithm string) map[string]error {
 	_, _, signer := ring.Signer(ctx, algorithm)
 	_, public := ring.Public(ctx, algorithm)
+	_, states := ring.States(ctx)
 	return map[string]error{
 		"Signer": signer, "Public": public, "Ready": ring.Ready(ctx), "Maintain": ring.Maintain(ctx),
-		"Rotate": ring.Rotate(ctx, algorithm), "RotateNow": ring.RotateNow(ctx, algorithm),
+		"Rotate": ring.Rotate(ctx, algorithm), "RotateNow": ring.RotateNow(ctx, algorithm), "States": states,
 	}
 }
 

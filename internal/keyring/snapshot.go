@@ -50,7 +50,7 @@ func (r *Ring) read(ctx context.Context) (*snapshot, error) {
 	known := r.last.Load()
 	for rec, err := range r.records.All(ctx, store.Query{}) {
 		if err != nil {
-			return nil, fmt.Errorf("keyring: reading the signing keys: %w", err)
+			return nil, fmt.Errorf("keyring: reading the keys: %w", err)
 		}
 		k, err := newKey(*rec)
 		if err != nil {
@@ -101,7 +101,7 @@ func (g gate) enter(ctx context.Context) error {
 	case g <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("keyring: waiting for the signing keys: %w", ctx.Err())
+		return fmt.Errorf("keyring: waiting for the keys: %w", ctx.Err())
 	}
 }
 
