@@ -73,7 +73,9 @@ const (
 	TextField     FieldType = "text"
 	PasswordField FieldType = "password"
 	// CodeField is a short run of digits.
-	CodeField     FieldType = "code"
+	CodeField FieldType = "code"
+	// LettersField is a short run of capital letters, whose case and dashes do not matter.
+	LettersField  FieldType = "letters"
 	CheckboxField FieldType = "checkbox"
 )
 

@@ -48,7 +48,8 @@
 //
 // Who automates the pages may rely on the ids of elements. A [flow.Field] has its Name as id and name; a [flow.Action] has
 // its Name as id, and is submitted under the name "action". So the built-in steps have the inputs username, password and
-// otp, and the buttons login, cancel, consent_allow, consent_deny, logout_confirm and logout_cancel. The page of a person
+// otp, and the buttons login, cancel, consent_allow, consent_deny, logout_confirm and logout_cancel. The page that
+// takes the code of a device has user_code and login, the page that ends what was begun elsewhere has done, the page of a person
 // who is signed out has logged_out, and every failure has error, which holds the machine-readable code and the id under
 // which the log knows the cause. The further inputs flow, seq and restart are hidden.
 //

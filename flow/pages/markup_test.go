@@ -38,6 +38,10 @@ func allPages(t *testing.T, p *pages.Pages, change func(*flow.View)) map[string]
 		change(&v)
 	}
 	_, found["signed out"] = signedOut(t, p, v)
+	v.Prompt.Title = flow.Message{ID: "device.done"}
+	_, found["done"] = done(t, p, v)
+	_, found["device"] = device(t, p, pages.DeviceView{Submit: "/oauth2/device", UserCode: "BCDF-GHJK", Branding: v.Branding})
+	_, found["device in trouble"] = device(t, p, pages.DeviceView{Submit: "/oauth2/device", Wrong: true, Branding: v.Branding})
 	f := someFailure()
 	f.Branding = v.Branding
 	_, found["failure"] = fail(t, p, f)

@@ -17,7 +17,7 @@ import (
 type Page struct {
 	// Lang is the language of the page, Dir its direction: "ltr" or "rtl".
 	Lang, Dir string
-	// Step is the Prompt's step, "failure" or "signed-out".
+	// Step is the Prompt's step, "failure", "signed-out" or "done".
 	Step string
 	// WindowTitle is the plain text of the title element. Title is the heading, Intro the sentence below it.
 	WindowTitle  string
@@ -79,7 +79,9 @@ type Field struct {
 	Label                               Text
 	Value, Autocomplete, InputMode, Dir string
 	Required, Focus, Verbatim           bool
-	Problem                             Text
+	// Capitals says that what is typed is shown in capital letters.
+	Capitals bool
+	Problem  Text
 	// DescribedBy lists the ids of the elements that say more.
 	DescribedBy string
 }
@@ -149,6 +151,15 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 	page.Title = page.T("signed-out.title")
 	page.Emblem, page.Monogram = page.Icon("check"), ""
 	page.notices(v.Prompt.Messages)
+	page.entitle()
+	return page
+}
+
+func (p *Pages) done(r *http.Request, v flow.View) *Page {
+	page := p.begin(r, donePage, v.Locales, v.Branding)
+	page.concern(v, p.imageOrigins)
+	page.Title, page.Intro = page.message(v.Prompt.Title), page.message(v.Prompt.Intro)
+	page.Emblem, page.Monogram = page.Icon("check"), ""
 	page.entitle()
 	return page
 }
@@ -237,6 +248,8 @@ func (p *Page) fields(fields []flow.Field) {
 			field.InputType, field.Value, field.Verbatim = "password", "", true
 		case flow.CodeField:
 			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
+		case flow.LettersField:
+			field.Dir, field.Verbatim, field.Capitals = "ltr", true, true
 		case flow.CheckboxField:
 		default:
 			field.Type, field.Dir = string(flow.TextField), "auto"
@@ -275,6 +288,7 @@ var consentIcons = map[string]string{
 	"offline_access": "clock", "groups": "group", "roles": "group",
 	"name": "badge", "given_name": "badge", "family_name": "badge", "middle_name": "badge", "nickname": "badge",
 	"preferred_username": "person", "picture": "person", "email_verified": "mail", "phone_number": "phone",
+	"device": "device", "ciba": "bell",
 	"phone_number_verified": "phone", "gender": "person", "birthdate": "clock", "zoneinfo": "clock", "updated_at": "clock",
 }
 
@@ -288,7 +302,7 @@ func (p *Page) consent(items []directory.ConsentItem) {
 		_, name, _ := strings.Cut(id, ".")
 		p.Consent = append(p.Consent, Consent{
 			ID: item.ID, Icon: p.Icon(cmp.Or(consentIcons[name], "key")), Mandatory: item.Mandatory,
-			Title: p.catalog.text(item.Title, p.ambient), Detail: p.catalog.text(detail, p.ambient),
+			Title: p.catalog.text(item.Title, item.Params, p.ambient), Detail: p.catalog.text(detail, item.Params, p.ambient),
 		})
 	}
 }

@@ -53,6 +53,16 @@ func fail(t testing.TB, p *pages.Pages, f flow.Failure) (*http.Response, string)
 	return answer(t, "", func(w http.ResponseWriter, r *http.Request) { p.Fail(w, r, f) })
 }
 
+func device(t testing.TB, p *pages.Pages, v pages.DeviceView) (*http.Response, string) {
+	t.Helper()
+	return answer(t, "", func(w http.ResponseWriter, r *http.Request) { p.Device(w, r, v) })
+}
+
+func done(t testing.TB, p *pages.Pages, v flow.View) (*http.Response, string) {
+	t.Helper()
+	return answer(t, "", func(w http.ResponseWriter, r *http.Request) { p.Done(w, r, v) })
+}
+
 func signedOut(t testing.TB, p *pages.Pages, v flow.View) (*http.Response, string) {
 	t.Helper()
 	return answer(t, "", func(w http.ResponseWriter, r *http.Request) { p.SignedOut(w, r, v) })

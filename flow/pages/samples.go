@@ -22,14 +22,14 @@ func (p *Pages) samples() []*Page {
 			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
 		},
 	}
-	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.CodeField, flow.CheckboxField} {
+	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.CodeField, flow.LettersField, flow.CheckboxField} {
 		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
 			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message,
 		})
 	}
 	r := &http.Request{Header: http.Header{}}
 	failure := flow.Failure{Code: "code", Detail: "detail", Correlation: "id", StartOver: "/", Application: "/", Branding: brand, Message: message}
-	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.failure(r, failure)}
+	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.done(r, view), p.failure(r, failure)}
 	for step := range p.templates.steps {
 		view.Prompt.Step = step
 		all = append(all, p.prompt(r, view))

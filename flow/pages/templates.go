@@ -21,6 +21,7 @@ const (
 	promptPage    = "prompt"
 	failurePage   = "failure"
 	signedOutPage = "signed-out"
+	donePage      = "done"
 )
 
 // frame are the files that every page is made of, besides its own; icons is the file of what they are adorned with.
@@ -44,7 +45,7 @@ func newTemplates(host fs.FS) (templates, error) {
 	}
 	t := templates{kinds: map[string]*template.Template{}, steps: map[string]*template.Template{}}
 	var problems []error
-	for _, kind := range []string{promptPage, failurePage, signedOutPage} {
+	for _, kind := range []string{promptPage, failurePage, signedOutPage, donePage} {
 		page, err := parse(layers, append(slices.Clone(frame), kind+".html")...)
 		t.kinds[kind], problems = page, append(problems, err)
 	}

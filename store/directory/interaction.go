@@ -77,6 +77,8 @@ type ConsentItem struct {
 	// Title and Detail are message ids with a readable fallback behind a "|": "scope.email|Your email address".
 	Title  string `json:"title"`
 	Detail string `json:"detail,omitempty"`
+	// Params fill the placeholders of both texts, as {place} in "approval.device".
+	Params map[string]string `json:"params,omitempty"`
 	// Mandatory items cannot be left out of an approval.
 	Mandatory bool `json:"mandatory,omitempty"`
 }
