@@ -17,25 +17,34 @@ type Algorithm string
 // The algorithms that Sign and Verify know.
 const (
 	RS256 Algorithm = "RS256"
+	RS384 Algorithm = "RS384"
+	RS512 Algorithm = "RS512"
 	PS256 Algorithm = "PS256"
+	PS384 Algorithm = "PS384"
+	PS512 Algorithm = "PS512"
 	ES256 Algorithm = "ES256"
 	ES384 Algorithm = "ES384"
+	ES512 Algorithm = "ES512" // with P-521
 	EdDSA Algorithm = "EdDSA" // Ed25519 only
 
-	// HS256 is for verification of tokens made with a client secret. It is not among Supported, so a Verifier
-	// accepts it only when its Algorithms name it and the key is a []byte.
+	// HS256, HS384 and HS512 are for tokens made with a client secret. They are not among Supported, so a Verifier
+	// accepts them only when its Algorithms name them and the key is a []byte.
 	HS256 Algorithm = "HS256"
+	HS384 Algorithm = "HS384"
+	HS512 Algorithm = "HS512"
 )
 
 // Supported returns the algorithms that sign with a key pair, in the order in which metadata should list them.
 func Supported() []Algorithm {
-	return []Algorithm{RS256, PS256, ES256, ES384, EdDSA}
+	return []Algorithm{RS256, PS256, ES256, ES384, EdDSA, RS384, RS512, PS384, PS512, ES512}
 }
 
+// Symmetric returns the algorithms that sign with a secret.
+func Symmetric() []Algorithm { return []Algorithm{HS256, HS384, HS512} }
+
 const (
-	minRSABits    = 2048 // RFC 7518 §3.3
-	maxRSABits    = 8192 // above, one verification costs milliseconds: a gift to whoever registers such a key
-	minSecretSize = 32   // RFC 7518 §3.2
+	minRSABits = 2048 // RFC 7518 §3.3
+	maxRSABits = 8192 // above, one verification costs milliseconds: a gift to whoever registers such a key
 )
 
 type family int
@@ -59,16 +68,30 @@ func (a Algorithm) scheme() (scheme, error) {
 	switch a {
 	case RS256:
 		return scheme{family: rsaPKCS1, hash: crypto.SHA256}, nil
+	case RS384:
+		return scheme{family: rsaPKCS1, hash: crypto.SHA384}, nil
+	case RS512:
+		return scheme{family: rsaPKCS1, hash: crypto.SHA512}, nil
 	case PS256:
 		return scheme{family: rsaPSS, hash: crypto.SHA256}, nil
+	case PS384:
+		return scheme{family: rsaPSS, hash: crypto.SHA384}, nil
+	case PS512:
+		return scheme{family: rsaPSS, hash: crypto.SHA512}, nil
 	case ES256:
 		return scheme{family: ecdsaFixed, hash: crypto.SHA256, curve: elliptic.P256()}, nil
 	case ES384:
 		return scheme{family: ecdsaFixed, hash: crypto.SHA384, curve: elliptic.P384()}, nil
+	case ES512:
+		return scheme{family: ecdsaFixed, hash: crypto.SHA512, curve: elliptic.P521()}, nil
 	case EdDSA:
 		return scheme{family: ed25519Pure}, nil
 	case HS256:
 		return scheme{family: hmacSHA, hash: crypto.SHA256}, nil
+	case HS384:
+		return scheme{family: hmacSHA, hash: crypto.SHA384}, nil
+	case HS512:
+		return scheme{family: hmacSHA, hash: crypto.SHA512}, nil
 	}
 	return scheme{}, fmt.Errorf("%w: unsupported", ErrAlgorithm)
 }
@@ -93,7 +116,7 @@ func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
 		strong = len(key) == ed25519.PublicKeySize
 	case []byte:
 		fits = s.family == hmacSHA
-		strong = len(key) >= minSecretSize
+		strong = fits && len(key) >= s.hash.Size() // RFC 7518 §3.2
 	}
 	switch {
 	case !fits:

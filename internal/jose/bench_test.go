@@ -19,14 +19,23 @@ const benchClaims = `{"iss":"https://op.example.com","sub":"6b0b2f0e-3a58-4b3a-9
 // digestOf does what precedes every signature.
 func digestOf(a jose.Algorithm, input []byte) ([]byte, crypto.SignerOpts) {
 	switch a {
-	case jose.ES384:
+	case jose.ES384, jose.RS384:
 		d := sha512.Sum384(input)
 		return d[:], crypto.SHA384
+	case jose.ES512, jose.RS512:
+		d := sha512.Sum512(input)
+		return d[:], crypto.SHA512
 	case jose.EdDSA:
 		return input, crypto.Hash(0)
 	case jose.PS256:
 		d := sha256.Sum256(input)
 		return d[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
+	case jose.PS384:
+		d := sha512.Sum384(input)
+		return d[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA384}
+	case jose.PS512:
+		d := sha512.Sum512(input)
+		return d[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA512}
 	}
 	d := sha256.Sum256(input)
 	return d[:], crypto.SHA256
@@ -89,9 +98,9 @@ func verifyRaw(key crypto.PublicKey, digest, signature []byte, opts crypto.Signe
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		if pss, ok := opts.(*rsa.PSSOptions); ok {
-			return rsa.VerifyPSS(key, crypto.SHA256, digest, signature, pss) == nil
+			return rsa.VerifyPSS(key, pss.Hash, digest, signature, pss) == nil
 		}
-		return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest, signature) == nil
+		return rsa.VerifyPKCS1v15(key, opts.HashFunc(), digest, signature) == nil
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:

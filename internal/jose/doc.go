@@ -23,11 +23,16 @@
 //   - a signature should cost what the signature costs (see the benchmarks).
 //
 // The tests hold both directions against go-jose. Reading, writing and fingerprinting JWKs, where the work is
-// in formats, is go-jose's.
+// in formats, is go-jose's, and so is encryption, behind a header that has been judged here first:
 //
-// Covered: RFC 7515 compact serialization, RFC 7517, RFC 7518 §3 (RS256, PS256, ES256, ES384; HS256 for verification),
-// RFC 7519 §2 NumericDate, RFC 7638, RFC 8037 (Ed25519), RFC 8725 §3.1-§3.3, §3.5, §3.10 and §3.11, OpenID Connect Core §3.1.3.6.
+//	token, err := jose.Encrypt(signed, jose.EncryptionHeader{Alg: jose.RSAOAEP256, Enc: jose.A256GCM, Cty: "JWT"}, key)
+//	header, signed, err := jose.Decrypter{Nested: true}.Decrypt(token, keys)
 //
-// Not covered: JWE, the JSON serializations, detached or unencoded payloads (RFC 7797), unsigned tokens, critical
+// Covered: RFC 7515 and RFC 7516 compact serialization, RFC 7517, RFC 7518 §3 (all but none), §4 (RSA-OAEP, RSA-OAEP-256, ECDH-ES,
+// ECDH-ES+A128KW, ECDH-ES+A256KW, A128KW, A256KW, dir; RSA1_5 where it is asked for by name) and §5 (all but A192CBC-HS384),
+// RFC 7519 §2 NumericDate and §5.2 nested tokens, RFC 7638, RFC 8037 (Ed25519), RFC 8725 §3.1-§3.3, §3.5, §3.6, §3.10 and §3.11,
+// OpenID Connect Core §3.1.3.6.
+//
+// Not covered: PBES2, AES-GCM key wrapping, compression, X25519, the JSON serializations, detached or unencoded payloads (RFC 7797), unsigned tokens, critical
 // extensions, X.509 headers, and the judgement of claims (issuer, audience, times, replay), which is the caller's.
 package jose

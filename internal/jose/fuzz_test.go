@@ -130,3 +130,36 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// What comes out of Decrypt is what go-jose, with a header that we let through, decrypts; and never a panic.
+func FuzzDecrypt(f *testing.F) {
+	secret := b64(f, rfc7516A3Key)
+	ec, public := recipient(f, jose.ECDHES, jose.A256GCM)
+	agreed, err := jose.Encrypt([]byte("{}"), jose.EncryptionHeader{Alg: jose.ECDHES, Enc: jose.A256GCM}, public)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, token := range []string{
+		rfc7516A1, rfc7516A2, rfc7516A3, rfc7515RSA, agreed, "....", "", strings.Replace(rfc7516A3, ".", "..", 1), rfc7516A3 + "AAAA",
+		compact(`{"alg":"dir","enc":"A128GCM","zip":"DEF"}`, "", nil) + "..",
+	} {
+		f.Add(token)
+	}
+	d := jose.Decrypter{Algorithms: []jose.KeyManagement{jose.A128KW, jose.ECDHES}}
+	f.Fuzz(func(t *testing.T, token string) {
+		h, plaintext, err := d.Decrypt(token, only(jose.PrivateKey{Algorithm: jose.A128KW, Key: secret}, ec))
+		if err != nil {
+			if !errors.Is(err, jose.ErrDecryption) && !documented(err) || plaintext != nil || h != (jose.EncryptionHeader{}) {
+				t.Fatalf("%q, header %v, error %v", plaintext, h, err)
+			}
+			return
+		}
+		again, err := jose.Encrypt(plaintext, jose.EncryptionHeader{Alg: jose.A128KW, Enc: h.Enc}, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice, err := d.Decrypt(again, only(jose.PrivateKey{Algorithm: jose.A128KW, Key: secret})); err != nil || string(twice) != string(plaintext) {
+			t.Fatalf("%q, error %v", twice, err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"crypto"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -56,16 +57,56 @@ func (k jwk) publicKey() (PublicKey, error) {
 	if k.Use != "" && k.Use != "sig" || k.KeyOps != nil && !slices.Contains(k.KeyOps, "verify") {
 		return PublicKey{}, fmt.Errorf("%w: not for signatures", ErrKey)
 	}
+	public, err := k.parse()
+	if err != nil {
+		return PublicKey{}, err
+	}
+	key := PublicKey{ID: k.Kid, Algorithm: k.Alg, Key: public}
+	return key, key.usable()
+}
+
+// encryptionKey returns k as a key to encrypt to.
+func (k jwk) encryptionKey() (EncryptionKey, error) {
+	if k.private() {
+		return EncryptionKey{}, fmt.Errorf("%w: private", ErrKey)
+	}
+	encrypts := func(operation string) bool {
+		return slices.Contains([]string{"encrypt", "wrapKey", "deriveKey", "deriveBits"}, operation)
+	}
+	if k.Use != "" && k.Use != "enc" || k.KeyOps != nil && !slices.ContainsFunc(k.KeyOps, encrypts) {
+		return EncryptionKey{}, fmt.Errorf("%w: not for encryption", ErrKey)
+	}
+	public, err := k.parse()
+	if err != nil {
+		return EncryptionKey{}, err
+	}
+	key := EncryptionKey{ID: k.Kid, Algorithm: KeyManagement(k.Alg), Key: public}
+	return key, key.usable()
+}
+
+// parse reads the members of the public key, and those alone.
+func (k jwk) parse() (crypto.PublicKey, error) {
 	public, err := json.Marshal(k.jwkPublic)
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("%w: %v", ErrKey, err)
+		return nil, fmt.Errorf("%w: %v", ErrKey, err)
 	}
 	var parsed gojose.JSONWebKey
 	if err := parsed.UnmarshalJSON(public); err != nil {
-		return PublicKey{}, fmt.Errorf("%w: %v", ErrKey, err)
+		return nil, fmt.Errorf("%w: %v", ErrKey, err)
 	}
-	key := PublicKey{ID: k.Kid, Algorithm: k.Alg, Key: parsed.Key}
-	return key, key.usable()
+	return parsed.Key, nil
+}
+
+// usable reports whether k serves the algorithm it names or, when it names none, any.
+func (k EncryptionKey) usable() error {
+	candidates := KeyManagements()
+	if k.Algorithm != "" {
+		candidates = []KeyManagement{k.Algorithm}
+	}
+	if !slices.ContainsFunc(candidates, func(a KeyManagement) bool { return a.admitPublic(k.Key) == nil }) {
+		return fmt.Errorf("%w: weak, or of an unsupported kind", ErrKey)
+	}
+	return nil
 }
 
 // usable reports whether k serves the algorithm it names or, when it names none, any.

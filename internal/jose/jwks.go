@@ -24,21 +24,37 @@ type PublicKey struct {
 	Key       crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
 }
 
-// Set renders a JWK Set (RFC 7517 §5) of keys for signatures, in the given order. Every key needs an ID of its own, an
-// Algorithm, and to be public and strong enough for it: otherwise Set names all that are not, with ErrKey or ErrAlgorithm.
-func Set(keys []PublicKey) ([]byte, error) {
-	set := gojose.JSONWebKeySet{Keys: make([]gojose.JSONWebKey, 0, len(keys))}
+// EncryptionKey is a key to encrypt to.
+type EncryptionKey struct {
+	ID        string           // "kid"; may be empty in a foreign set
+	Algorithm KeyManagement    // the one algorithm it is for; empty when a foreign set does not say
+	Key       crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey
+}
+
+// Set renders a JWK Set (RFC 7517 §5) of keys for signatures and behind them keys for encryption, in the given order. Every key
+// needs an ID of its own, an Algorithm, and to be public and strong enough for it: otherwise Set names all that are not, with
+// ErrKey or ErrAlgorithm.
+func Set(keys []PublicKey, encryption ...EncryptionKey) ([]byte, error) {
+	set := gojose.JSONWebKeySet{Keys: make([]gojose.JSONWebKey, 0, len(keys)+len(encryption))}
 	seen := make(map[string]bool, len(keys))
 	var problems []error
-	for i, k := range keys {
-		if _, err := k.Algorithm.admitPublic(k.Key); err != nil {
+	publish := func(k gojose.JSONWebKey, err error) {
+		i := len(set.Keys)
+		if err != nil {
 			problems = append(problems, fmt.Errorf("key %d: %w", i, err))
 		}
-		if k.ID == "" || seen[k.ID] {
+		if k.KeyID == "" || seen[k.KeyID] {
 			problems = append(problems, fmt.Errorf("key %d: %w: kid missing or not unique", i, ErrKey))
 		}
-		seen[k.ID] = true
-		set.Keys = append(set.Keys, gojose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"})
+		seen[k.KeyID] = true
+		set.Keys = append(set.Keys, k)
+	}
+	for _, k := range keys {
+		_, err := k.Algorithm.admitPublic(k.Key)
+		publish(gojose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"}, err)
+	}
+	for _, k := range encryption {
+		publish(gojose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "enc"}, k.Algorithm.admitPublic(k.Key))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -56,6 +72,15 @@ func Set(keys []PublicKey) ([]byte, error) {
 // tells why when nothing is left of a set that was not empty. A private or symmetric key anywhere refuses the whole set with
 // ErrKey: its owner has published a secret. A set that is no valid JSON is ErrMalformed.
 func ParseSet(document []byte) ([]PublicKey, error) {
+	return parseSet(document, jwk.publicKey)
+}
+
+// ParseEncryptionSet is ParseSet for the keys that one can encrypt to: those of use "enc", or of no use in particular.
+func ParseEncryptionSet(document []byte) ([]EncryptionKey, error) {
+	return parseSet(document, jwk.encryptionKey)
+}
+
+func parseSet[K any](document []byte, read func(jwk) (K, error)) ([]K, error) {
 	if len(document) > maxSetSize {
 		return nil, fmt.Errorf("%w: key set longer than %d bytes", ErrMalformed, maxSetSize)
 	}
@@ -71,10 +96,10 @@ func ParseSet(document []byte) ([]PublicKey, error) {
 	if slices.ContainsFunc(*set.Keys, jwk.private) {
 		return nil, fmt.Errorf("%w: key set holds a private key", ErrKey)
 	}
-	keys := make([]PublicKey, 0, len(*set.Keys))
+	keys := make([]K, 0, len(*set.Keys))
 	var problems []error
 	for i, k := range *set.Keys {
-		key, err := k.publicKey()
+		key, err := read(k)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("key %d: %w", i, err))
 			continue
@@ -106,4 +131,17 @@ func Find(keys []PublicKey, h Header) (PublicKey, error) {
 		return PublicKey{}, fmt.Errorf("%w: %d keys match", ErrKey, len(found))
 	}
 	return found[0], nil
+}
+
+// FindEncryption returns the first key for alg, pinned to it: one that says so, or else one that says nothing. ErrKey is none.
+func FindEncryption(keys []EncryptionKey, alg KeyManagement) (EncryptionKey, error) {
+	for _, said := range []KeyManagement{alg, ""} {
+		for _, k := range keys {
+			if k.Algorithm == said && alg.admitPublic(k.Key) == nil {
+				k.Algorithm = alg
+				return k, nil
+			}
+		}
+	}
+	return EncryptionKey{}, fmt.Errorf("%w: none for this encryption", ErrKey)
 }

@@ -17,23 +17,18 @@ import (
 	"github.com/signet-idp/signet/internal/jose"
 )
 
-func published(t testing.TB) []jose.PublicKey {
-	t.Helper()
+func published() []jose.PublicKey {
 	var keys []jose.PublicKey
 	for _, a := range jose.Supported() {
 		key := testKeys()[a].Public()
-		kid, err := jose.Thumbprint(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, jose.PublicKey{ID: kid, Algorithm: a, Key: key})
+		keys = append(keys, jose.PublicKey{ID: "for " + string(a), Algorithm: a, Key: key})
 	}
 	return keys
 }
 
 func TestSetMembers(t *testing.T) {
 	t.Parallel()
-	document, err := jose.Set(published(t))
+	document, err := jose.Set(published())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +36,10 @@ func TestSetMembers(t *testing.T) {
 	if err := json.Unmarshal(document, &set); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"alg e kid kty n use", "alg e kid kty n use", "alg crv kid kty use x y", "alg crv kid kty use x y", "alg crv kid kty use x"} {
+	const rsaMembers, ecMembers, edMembers = "alg e kid kty n use", "alg crv kid kty use x y", "alg crv kid kty use x"
+	for i, want := range []string{
+		rsaMembers, rsaMembers, ecMembers, ecMembers, edMembers, rsaMembers, rsaMembers, rsaMembers, rsaMembers, ecMembers,
+	} {
 		got := strings.Join(slices.Sorted(maps.Keys(set.Keys[i])), " ")
 		if got != want || set.Keys[i]["use"] != "sig" || set.Keys[i]["alg"] != string(jose.Supported()[i]) {
 			t.Errorf("key %d: %v, want members %s", i, set.Keys[i], want)
@@ -51,7 +49,7 @@ func TestSetMembers(t *testing.T) {
 
 func TestSetRoundTrip(t *testing.T) {
 	t.Parallel()
-	want := published(t)
+	want := published()
 	document, err := jose.Set(want)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +89,7 @@ func TestSetEmpty(t *testing.T) {
 
 func TestSetRefuses(t *testing.T) {
 	t.Parallel()
-	good := published(t)[0]
+	good := published()[0]
 	for name, c := range map[string]struct {
 		keys []jose.PublicKey
 		want error

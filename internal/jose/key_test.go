@@ -34,7 +34,7 @@ func TestKeyRoundTrip(t *testing.T) {
 
 func TestGenerateKeyRefuses(t *testing.T) {
 	t.Parallel()
-	for _, a := range []jose.Algorithm{"", "none", jose.HS256, "ES512"} {
+	for _, a := range []jose.Algorithm{"", "none", jose.HS256, jose.HS512, "ES256K"} {
 		key, err := jose.GenerateKey(a)
 		if !errors.Is(err, jose.ErrAlgorithm) || key != nil {
 			t.Errorf("%q: %T, error %v", a, key, err)
@@ -58,7 +58,7 @@ func TestParseKeyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	curve, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	curve, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,7 @@ func TestHalfHashOpenIDExamples(t *testing.T) {
 
 func TestHalfHashLengths(t *testing.T) {
 	t.Parallel()
-	for a, size := range map[jose.Algorithm]int{jose.PS256: 16, jose.ES256: 16, jose.HS256: 16, jose.ES384: 24, jose.EdDSA: 32} {
+	for a, size := range map[jose.Algorithm]int{jose.PS256: 16, jose.ES256: 16, jose.HS256: 16, jose.ES384: 24, jose.RS384: 24, jose.PS384: 24, jose.HS384: 24, jose.ES512: 32, jose.RS512: 32, jose.EdDSA: 32} {
 		got, err := jose.HalfHash(a, "value")
 		if err != nil || len(b64(t, got)) != size {
 			t.Errorf("%s: %q, error %v, want %d bytes", a, got, err, size)

@@ -30,21 +30,11 @@ func Sign(claims []byte, h Header, key crypto.Signer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !utf8.ValidString(h.Kid) || !utf8.ValidString(h.Typ) {
-		return "", fmt.Errorf("%w: header is not UTF-8", ErrMalformed)
-	}
-	header, err := json.Marshal(h)
-	if err != nil {
-		return "", fmt.Errorf("jose: encode header: %v", err)
-	}
-
-	enc := base64.RawURLEncoding
 	size := s.signatureSize(public)
-	token := make([]byte, 0, enc.EncodedLen(len(header))+1+enc.EncodedLen(len(claims))+1+enc.EncodedLen(size))
-	token = enc.AppendEncode(token, header)
-	token = append(token, '.')
-	token = enc.AppendEncode(token, claims)
-
+	token, err := signingInput(claims, h, size)
+	if err != nil {
+		return "", err
+	}
 	signature, err := s.sign(token, key)
 	if err != nil {
 		return "", err
@@ -53,8 +43,38 @@ func Sign(claims []byte, h Header, key crypto.Signer) (string, error) {
 		return "", errors.New("jose: sign: the signer returned a signature of another size than its key's")
 	}
 	token = append(token, '.')
-	token = enc.AppendEncode(token, signature)
-	return string(token), nil
+	return string(base64.RawURLEncoding.AppendEncode(token, signature)), nil
+}
+
+// SignSecret is Sign with a secret that both sides know: HS256, HS384 or HS512, of at least the hash's size (RFC 7518 §3.2).
+func SignSecret(claims []byte, h Header, secret []byte) (string, error) {
+	s, err := h.Alg.admit(secret)
+	if err != nil {
+		return "", err
+	}
+	token, err := signingInput(claims, h, s.hash.Size())
+	if err != nil {
+		return "", err
+	}
+	mac := s.mac(secret, token)
+	token = append(token, '.')
+	return string(base64.RawURLEncoding.AppendEncode(token, mac)), nil
+}
+
+// signingInput returns what a signature covers (RFC 7515 §5.1), with room for a signature of that size behind it.
+func signingInput(claims []byte, h Header, size int) ([]byte, error) {
+	if !utf8.ValidString(h.Kid) || !utf8.ValidString(h.Typ) {
+		return nil, fmt.Errorf("%w: header is not UTF-8", ErrMalformed)
+	}
+	header, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("jose: encode header: %v", err)
+	}
+	enc := base64.RawURLEncoding
+	token := make([]byte, 0, enc.EncodedLen(len(header))+1+enc.EncodedLen(len(claims))+1+enc.EncodedLen(size))
+	token = enc.AppendEncode(token, header)
+	token = append(token, '.')
+	return enc.AppendEncode(token, claims), nil
 }
 
 func (s scheme) sign(input []byte, key crypto.Signer) ([]byte, error) {

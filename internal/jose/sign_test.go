@@ -63,8 +63,8 @@ func TestGoJoseVerifiesOurs(t *testing.T) {
 
 func TestVerifyGoJoses(t *testing.T) {
 	t.Parallel()
-	secret := []byte("0123456789abcdef0123456789abcdef")
-	for _, a := range append(jose.Supported(), jose.HS256) {
+	secret := []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+	for _, a := range append(jose.Supported(), jose.Symmetric()...) {
 		var private, public any = secret, secret
 		if key := testKeys()[a]; key != nil {
 			private, public = key, key.Public()
@@ -210,4 +210,31 @@ func TestSignLeavesOutEmptyMembers(t *testing.T) {
 	if err != nil || jws.Signatures[0].Protected.KeyID != "" || len(jws.Signatures[0].Protected.ExtraHeaders) != 0 {
 		t.Errorf("header %s, error %v", header, err)
 	}
+}
+
+func TestSignSecret(t *testing.T) {
+	t.Parallel()
+	secret := []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+	for a, size := range map[jose.Algorithm]int{jose.HS256: 32, jose.HS384: 48, jose.HS512: 64} {
+		token, err := jose.SignSecret([]byte(claims), jose.Header{Alg: a, Kid: "k", Typ: "JWT"}, secret[:size])
+		if err != nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		jws, err := gojose.ParseSignedCompact(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(a)})
+		if err != nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		if payload, err := jws.Verify(secret[:size]); err != nil || string(payload) != claims {
+			t.Errorf("%s: go-jose reads %q, error %v", a, payload, err)
+		}
+		// RFC 7518 §3.2: a key of the size of the hash or longer.
+		token, err = jose.SignSecret([]byte(claims), jose.Header{Alg: a}, secret[:size-1])
+		if !errors.Is(err, jose.ErrKey) || token != "" {
+			t.Errorf("%s, short secret: %q, error %v", a, token, err)
+		}
+	}
+	_, err := jose.SignSecret([]byte(claims), jose.Header{Alg: jose.RS256}, secret)
+	wantError(t, err, jose.ErrKey)
+	_, err = jose.SignSecret([]byte(claims), jose.Header{Alg: "none"}, secret)
+	wantError(t, err, jose.ErrAlgorithm)
 }

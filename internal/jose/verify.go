@@ -32,7 +32,7 @@ type Verifier struct {
 // keys finds the key for a header that is well-formed, allowed and of an accepted type, but not verified yet; it must
 // return ErrKey when there is none, and any other error (a store that failed) is returned wrapped. The PublicKey's
 // Algorithm is the pin: it must be set, and equal the header's. Its Key is an *rsa.PublicKey, *ecdsa.PublicKey,
-// ed25519.PublicKey or, for HS256 alone, the secret as a []byte of at least 32 bytes.
+// ed25519.PublicKey or, for HS256, HS384 and HS512 alone, the secret as a []byte of at least the hash's size.
 //
 // Errors are ErrMalformed, ErrAlgorithm, ErrType, ErrKey, ErrSignature.
 func (v Verifier) Verify(token string, keys func(Header) (PublicKey, error)) (Header, []byte, error) {
@@ -117,11 +117,15 @@ func (s scheme) verify(key crypto.PublicKey, input, signature []byte) bool {
 	case ed25519Pure:
 		return ed25519.Verify(key.(ed25519.PublicKey), input, signature)
 	case hmacSHA:
-		mac := hmac.New(s.hash.New, key.([]byte))
-		mac.Write(input)
-		return hmac.Equal(mac.Sum(nil), signature)
+		return hmac.Equal(s.mac(key.([]byte), input), signature)
 	}
 	return false
+}
+
+func (s scheme) mac(secret, input []byte) []byte {
+	mac := hmac.New(s.hash.New, secret)
+	mac.Write(input)
+	return mac.Sum(nil)
 }
 
 func (s scheme) digest(input []byte) []byte {

@@ -42,7 +42,7 @@ func refuse(t *testing.T, token string, want error) {
 
 func TestVerifyRefusesNone(t *testing.T) {
 	t.Parallel()
-	for _, alg := range []string{"none", "None", "NONE", "nOnE", "none ", "", "rs256", "RS256 ", "RS512", "HS384"} {
+	for _, alg := range []string{"none", "None", "NONE", "nOnE", "none ", "", "rs256", "RS256 ", "RS1", "HS1"} {
 		header := `{"alg":"` + alg + `"}`
 		refuse(t, compact(header, claims, nil), jose.ErrAlgorithm)
 		refuse(t, signRaw(t, testKeys()[jose.RS256], header, claims), jose.ErrAlgorithm)
