@@ -18,6 +18,26 @@ type Application struct {
 	SkipConsent bool `json:"skipConsent,omitempty"`
 	// SecondFactor says whether sign-in to this application asks for a second factor.
 	SecondFactor SecondFactorPolicy `json:"secondFactor,omitempty"`
+	// RoleAudience says which roles people have in this application; see Roles.SetAudience.
+	RoleAudience RoleAudience `json:"roleAudience,omitempty"`
+}
+
+// RoleAudience is whose roles an application counts.
+type RoleAudience string
+
+// The audiences. The zero value counts the organization's roles and the application's own.
+const (
+	AllRoles          RoleAudience = ""
+	OrganizationRoles RoleAudience = "organization"
+	ApplicationRoles  RoleAudience = "application"
+)
+
+// counts reports whether a role is one that people have in the application.
+func (a *Application) counts(r *Role) bool {
+	if r.Application.IsZero() {
+		return a.RoleAudience != ApplicationRoles
+	}
+	return r.Application == a.Ref() && a.RoleAudience != OrganizationRoles
 }
 
 // SecondFactorPolicy is when a second factor is asked for.

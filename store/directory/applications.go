@@ -24,6 +24,8 @@ var (
 type Applications struct {
 	db  *store.DB
 	all *store.Collection[Application]
+	// forget removes what remains of an application that is gone.
+	forget func(ctx context.Context, application store.Ref) error
 }
 
 func newApplications(db *store.DB) *Applications {
@@ -124,15 +126,18 @@ func (a *Applications) Revoke(ctx context.Context, ref store.Ref) error {
 	})
 }
 
-// Delete removes an application at the version it was read at; what was issued to it ends. The event is
-// "application.deleted".
+// Delete removes an application at the version it was read at; what was issued to it ends, and its roles and what it was
+// allowed at APIs go. The event is "application.deleted".
 func (a *Applications) Delete(ctx context.Context, app *Application) error {
 	b := a.db.Batch()
 	a.Remove(b, app)
-	return b.Apply(ctx)
+	if err := b.Apply(ctx); err != nil {
+		return err
+	}
+	return a.forget(ctx, app.Ref())
 }
 
-// Remove adds to the batch what Delete does.
+// Remove adds to the batch what Delete does, but for its roles and what it was allowed at APIs, which mean nothing without it.
 func (a *Applications) Remove(b *store.Batch, app *Application) {
 	a.all.Delete(b, app)
 	b.Event(app.event("application.deleted"))
@@ -151,6 +156,11 @@ func (a *Application) Validate() error {
 	case SecondFactorIfEnrolled, SecondFactorRequired, SecondFactorNever:
 	default:
 		v.add("secondFactor", "must be required, never or empty")
+	}
+	switch a.RoleAudience {
+	case AllRoles, OrganizationRoles, ApplicationRoles:
+	default:
+		v.add("roleAudience", "must be organization, application or empty")
 	}
 	return v.err()
 }

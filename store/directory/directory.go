@@ -47,19 +47,23 @@ type Config struct {
 type Directory struct {
 	// Users is where people live. With Config.UserStores it is all of them as one: an id has the store's name in front,
 	// but for the default store.
-	Users         Users
-	Subjects      *Subjects
-	Groups        *Groups
-	Roles         *Roles
-	Applications  *Applications
-	Organizations Organizations
-	Sessions      *Sessions
-	Participants  *Participants
-	Credentials   *Credentials
-	Devices       *Devices
-	Settings      *Settings
-	Locks         *Locks
-	Throttle      *Throttle
+	Users        Users
+	Subjects     *Subjects
+	Groups       *Groups
+	Roles        *Roles
+	Applications *Applications
+	APIs         *APIResources
+	// AuthorizedAPIs is what applications may be allowed at APIs; EffectiveScopes is what comes of it.
+	AuthorizedAPIs *AuthorizedAPIs
+	Scopes         *Scopes
+	Organizations  Organizations
+	Sessions       *Sessions
+	Participants   *Participants
+	Credentials    *Credentials
+	Devices        *Devices
+	Settings       *Settings
+	Locks          *Locks
+	Throttle       *Throttle
 
 	db      *store.DB
 	stores  *userStores // nil with one
@@ -95,7 +99,13 @@ func New(config Config) (*Directory, error) {
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
 	d.Groups = newGroups(config.DB, d.Subjects)
-	d.Roles = newRoles(config.DB, d.Subjects, d.Groups)
+	d.Roles = newRoles(config.DB, d.Subjects, d.Groups, d.Applications)
+	d.APIs = newAPIResources(config.DB)
+	d.AuthorizedAPIs = newAuthorizedAPIs(config.DB, d.APIs, d.Applications)
+	d.Scopes = newScopes(config.DB)
+	d.Applications.forget = func(ctx context.Context, application store.Ref) error {
+		return errors.Join(d.AuthorizedAPIs.forget(ctx, application), d.Roles.forgetApplication(ctx, application))
+	}
 	return d, nil
 }
 

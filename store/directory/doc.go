@@ -61,6 +61,23 @@
 // an epoch; a child keeps the epochs of its parents as it found them. Whoever uses a child reads the parents and compares;
 // whoever mints one puts a Check on them into the same batch. Revoking everything below a parent is one Replace.
 //
+// # What one may do at an API
+//
+// An APIResource has scopes; an AuthorizedAPI gives some of them to an Application; a Role gives some of them to people and groups.
+// EffectiveScopes is the one place where what was asked for is cut to what of it holds:
+//
+//	orders := &directory.APIResource{
+//		Name: "Orders", Identifier: "https://orders.example.com",
+//		Scopes: []directory.APIScope{{Name: "orders:read"}, {Name: "orders:write", DisplayName: "Change your orders"}},
+//	}
+//	err = dir.APIs.Create(ctx, orders)
+//	err = dir.AuthorizedAPIs.Authorize(ctx, &directory.AuthorizedAPI{
+//		Application: shop.Ref(), API: orders.Ref(), Scopes: []string{"orders:read", "orders:write"},
+//	})
+//	clerks := &directory.Role{Name: "clerks", Permissions: []string{"orders:write"}}
+//	err = dir.Roles.Create(ctx, clerks)
+//	err = dir.Roles.AssignGroup(ctx, clerks.Ref(), staff.Ref())
+//
 // # People may live elsewhere
 //
 // Users is the interface behind which people live: the default store in the DB, a directory server, the host's own table.
@@ -89,18 +106,20 @@
 // session.started, session.ended, credential.added, credential.removed, account.locked, account.unlocked,
 // application.created, application.updated, application.disabled, application.enabled, application.revoked,
 // application.deleted, group.created, group.updated, group.deleted, group.member_added, group.member_removed,
-// role.created, role.updated, role.deleted, role.assigned, role.unassigned, setting.changed. Revoking or disabling a
+// role.created, role.updated, role.deleted, role.assigned, role.unassigned, api.created, api.updated, api.deleted, api.authorized,
+// api.unauthorized, scope.created, scope.updated, scope.deleted, setting.changed. Revoking or disabling a
 // Subject or an Application ends what hangs on it without an event for each Session; a consumer that must tell others
 // reads Sessions and Participants.
 //
 // # Specifications
 //
 // NIST SP 800-63B-4 §3.1.1.2 (passwords: length counts, composition does not) and §3.2.2 (throttling); RFC 8176 §2 (amr); RFC 6238 §5.2
-// (a one-time password once); RFC 9562 §5.5 (ids of people in other stores); OpenID Connect Core 1.0 §5.1 in the names of a User's
+// (a one-time password once); RFC 9562 §5.5 (ids of people in other stores); RFC 6749 §3.3, RFC 8707 and RFC 9396 §2 (scopes,
+// identifiers and details types of an APIResource); OpenID Connect Core 1.0 §5.1 in the names of a User's
 // fields; Unicode's case folding and normalization for names.
 //
 // # Not implemented
 //
-// Organizations below the root, API resources, nested groups (Group has no group as a member), passwords that are checked against lists
+// Organizations below the root, nested groups (Group has no group as a member), passwords that are checked against lists
 // of stolen ones or a history, expiry of passwords, credentials other than passwords and TOTP authenticators.
 package directory

@@ -22,6 +22,8 @@ type scene struct {
 	app     *directory.Application
 	group   *directory.Group
 	role    *directory.Role
+	api     *directory.APIResource
+	scope   *directory.Scope
 }
 
 func newScene(t *testing.T, apart bool) *scene {
@@ -39,6 +41,11 @@ func newScene(t *testing.T, apart bool) *scene {
 		s.Applications.Create(ctx, s.app), s.Groups.Create(ctx, s.group), s.Roles.Create(ctx, s.role),
 		s.Groups.AddMember(ctx, s.group.Ref(), s.subject.Ref()), s.Roles.AssignGroup(ctx, s.role.Ref(), s.group.Ref()),
 	), nil)
+	s.role.Permissions = []string{"read"}
+	s.api = &directory.APIResource{Name: "api", Identifier: "https://api.example", Scopes: []directory.APIScope{{Name: "read"}}}
+	s.scope = &directory.Scope{Name: "badge"}
+	is(t, "scene", errors.Join(s.Roles.Replace(ctx, s.role), s.APIs.Create(ctx, s.api), s.Scopes.Create(ctx, s.scope)), nil)
+	s.authorize(t, s.app, s.api, "")
 	b := s.db.Batch()
 	s.device = s.Devices.Remember(b, s.subject).Reveal()
 	is(t, "scene", s.Participants.Join(ctx, b, s.session, s.app.Ref(), "oidc"), nil)
@@ -279,6 +286,39 @@ func operations(t *testing.T) map[string]func(*scene) error {
 		"Roles.RolesOf": func(s *scene) error {
 			roles, err := s.Roles.RolesOf(ctx, s.subject.Ref())
 			return check(len(roles) == 1, err)
+		},
+		"Roles.SetAudience": func(s *scene) error {
+			return s.Roles.SetAudience(ctx, s.app.Ref(), directory.OrganizationRoles)
+		},
+		"APIs.Create": func(s *scene) error {
+			return s.APIs.Create(ctx, &directory.APIResource{Name: "x", Identifier: "x"})
+		},
+		"APIs.Replace": func(s *scene) error { return s.APIs.Replace(ctx, s.api) },
+		"APIs.Delete":  func(s *scene) error { return s.APIs.Delete(ctx, s.api) },
+		"APIs.Find": func(s *scene) error {
+			api, err := s.APIs.Find(ctx, "", "https://api.example")
+			return check(api != nil, err)
+		},
+		"AuthorizedAPIs.Authorize": func(s *scene) error {
+			return s.AuthorizedAPIs.Authorize(ctx, &directory.AuthorizedAPI{Application: s.app.Ref(), API: s.api.Ref()})
+		},
+		"AuthorizedAPIs.Withdraw": func(s *scene) error {
+			return s.AuthorizedAPIs.Withdraw(ctx, s.app.Ref(), s.api.Ref())
+		},
+		"AuthorizedAPIs.Of": func(s *scene) error {
+			grants, err := s.AuthorizedAPIs.Of(ctx, s.app.Ref())
+			return check(len(grants) == 1, err)
+		},
+		"Scopes.Create":  func(s *scene) error { return s.Scopes.Create(ctx, &directory.Scope{Name: "x"}) },
+		"Scopes.Replace": func(s *scene) error { return s.Scopes.Replace(ctx, s.scope) },
+		"Scopes.Delete":  func(s *scene) error { return s.Scopes.Delete(ctx, s.scope) },
+		"Scopes.Named": func(s *scene) error {
+			named, err := s.Scopes.Named(ctx, "")
+			return check(len(named) == 1, err)
+		},
+		"EffectiveScopes": func(s *scene) error {
+			e, err := s.EffectiveScopes(ctx, directory.ScopeRequest{Application: s.app, Subject: s.subject.Ref(), Scopes: []string{"read"}})
+			return check(len(e.Scopes) == 1, err)
 		},
 		"Roles.Delete": func(s *scene) error { return s.Roles.Delete(ctx, s.role) },
 	}

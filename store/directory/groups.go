@@ -40,12 +40,14 @@ type Groups struct {
 	db       *store.DB
 	all      *store.Collection[Group]
 	members  *store.Collection[Membership]
+	roles    *store.Collection[RoleAssignment] // of groups
 	subjects *Subjects
 }
 
 func newGroups(db *store.DB, subjects *Subjects) *Groups {
 	return &Groups{
-		db: db, all: store.NewCollection(db, groupType), members: store.NewCollection(db, membershipType), subjects: subjects,
+		db: db, all: store.NewCollection(db, groupType), members: store.NewCollection(db, membershipType),
+		roles: store.NewCollection(db, groupAssignmentType), subjects: subjects,
 	}
 }
 
@@ -93,13 +95,23 @@ func (g *Groups) Replace(ctx context.Context, group *Group) error {
 	return taken(b.Apply(ctx))
 }
 
-// Delete removes a group at the version it was read at, and then its memberships, which mean nothing without it. The
-// event is "group.deleted".
+// Delete removes a group at the version it was read at, together with the roles that it has, and then its memberships, which
+// mean nothing without it. The event is "group.deleted".
 func (g *Groups) Delete(ctx context.Context, group *Group) error {
 	b := g.db.Batch()
 	g.all.Delete(b, group)
 	b.Event(group.event("group.deleted"))
+	roles := store.Query{Org: group.Org, Filter: store.Equals("group", pointer(group.Ref()))}
+	for a, err := range g.roles.All(ctx, roles) { // at once: nobody has a role through what remains of a group
+		if err != nil {
+			return err
+		}
+		g.roles.Delete(b, a)
+	}
 	if err := b.Apply(ctx); err != nil {
+		return err
+	}
+	if err := sweep(ctx, g.db, g.roles, roles); err != nil { // given meanwhile
 		return err
 	}
 	return sweep(ctx, g.db, g.members, store.Query{Org: group.Org, Filter: store.Equals("group", pointer(group.Ref()))})

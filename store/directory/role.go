@@ -13,9 +13,10 @@ type Role struct {
 	// most 256 characters.
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	// Application is whose role it is; zero is the whole organization's.
+	// Application is whose role it is, and alone counts it; zero is the whole organization's. Fixed at creation. Which roles an
+	// application counts is its RoleAudience.
 	Application store.Ref `json:"application,omitzero"`
-	// Permissions are what the role allows: scopes of APIs.
+	// Permissions are what the role allows: names of APIScopes. Those that no API has are without effect.
 	Permissions []string  `json:"permissions,omitempty"`
 	Created     time.Time `json:"created"`
 	Updated     time.Time `json:"updated"`

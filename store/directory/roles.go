@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
-	"unicode"
+	"slices"
 
 	"github.com/signet-idp/signet/store"
 )
@@ -24,20 +23,23 @@ var (
 				{Field: "application", Value: store.Text(r.Application.ID)},
 			}
 		},
+		Cached: true,
 	}
 	assignmentKind = store.Kind{Name: "directory.assignment"}
 	assignmentType = store.Type[RoleAssignment]{
 		Kind: assignmentKind,
 		Index: func(a *RoleAssignment) []store.Entry {
-			entries := []store.Entry{{Field: "role", Value: pointer(a.Role)}}
-			if !a.Subject.IsZero() {
-				entries = append(entries, store.Entry{Field: "subject", Value: pointer(a.Subject)})
-			}
-			if !a.Group.IsZero() {
-				entries = append(entries, store.Entry{Field: "group", Value: pointer(a.Group)})
-			}
-			return entries
+			return []store.Entry{{Field: "role", Value: pointer(a.Role)}, {Field: "subject", Value: pointer(a.Subject)}}
 		},
+	}
+	// What groups have is few and asked for with every sign-in, so that it is remembered; what subjects have is many.
+	groupAssignmentKind = store.Kind{Name: "directory.assignment.group"}
+	groupAssignmentType = store.Type[RoleAssignment]{
+		Kind: groupAssignmentKind,
+		Index: func(a *RoleAssignment) []store.Entry {
+			return []store.Entry{{Field: "role", Value: pointer(a.Role)}, {Field: "group", Value: pointer(a.Group)}}
+		},
+		Cached: true,
 	}
 )
 
@@ -45,15 +47,23 @@ var (
 type Roles struct {
 	db          *store.DB
 	all         *store.Collection[Role]
-	assignments *store.Collection[RoleAssignment]
+	assignments *store.Collection[RoleAssignment] // of subjects
 	subjects    *Subjects
 	groups      *Groups
+	apps        *Applications
+
+	groupAssignments *store.Collection[RoleAssignment]
+	known            *store.Cache[store.Ref, *Role]                  // nil for one that is not there
+	byGroup          *store.Cache[string, map[store.Ref][]store.Ref] // by organization, then by group
 }
 
-func newRoles(db *store.DB, subjects *Subjects, groups *Groups) *Roles {
+func newRoles(db *store.DB, subjects *Subjects, groups *Groups, apps *Applications) *Roles {
+	all := store.NewCollection(db, roleType)
 	return &Roles{
-		db: db, all: store.NewCollection(db, roleType), assignments: store.NewCollection(db, assignmentType),
-		subjects: subjects, groups: groups,
+		db: db, all: all, assignments: store.NewCollection(db, assignmentType), subjects: subjects, groups: groups, apps: apps,
+		groupAssignments: groups.roles,
+		known:            store.NewCache[store.Ref, *Role](db, all),
+		byGroup:          store.NewCache[string, map[store.Ref][]store.Ref](db, groups.roles),
 	}
 }
 
@@ -82,11 +92,30 @@ func (r *Roles) List(ctx context.Context, q store.Query) (store.Listing[Role], e
 	return r.all.List(ctx, q)
 }
 
-// Replace writes a role over the version that was read. The event is "role.updated". Errors: as Create, and
-// *store.Conflict for a stale version.
+// remembered returns a role as of at most store.Staleness ago, nil for one that is not there. It is shared and must not be
+// changed.
+func (r *Roles) remembered(ctx context.Context, ref store.Ref) (*Role, error) {
+	return r.known.Get(ctx, ref, func() (*Role, string, error) {
+		role, err := r.all.Get(ctx, ref)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, ref.Org, nil // being deleted
+		}
+		return role, ref.Org, err
+	})
+}
+
+// Replace writes a role over the version that was read. The event is "role.updated". Errors: as Create, *InvalidError for
+// another Application, and *store.Conflict for a stale version.
 func (r *Roles) Replace(ctx context.Context, role *Role) error {
 	if err := role.Validate(); err != nil {
 		return err
+	}
+	old, err := r.all.Get(ctx, role.Ref())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err == nil && old.Application != role.Application {
+		return &InvalidError{Field: "application", Problem: "is fixed at creation"}
 	}
 	b := r.db.Batch()
 	role.Updated = b.Now()
@@ -104,7 +133,46 @@ func (r *Roles) Delete(ctx context.Context, role *Role) error {
 	if err := b.Apply(ctx); err != nil {
 		return err
 	}
-	return sweep(ctx, r.db, r.assignments, store.Query{Org: role.Org, Filter: store.Equals("role", pointer(role.Ref()))})
+	return r.unassignAll(ctx, role.Ref())
+}
+
+func (r *Roles) unassignAll(ctx context.Context, role store.Ref) error {
+	q := store.Query{Org: role.Org, Filter: store.Equals("role", pointer(role))}
+	if err := sweep(ctx, r.db, r.groupAssignments, q); err != nil {
+		return err
+	}
+	return sweep(ctx, r.db, r.assignments, q)
+}
+
+// SetAudience says whose roles an application counts. With OrganizationRoles the application's own roles are deleted. The
+// events are "application.updated" and "role.deleted"; it may be repeated until it succeeds.
+func (r *Roles) SetAudience(ctx context.Context, application store.Ref, audience RoleAudience) error {
+	err := change(ctx, r.db, r.apps.all, application, func(b *store.Batch, app *Application) (bool, error) {
+		if app.RoleAudience == audience {
+			return false, nil
+		}
+		app.RoleAudience = audience
+		b.Event(app.event("application.updated"))
+		return true, app.Validate()
+	})
+	if err != nil || audience != OrganizationRoles {
+		return err
+	}
+	return r.forgetApplication(ctx, application)
+}
+
+// forgetApplication deletes the roles of an application.
+func (r *Roles) forgetApplication(ctx context.Context, application store.Ref) error {
+	q := store.Query{Org: application.Org, Filter: store.Equals("application", store.Text(application.ID))}
+	for role, err := range r.all.All(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if err := r.Delete(ctx, role); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Assign gives a role to a subject; one who has it keeps it. The event is "role.assigned". The error is
@@ -131,38 +199,37 @@ func (r *Roles) UnassignGroup(ctx context.Context, role, group store.Ref) error 
 
 // Assignments walks through who has a role. It ends after the first error.
 func (r *Roles) Assignments(ctx context.Context, role store.Ref) iter.Seq2[*RoleAssignment, error] {
-	return r.assignments.All(ctx, store.Query{Org: role.Org, Filter: store.Equals("role", pointer(role))})
+	q := store.Query{Org: role.Org, Filter: store.Equals("role", pointer(role))}
+	return func(yield func(*RoleAssignment, error) bool) {
+		for _, kept := range []*store.Collection[RoleAssignment]{r.assignments, r.groupAssignments} {
+			for a, err := range kept.All(ctx, q) {
+				if !yield(a, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // RolesOf returns the roles that a subject has, by itself or through groups, each once.
 func (r *Roles) RolesOf(ctx context.Context, subject store.Ref) ([]*Role, error) {
-	queries := []store.Query{bySubject(subject)}
-	for group, err := range r.groups.GroupsOf(ctx, subject) {
+	refs, err := r.refsOf(ctx, subject)
+	if err != nil {
+		return nil, err
+	}
+	var roles []*Role
+	for i, ref := range refs {
+		if slices.Contains(refs[:i], ref) {
+			continue
+		}
+		role, err := r.all.Get(ctx, ref)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // being deleted
+		}
 		if err != nil {
 			return nil, err
 		}
-		queries = append(queries, store.Query{Org: group.Org, Filter: store.Equals("group", pointer(group.Ref()))})
-	}
-	var roles []*Role
-	seen := map[store.Ref]bool{}
-	for _, q := range queries {
-		for a, err := range r.assignments.All(ctx, q) {
-			if err != nil {
-				return nil, err
-			}
-			if seen[a.Role] {
-				continue
-			}
-			seen[a.Role] = true
-			role, err := r.all.Get(ctx, a.Role)
-			if errors.Is(err, store.ErrNotFound) {
-				continue // being deleted
-			}
-			if err != nil {
-				return nil, err
-			}
-			roles = append(roles, role)
-		}
+		roles = append(roles, role)
 	}
 	return roles, nil
 }
@@ -176,9 +243,7 @@ func (r *Role) Validate() error {
 		v.add("permissions", "must be at most 1000")
 	}
 	for _, p := range r.Permissions {
-		if v.text("permissions", p, maxText); p == "" || strings.ContainsFunc(p, unicode.IsSpace) {
-			v.add("permissions", "must be words without blanks")
-		}
+		v.scopeName("permissions", p)
 	}
 	return v.err()
 }
@@ -195,14 +260,14 @@ func (r *Roles) assign(ctx context.Context, a *RoleAssignment) error {
 		if err := r.checkHolder(ctx, b, a); err != nil {
 			return err
 		}
-		switch _, err := r.assignments.Get(ctx, a.Ref()); {
+		switch _, err := r.of(a).Get(ctx, a.Ref()); {
 		case err == nil:
 			return nil
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
 		a.Since = b.Now()
-		r.assignments.Insert(b, a)
+		r.of(a).Insert(b, a)
 		b.Event(a.event("role.assigned"))
 		return b.Apply(ctx)
 	})
@@ -226,7 +291,7 @@ func (r *Roles) checkHolder(ctx context.Context, b *store.Batch, a *RoleAssignme
 func (r *Roles) unassign(ctx context.Context, a *RoleAssignment) error {
 	a.Org, a.ID = a.Role.Org, a.id()
 	return retry(func() error {
-		old, err := r.assignments.Get(ctx, a.Ref())
+		old, err := r.of(a).Get(ctx, a.Ref())
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -234,7 +299,7 @@ func (r *Roles) unassign(ctx context.Context, a *RoleAssignment) error {
 			return err
 		}
 		b := r.db.Batch()
-		r.assignments.Delete(b, old)
+		r.of(a).Delete(b, old)
 		b.Event(old.event("role.unassigned"))
 		return b.Apply(ctx)
 	})
@@ -243,6 +308,14 @@ func (r *Roles) unassign(ctx context.Context, a *RoleAssignment) error {
 // forget removes what remains of a subject that has ended.
 func (r *Roles) forget(ctx context.Context, subject store.Ref) error {
 	return sweep(ctx, r.db, r.assignments, bySubject(subject))
+}
+
+// of is where an assignment lies.
+func (r *Roles) of(a *RoleAssignment) *store.Collection[RoleAssignment] {
+	if a.Group.IsZero() {
+		return r.assignments
+	}
+	return r.groupAssignments
 }
 
 // id names an assignment by what it says, so that there is one of each.
