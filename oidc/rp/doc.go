@@ -1,0 +1,60 @@
+// Package rp signs people in at somebody else's identity provider: Google, a company's own, or any that speaks OpenID Connect, and
+// those that speak OAuth 2 alone. It links no provider and no store of ours.
+//
+//	package main
+//
+//	import (
+//		"fmt"
+//		"log"
+//		"net/http"
+//		"os"
+//
+//		"github.com/signet-idp/signet/oidc/rp"
+//	)
+//
+//	func main() {
+//		google, err := rp.New(rp.Google(os.Getenv("CLIENT_ID"), os.Getenv("CLIENT_SECRET"), "http://localhost:8080/callback"))
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		http.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+//			if err := google.Start(w, r, rp.Request{}); err != nil {
+//				http.Error(w, "try again later", http.StatusServiceUnavailable)
+//			}
+//		})
+//		http.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+//			who, err := google.Callback(w, r)
+//			if err != nil {
+//				http.Error(w, "that did not work: begin again", http.StatusForbidden)
+//				return
+//			}
+//			fmt.Fprintf(w, "hello %s, who are %s of %s", who.Name, who.Subject, who.Issuer)
+//		})
+//		log.Fatal(http.ListenAndServe("localhost:8080", nil))
+//	}
+//
+// Begin and Finish are the same without cookies, for who keeps a Pending elsewhere. ReceiveLogout takes the logout tokens of a
+// provider, LogoutURL signs people out there, and a Verifier judges the JWTs of an issuer, as an API does.
+//
+// # What holds
+//
+//   - A response is to a login that this browser has begun at this very provider: state, the issuer in the response, a nonce in the ID
+//     token, and a code verifier of which only S256 leaves us.
+//   - An ID token is taken whole or not at all. Algorithms are listed beforehand, "none" is not among them, keys come from the issuer's
+//     jwks_uri and nowhere else, and one that is unknown has that asked again once a minute at most.
+//   - Somebody is their issuer and subject. An e-mail address is verified only where the provider says so, and then as far as you
+//     believe it.
+//   - A provider that is slow, endless, or redirects is unavailable; it is never somebody signed in.
+//
+// # Specifications
+//
+// OpenID Connect Core 1.0 §3.1 (code flow), §5.3 (UserInfo, plain and signed), §9 (client_secret_basic, client_secret_post,
+// private_key_jwt); Discovery 1.0 §4; Back-Channel Logout 1.0 §2.4 to §2.6 on the receiving side; RP-Initiated Logout 1.0 §2; RFC 6749
+// §4.1; RFC 7636; RFC 9207; RFC 9700 as far as it is about clients; Form Post Response Mode.
+//
+// # Not implemented
+//
+// Implicit and hybrid flows, encrypted ID tokens, client_secret_jwt, mutual TLS and DPoP at the provider, pushed and signed requests,
+// distributed claims, front-channel logout, session management, refreshing a login (Identity.Token is for x/oauth2 to refresh), and
+// the OAuth 1.0a of X.
+package rp
