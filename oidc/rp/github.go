@@ -16,7 +16,9 @@ func GitHub(clientID, clientSecret, redirectURL string) Config {
 			Token:         "https://github.com/login/oauth/access_token",
 			UserInfo:      "https://api.github.com/user",
 		},
-		Profile: func(ctx context.Context, api *API) (map[string]any, error) { return gitHubProfile(ctx, api, "https://api.github.com") },
+		Profile: func(ctx context.Context, api *API) (map[string]any, error) {
+			return gitHubProfile(ctx, api, "https://api.github.com")
+		},
 	}
 }
 

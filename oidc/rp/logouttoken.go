@@ -99,7 +99,9 @@ type memory struct {
 
 const maxReplays = 100_000
 
-func newMemory(now func() time.Time) *memory { return &memory{now: now, used: map[[2]string]time.Time{}} }
+func newMemory(now func() time.Time) *memory {
+	return &memory{now: now, used: map[[2]string]time.Time{}}
+}
 
 // Seen implements Replays.
 func (m *memory) Seen(_ context.Context, issuer, jti string) (bool, error) {

@@ -20,18 +20,19 @@ const (
 // what is ours elsewhere; a time, and a size.
 func bounded(host *http.Client) *http.Client {
 	client := &http.Client{Timeout: requestTimeout}
-	transport := http.RoundTripper(&http.Transport{
+	ordinary := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
 		TLSHandshakeTimeout: requestTimeout, MaxResponseHeaderBytes: 64 << 10,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
-	})
+	}
+	transport := http.RoundTripper(ordinary)
 	if host != nil {
 		*client = *host
 		if client.Timeout == 0 {
 			client.Timeout = requestTimeout
 		}
 		if transport = host.Transport; transport == nil {
-			transport = http.DefaultTransport
+			transport = ordinary
 		}
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -95,4 +96,6 @@ func fetch(ctx context.Context, client *http.Client, url, accept, bearer string)
 }
 
 // wrong says of which document something is wrong.
-func wrong(document string, err error) error { return unavailable("%w", fmt.Errorf("%s: %w", document, err)) }
+func wrong(document string, err error) error {
+	return unavailable("%w", fmt.Errorf("%s: %w", document, err))
+}

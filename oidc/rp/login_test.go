@@ -1,0 +1,315 @@
+package rp_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/oidc/rp"
+)
+
+// OpenID Connect Core §3.1, RFC 7636 §4, RFC 9207.
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	u.claims["email"], u.claims["email_verified"] = "ann@example.com", true
+	hash, err := jose.HalfHash(jose.ES256, "the access token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.claims["at_hash"] = hash
+	u.claims["amr"] = []string{"pwd"}
+	id, err := u.login(rp.Request{Prompt: []string{"login"}, LoginHint: "ann", Locales: []string{"de", "en"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id.Issuer != u.URL || id.Subject != "248289761001" || id.Name != "Ann" || id.Email != "ann@example.com" || !id.EmailVerified ||
+		id.SessionID != "s1" || !id.AuthTime.Equal(u.Now()) || !slices.Equal(id.AMR, []string{"pwd"}) {
+		t.Errorf("identity %+v", id)
+	}
+	if id.Token.AccessToken != "the access token" || id.IDToken == "" {
+		t.Error("the tokens are missing")
+	}
+	for name, want := range map[string]string{
+		"response_type": "code", "client_id": "client", "redirect_uri": "https://rp.example/callback", "scope": "openid profile email",
+		"code_challenge_method": "S256", "prompt": "login", "login_hint": "ann", "ui_locales": "de en",
+	} {
+		if got := u.asked.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	r := u.redeemed[0]
+	if got := challengeOf(r.PostForm.Get("code_verifier")); got != u.asked.Get("code_challenge") {
+		t.Errorf("the verifier gives %q, the challenge was %q", got, u.asked.Get("code_challenge"))
+	}
+	if id, secret, _ := r.BasicAuth(); id != "client" || secret != url.QueryEscape("s3cr3t of the client") {
+		t.Errorf("authenticated as %q, %q (RFC 6749 §2.3.1)", id, secret)
+	}
+	if r.PostForm.Get("redirect_uri") != "https://rp.example/callback" || r.PostForm.Get("client_secret") != "" {
+		t.Errorf("redeemed with %v", r.PostForm)
+	}
+}
+
+// OpenID Connect Core §9: private_key_jwt.
+func TestPrivateKeyJWT(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	key := u.newKey(jose.PS256)
+	u.config.ClientSecret, u.config.Key = "", &rp.ClientKey{ID: "k", Algorithm: "PS256", Signer: key}
+	if _, err := u.login(rp.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	form := u.redeemed[0].PostForm
+	if form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || form.Get("client_secret") != "" {
+		t.Errorf("redeemed with %v", form)
+	}
+	_, payload, err := jose.Verifier{}.Verify(form.Get("client_assertion"), func(jose.Header) (jose.PublicKey, error) {
+		return jose.PublicKey{Algorithm: jose.PS256, Key: key.Public()}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		Iss, Sub, Aud, JTI string
+		Iat, Exp           int64
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	if claims.Iss != "client" || claims.Sub != "client" || claims.Aud != u.URL || claims.JTI == "" || claims.Exp-claims.Iat > 300 {
+		t.Errorf("assertion %s", payload)
+	}
+}
+
+// OpenID Connect Core §3.1.2.6: what the provider answers is neither a failure nor a forgery.
+func TestErrorResponse(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	_, err := u.login(rp.Request{}, func(v url.Values) { v.Del("code"); v.Set("error", "access_denied") })
+	answer, ok := errors.AsType[*rp.ResponseError](err)
+	if !ok || !answer.Denied() || len(u.redeemed) > 0 {
+		t.Errorf("got %v", err)
+	}
+	u.tokens = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		writeJSON(w, map[string]string{"error": "invalid_grant"})
+	}
+	_, err = u.login(rp.Request{})
+	if answer, ok := errors.AsType[*rp.ResponseError](err); !ok || answer.Code != "invalid_grant" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// OpenID Connect Core §5.3.2: UserInfo as a JWT.
+func TestSignedUserInfo(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	audience := "client"
+	u.info = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/jwt")
+		_, _ = w.Write([]byte(u.signed(map[string]any{"iss": u.URL, "aud": audience, "sub": "248289761001", "name": "Signed"}, "JWT")))
+	}
+	id, err := u.login(rp.Request{})
+	if err != nil || id.Name != "Signed" {
+		t.Errorf("got %+v, %v", id, err)
+	}
+	audience = "another"
+	u.refused(u.login(rp.Request{}))
+}
+
+// OpenID Connect Core §10.1.1: a key that is not known has the set read again.
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	p := u.provider()
+	login := func() error {
+		_, err := p.Finish(t.Context(), u.begin(p, rp.Request{}), u.response())
+		return err
+	}
+	if err := login(); err != nil {
+		t.Fatal(err)
+	}
+	u.key, u.kid = u.newKey(jose.ES256), "two"
+	u.keys = []jose.PublicKey{{ID: "two", Algorithm: jose.ES256, Key: u.key.Public()}}
+	u.advance(2 * time.Minute)
+	if err := login(); err != nil {
+		t.Error(err)
+	}
+	if n := u.fetched("/jwks"); n != 2 {
+		t.Errorf("the key set was read %d times", n)
+	}
+}
+
+// What cannot be had stands in for itself for a day, and no longer.
+func TestProviderIsAway(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	p := u.provider()
+	if _, _, err := p.Begin(t.Context(), rp.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	u.metadata = map[string]any{"issuer": "https://elsewhere.example"}
+	u.advance(2 * time.Hour)
+	if _, _, err := p.Begin(t.Context(), rp.Request{}); err != nil {
+		t.Errorf("metadata of two hours ago: %v", err)
+	}
+	u.advance(24 * time.Hour)
+	if _, _, err := p.Begin(t.Context(), rp.Request{}); !errors.Is(err, rp.ErrUnavailable) {
+		t.Errorf("metadata of yesterday: %v", err)
+	}
+}
+
+// The cookies of Start and Callback: two tabs, another browser, a form that comes without a cookie.
+func TestStartAndCallback(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	p := u.provider()
+	start := func() (*http.Cookie, url.Values) {
+		w := httptest.NewRecorder()
+		if err := p.Start(w, httptest.NewRequest(http.MethodGet, "/login", nil), rp.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		to, err := url.Parse(w.Header().Get("Location"))
+		if err != nil || w.Code != http.StatusSeeOther {
+			t.Fatal(w.Code, err)
+		}
+		return w.Result().Cookies()[0], to.Query()
+	}
+	first, asked := start()
+	second, _ := start()
+	if first.Name == second.Name || !strings.HasPrefix(first.Name, "__Host-") || !first.HttpOnly || !first.Secure || first.SameSite != http.SameSiteLaxMode {
+		t.Errorf("cookies %v and %v", first, second)
+	}
+	u.asked = asked
+	back := func(method string, cookies ...*http.Cookie) (*rp.Identity, *httptest.ResponseRecorder, error) {
+		r := httptest.NewRequest(http.MethodGet, "/callback?"+u.response().Encode(), nil)
+		if method == http.MethodPost {
+			r = httptest.NewRequest(http.MethodPost, "/callback", strings.NewReader(u.response().Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		for _, c := range cookies {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+		w := httptest.NewRecorder()
+		id, err := p.Callback(w, r)
+		return id, w, err
+	}
+	if id, _, err := back(http.MethodGet); id != nil || !errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("another browser: %v, %v", id, err)
+	}
+	if id, _, err := back(http.MethodGet, second); id != nil || !errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("the cookie of another tab: %v, %v", id, err)
+	}
+	if id, _, err := back(http.MethodGet, first, first); id != nil || !errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("two cookies of one name: %v, %v", id, err)
+	}
+	id, w, err := back(http.MethodPost)
+	if id != nil || err != nil || w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/callback?") {
+		t.Errorf("a form without the cookie: %v, %v, %d", id, err, w.Code)
+	}
+	id, w, err = back(http.MethodGet, first, second)
+	if err != nil || id.Subject != "248289761001" {
+		t.Fatal(err)
+	}
+	if gone := w.Result().Cookies(); len(gone) != 1 || gone[0].MaxAge >= 0 || gone[0].Name != first.Name {
+		t.Errorf("after the login: %v", gone)
+	}
+}
+
+// OpenID Connect RP-Initiated Logout 1.0 §2.
+func TestLogoutURL(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	got, err := u.provider().LogoutURL(t.Context(), rp.LogoutRequest{IDToken: "x.y.z", RedirectURL: "https://rp.example/bye", State: "s&t"})
+	want := u.URL + "/logout?client_id=client&id_token_hint=x.y.z&post_logout_redirect_uri=https%3A%2F%2Frp.example%2Fbye&state=s%26t"
+	if err != nil || got != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+	delete(u.metadata, "end_session_endpoint")
+	if _, err := u.provider().LogoutURL(t.Context(), rp.LogoutRequest{}); !errors.Is(err, rp.ErrNoLogout) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// New names every problem at once.
+func TestNewNamesEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := rp.New(rp.Config{
+		Issuer: "http://issuer.example", RedirectURL: "/callback", ClientSecret: "short", Algorithms: []string{"HS256", "RS256", "none"},
+		Key: &rp.ClientKey{}, Scopes: []string{"email"}, Skew: time.Hour, Tenants: &rp.Tenants{},
+	})
+	for _, field := range []string{"Issuer", "ClientID", "RedirectURL", "ClientSecret", "Key", "Scopes", "Algorithms", "Tenants", "Skew"} {
+		if err == nil || !strings.Contains(err.Error(), "Config."+field) {
+			t.Errorf("%s is not named in: %v", field, err)
+		}
+	}
+}
+
+// A Pending says nothing of its secrets when it is printed or logged.
+func TestPendingIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	pending := u.begin(u.provider(), rp.Request{})
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "pending", pending)
+	text := log.String() + fmt.Sprintf("%v %+v %#v %s", pending, pending, pending, pending)
+	for _, secret := range []string{pending.State, pending.Nonce, pending.Verifier} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%q is in %s", secret, text)
+		}
+	}
+}
+
+// The Verifier that an API uses (RFC 9068 §4).
+func TestVerifier(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	v, err := rp.NewVerifier(rp.VerifierConfig{Issuer: u.URL, Audience: "https://api.example", Types: []string{"at+jwt"}, Now: u.Now, Client: u.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := func() map[string]any {
+		return map[string]any{
+			"iss": u.URL, "sub": "ann", "aud": []string{"https://api.example"}, "exp": u.Now().Add(time.Minute).Unix(), "scope": "read",
+		}
+	}
+	claims, err := v.Verify(t.Context(), u.signed(good(), "at+jwt"))
+	if err != nil || claims.Subject != "ann" {
+		t.Fatal(claims, err)
+	}
+	var more struct {
+		Scope string `json:"scope"`
+	}
+	if err := claims.Decode(&more); err != nil || more.Scope != "read" {
+		t.Errorf("%+v, %v", more, err)
+	}
+	for name, edit := range map[string]func(map[string]any) string{
+		"ID token":       func(map[string]any) string { return "JWT" },
+		"other audience": func(c map[string]any) string { c["aud"] = "https://other.example"; return "at+jwt" },
+		"other issuer":   func(c map[string]any) string { c["iss"] = "https://other.example"; return "at+jwt" },
+		"expired":        func(c map[string]any) string { c["exp"] = u.Now().Add(-time.Hour).Unix(); return "at+jwt" },
+		"without end":    func(c map[string]any) string { delete(c, "exp"); return "at+jwt" },
+		"of tomorrow":    func(c map[string]any) string { c["nbf"] = u.Now().Add(time.Hour).Unix(); return "at+jwt" },
+	} {
+		c := good()
+		typ := edit(c)
+		if _, err := v.Verify(t.Context(), u.signed(c, typ)); !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	forged := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt"}`)) + ".e30."
+	if _, err := v.Verify(t.Context(), forged); !errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("unsigned: %v", err)
+	}
+}
