@@ -1,0 +1,61 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/signet-idp/signet/internal/secret"
+)
+
+// A Message is what Post sends: a logout token, or a notification.
+type Message struct {
+	URL         string
+	ContentType string
+	Body        []byte
+	// Bearer goes into the Authorization header (RFC 6750 §2.1); "" is none.
+	Bearer secret.Text
+}
+
+// An Answer is what came back. A redirect is an answer like any other: it is not followed.
+type Answer struct {
+	Status int
+	// Body is the first 64 KiB of what it said.
+	Body []byte
+}
+
+const maxAnswer = 64 << 10
+
+// Post sends a message once. Whether the status is one of success is for the caller to judge; an error is ErrRefused, ErrFailed
+// or ErrBusy, or the context's own, and of those only ErrFailed may come when the message has arrived.
+func (c *Client) Post(ctx context.Context, m Message) (Answer, error) {
+	u, err := c.target(m.URL)
+	if err != nil {
+		return Answer{}, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(m.Body))
+	if err != nil {
+		return Answer{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	r.GetBody = nil // a transport that can repeat the body may repeat the message
+	r.Header.Set("Content-Type", m.ContentType)
+	if m.Bearer != "" {
+		r.Header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
+	}
+	answer, body, err := c.send(r, beginning)
+	if err != nil {
+		if ctx.Err() != nil {
+			return Answer{}, ctx.Err()
+		}
+		return Answer{}, err
+	}
+	return Answer{Status: answer.StatusCode, Body: body}, nil
+}
+
+// beginning reads what matters of an answer whose status has said the rest.
+func beginning(answer *http.Response) ([]byte, error) {
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // also when it breaks off: the message has arrived
+	return body, nil
+}
