@@ -46,6 +46,8 @@ type Config struct {
 	// OIDC is what is offered beyond the authorization code flow: the device grant, dynamic registration and so on. The zero value is
 	// none.
 	OIDC oidc.Features
+	// Outbound is how URLs are called that clients have registered. The zero value is safe.
+	Outbound oidc.Outbound
 	// Tokens are the lifetimes of clients without their own.
 	Tokens TokenLifetimes
 

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/signet-idp/signet/internal/fetch"
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/web"
@@ -37,6 +38,8 @@ type Config struct {
 
 	// Features are what is offered beyond the authorization code flow. The zero value is none.
 	Features Features
+	// Outbound is how URLs are called that clients have registered. The zero value is safe.
+	Outbound Outbound
 
 	// Claims says what is true of a person. Nil is DirectoryClaims.
 	Claims ClaimsSource
@@ -92,6 +95,8 @@ type Provider struct {
 	mux     *http.ServeMux
 	console []byte // the discovery document
 	seen    observe.Limit
+	// fetch calls the URLs that clients supply: nothing else may.
+	fetch *fetch.Client
 
 	parts      []part
 	grantTypes map[GrantType]exchange
@@ -137,7 +142,8 @@ func New(config Config) (*Provider, error) {
 		}
 	}
 	problems = append(problems, config.fillDefaults())
-	if err := errors.Join(problems...); err != nil {
+	err := errors.Join(problems...)
+	if err != nil {
 		return nil, err
 	}
 	p := &Provider{
@@ -152,8 +158,10 @@ func New(config Config) (*Provider, error) {
 		tokens:   store.NewCollection(config.DB, tokenType),
 		denials:  store.NewCollection(config.DB, denialType),
 	}
-	err := p.buildFeatures()
-	if err != nil {
+	if p.fetch, err = config.Outbound.client(config.DB.Now); err != nil {
+		return nil, fmt.Errorf("oidc: Config.Outbound: %w", err)
+	}
+	if err = p.buildFeatures(); err != nil {
 		return nil, err
 	}
 	p.joinParts()
@@ -185,6 +193,7 @@ func (c *Config) fillDefaults() error {
 		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, LongestToken},
 		{"IDTokenLifetime", &c.IDTokenLifetime, time.Hour, LongestToken},
 		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 24 * time.Hour, longestRefresh},
+		{"Outbound.Timeout", &c.Outbound.Timeout, 5 * time.Second, time.Minute},
 	} {
 		switch {
 		case *d.value == 0:
