@@ -44,3 +44,29 @@ func RewriteRefreshToken(text string) (rewritten string, grant store.Ref, ok boo
 	p, ok := parseRefreshToken(text)
 	return refreshTokenText(p.grant, p.family, p.member), p.grant, ok
 }
+
+// RewriteMetadata reads a client's metadata and writes what was understood.
+func RewriteMetadata(document string) (string, error) {
+	m, err := parseClientMetadata([]byte(document))
+	if err != nil {
+		return "", registrationError(err)
+	}
+	return m.text()
+}
+
+// RewriteMetadataDocument is RewriteMetadata for the document at a URL.
+func RewriteMetadataDocument(clientID, document string, anyRedirect bool) (string, error) {
+	m, err := parseMetadataDocument(clientID, []byte(document), anyRedirect)
+	if err != nil {
+		return "", registrationError(err)
+	}
+	return m.text()
+}
+
+func (m *clientMetadata) text() (string, error) {
+	encoded, err := json.Marshal(m.members())
+	return string(encoded), err
+}
+
+// CheckDocumentURL is checkDocumentURL.
+var CheckDocumentURL = checkDocumentURL
