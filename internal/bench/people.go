@@ -87,7 +87,7 @@ func (w *raw) copyPeople(ctx context.Context, id string, from, to int) error {
 // newCopying writes the statements: the numbers as a table with a column n, the expressions of an id and a user name as they are stored,
 // of the bytes that an index has of them (? is the text), of a body (? is the user name), and the columns of a unique key.
 func newCopying(numbers, id, name, value, body, keyColumns, key, schema string) copying {
-	from := ` FROM %s AS t, ` + numbers + ` WHERE t.kind = 'directory.user' AND t.id = $1`
+	from := ` FROM %s AS t, ` + numbers + ` WHERE t.kind = 'directory.user' AND t.org = '' AND t.id = $1`
 	of := func(text string) string { return strings.ReplaceAll(value, "?", text) }
 	return copying{
 		`INSERT INTO signet_records (kind, org, id, version, expires, ` + schema + `, count, digest, body)
