@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 )
 
 // Processes talk in lines of JSON: the one that was started asks, the others answer.
@@ -62,7 +63,10 @@ func start(arguments []string, at addresses, files ...*os.File) (*process, error
 		return nil, err
 	}
 	p.out = bufio.NewReader(out)
-	return p, p.command.Start()
+	if slices.Contains(arguments, "-role=load") {
+		return p, p.command.Start()
+	}
+	return p, onServers(p.command.Start)
 }
 
 // stop ends the process: it ends by itself when nobody can ask any more.
