@@ -180,6 +180,7 @@ var libraries = []library{
 	{"github.com/beevik/etree", "internal/xmldoc internal/xmlsig", "internal/... saml/...", "the XML tree that goxmldsig wants"},
 	{"golang.org/x/oauth2", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
 	{"github.com/coreos/go-oidc/v3", "oidc/rp flow/federated idptest examples/...", "...", "upstream login; the client that most importers know, so a peer in tests and what idptest signs in with"},
+	{"golang.org/x/sys", "internal/bench", "", "nodes that are compared have the same CPUs"},
 	{"golang.org/x/crypto", "internal/password examples/own-users", "internal/password", "one place hashes passwords"},
 	{"golang.org/x/text/unicode/norm", "internal/password store/directory store/ldap", "...", "passwords and names are compared in NFC (docs/decisions/002)"},
 	{"github.com/dop251/goja", "flow/script", "flow/script", "policies in JavaScript cost only who uses them"},
