@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -131,10 +132,16 @@ func (p *Provider) buildKeys() (err error) {
 		return nil
 	}
 	p.ring, err = keyring.New(keyring.Config{
-		DB: p.DB, Algorithms: oidc.Algorithms(), TokenLifetime: oidc.LongestToken, Logger: p.log,
+		DB: p.DB, Algorithms: oidc.Algorithms(), OnDemand: furtherAlgorithms(), Encryption: keyring.Encryption(),
+		TokenLifetime: oidc.LongestToken, Logger: p.log,
 	})
 	p.config.SigningKeys = p.ring
 	return err
+}
+
+// furtherAlgorithms are those whose keys are made when a client is registered for them.
+func furtherAlgorithms() []string {
+	return slices.DeleteFunc(keyring.Signing(), func(a string) bool { return slices.Contains(oidc.Algorithms(), a) })
 }
 
 func (p *Provider) buildPages() (err error) {

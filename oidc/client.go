@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -45,7 +44,8 @@ type Client struct {
 	Resources []string `json:"resources,omitempty"`
 	// AccessTokenFormat is JWT (RFC 9068) or opaque; "" is JWT.
 	AccessTokenFormat TokenFormat `json:"access_token_format"`
-	// AccessTokenAlg and IDTokenAlg sign JWTs: RS256, PS256 or ES256; "" is RS256.
+	// AccessTokenAlg and IDTokenAlg sign JWTs, and nothing else will do: one of Algorithms, or of those that Config.Keys has
+	// (KeyAlgorithms); "" is RS256.
 	AccessTokenAlg string `json:"access_token_signed_response_alg"`
 	IDTokenAlg     string `json:"id_token_signed_response_alg"`
 	// AccessTokenLifetime, IDTokenLifetime and RefreshTokenLifetime are in seconds; zero is the provider's. The first two are
@@ -244,8 +244,8 @@ func (s *Clients) Import(ctx context.Context, name string, c *Client, secretValu
 }
 
 func (s *Clients) create(ctx context.Context, name string, c *Client) error {
-	c.fillDefaults(s.db.Now())
-	if err := s.rules.check(c); err != nil {
+	c.fillDefaults(s.db.Now(), s.rules.algorithm)
+	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
 	b := s.db.Batch()
@@ -310,7 +310,7 @@ func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
 
 // Replace writes a client over the version that was read.
 func (s *Clients) Replace(ctx context.Context, c *Client) error {
-	if err := s.rules.check(c); err != nil {
+	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
 	b := s.db.Batch()
@@ -352,7 +352,7 @@ type InvalidClientError struct {
 // Error implements error.
 func (e *InvalidClientError) Error() string { return "oidc: client " + e.Field + " " + e.Problem }
 
-func (c *Client) fillDefaults(now time.Time) {
+func (c *Client) fillDefaults(now time.Time, algorithm string) {
 	if c.ClientID == "" {
 		c.ClientID = secret.Short().Reveal()
 	}
@@ -369,10 +369,10 @@ func (c *Client) fillDefaults(now time.Time) {
 		c.AccessTokenFormat = JWT
 	}
 	if c.AccessTokenAlg == "" {
-		c.AccessTokenAlg = string(jose.RS256)
+		c.AccessTokenAlg = algorithm
 	}
 	if c.IDTokenAlg == "" {
-		c.IDTokenAlg = string(jose.RS256)
+		c.IDTokenAlg = algorithm
 	}
 	c.Created = now
 }

@@ -1,14 +1,13 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/signet-idp/signet/internal/jose"
 )
 
 // clientRules is what clients may be registered for: what the Provider serves, by itself and by its features.
@@ -20,6 +19,22 @@ type clientRules struct {
 	features []string
 	// checks judge the settings of the features.
 	checks []func(c *Client, bad report)
+	// approvals judge what needs a look elsewhere.
+	approvals []func(context.Context, *Client) error
+	// algorithm is what signs where a client does not say.
+	algorithm string
+}
+
+// approve is check, and then what needs a look elsewhere: it comes before every write of a client.
+func (r *clientRules) approve(ctx context.Context, c *Client) error {
+	if err := r.check(c); err != nil {
+		return err
+	}
+	var problems []error
+	for _, approve := range r.approvals {
+		problems = append(problems, approve(ctx, c))
+	}
+	return errors.Join(problems...)
 }
 
 // report adds a problem with a setting of a client, by its metadata name.
@@ -107,12 +122,6 @@ func checkScopes(c *Client, bad report) {
 func checkTokens(c *Client, bad report) {
 	if c.AccessTokenFormat != JWT && c.AccessTokenFormat != Opaque {
 		bad("access_token_format", "%q is not supported", c.AccessTokenFormat)
-	}
-	if !slices.Contains(signingAlgorithms, jose.Algorithm(c.AccessTokenAlg)) {
-		bad("access_token_signed_response_alg", "%q is not supported", c.AccessTokenAlg)
-	}
-	if !slices.Contains(signingAlgorithms, jose.Algorithm(c.IDTokenAlg)) {
-		bad("id_token_signed_response_alg", "%q is not supported", c.IDTokenAlg)
 	}
 	for _, l := range []struct {
 		field   string

@@ -31,6 +31,9 @@ type part struct {
 	features []string
 	// check judges the client's settings of the feature; nil judges nothing.
 	check func(c *Client, bad report)
+	// approve judges what of a client's settings needs a look elsewhere, after check and before the client is written; nil
+	// judges nothing. What is wrong is an *InvalidClientError.
+	approve func(context.Context, *Client) error
 	// methods are further ways for a client to authenticate.
 	methods []AuthMethod
 	// grants are what the token endpoint answers besides.
@@ -66,7 +69,9 @@ func (p *Provider) core() (part, error) {
 			RefreshToken:      p.exchangeRefreshToken,
 			ClientCredentials: p.exchangeClientCredentials,
 		},
-		routes: p.coreRoutes(),
+		routes:  p.coreRoutes(),
+		check:   p.checkAlgorithms,
+		approve: p.prepareKeys,
 	}, nil
 }
 
@@ -80,12 +85,16 @@ func (p *Provider) joinParts() {
 		if made.check != nil {
 			rules.checks = append(rules.checks, made.check)
 		}
+		if made.approve != nil {
+			rules.approvals = append(rules.approvals, made.approve)
+		}
 		for grant, exchange := range made.grants {
 			p.grantTypes[grant] = exchange
 		}
 		p.routes = append(p.routes, made.routes...)
 	}
 	rules.grants = sortedKeys(p.grantTypes)
+	rules.algorithm = p.keys.standard()
 }
 
 // Maintain does one round of what the features must do from time to time: deliver logouts and notifications, for example. Any

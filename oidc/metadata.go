@@ -114,7 +114,7 @@ func (p *Provider) coreMetadata() *metadata {
 		GrantTypesSupported:      p.Clients.rules.grants,
 		ACRValuesSupported:       directory.ACRs(),
 		SubjectTypesSupported:    []string{"public"},
-		IDTokenAlgs:              Algorithms(),
+		IDTokenAlgs:              p.keys.names(),
 		TokenAuthMethods:         append(slices.Clone(methods), NoAuth),
 		IntrospectionAuthMethods: methods,
 		RevocationAuthMethods:    append(slices.Clone(methods), NoAuth),

@@ -111,11 +111,12 @@ type Provider struct {
 	denials  *store.Collection[denial]
 }
 
-// signingAlgorithms are those that tokens are signed with, the one that every OpenID client knows first (OpenID Connect
+// signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect
 // Core §15.1).
 var signingAlgorithms = []jose.Algorithm{jose.RS256, jose.PS256, jose.ES256}
 
-// Algorithms lists the signing algorithms for which Config.Keys must have keys.
+// Algorithms lists the signing algorithms for which Config.Keys must have keys, unless it says by itself which it has: see
+// KeyAlgorithms.
 func Algorithms() []string {
 	names := make([]string, len(signingAlgorithms))
 	for i, a := range signingAlgorithms {
@@ -142,6 +143,11 @@ func New(config Config) (*Provider, error) {
 		}
 	}
 	problems = append(problems, config.fillDefaults())
+	var keys *keySet
+	if config.DB != nil && config.Keys != nil {
+		keys, problem = newKeySet(config.Keys, config.DB.Now)
+		problems = append(problems, problem)
+	}
 	err := errors.Join(problems...)
 	if err != nil {
 		return nil, err
@@ -149,7 +155,7 @@ func New(config Config) (*Provider, error) {
 	p := &Provider{
 		config: config, db: config.DB, site: site,
 		Clients:  newClients(config.DB, config.Directory),
-		keys:     &keySet{keys: config.Keys, algorithms: signingAlgorithms, now: config.DB.Now},
+		keys:     keys,
 		requests: store.NewCollection(config.DB, requestType),
 		logouts:  store.NewCollection(config.DB, logoutType),
 		consents: store.NewCollection(config.DB, consentType),

@@ -13,11 +13,11 @@ const (
 	ecdhES     = "ECDH-ES"
 )
 
-// encryption lists the algorithms with a key pair to which others can encrypt.
-func encryption() []string { return []string{rsaOAEP256, ecdhES} }
+// Encryption lists the algorithms with a key pair to which others can encrypt.
+func Encryption() []string { return []string{rsaOAEP256, ecdhES} }
 
-// signing lists the algorithms with a key pair that signs.
-func signing() []string {
+// Signing lists the algorithms with a key pair that signs.
+func Signing() []string {
 	var names []string
 	for _, a := range jose.Supported() {
 		names = append(names, string(a))
@@ -43,6 +43,9 @@ func (c Config) all() []string { return slices.Concat(c.Algorithms, c.OnDemand, 
 func (c Config) signs(algorithm string) bool {
 	return slices.Contains(c.Algorithms, algorithm) || slices.Contains(c.OnDemand, algorithm)
 }
+
+// Algorithms lists those that Signer answers for: Config.Algorithms and then OnDemand.
+func (r *Ring) Algorithms() []string { return slices.Concat(r.config.Algorithms, r.config.OnDemand) }
 
 func notConfigured(algorithm string) error {
 	return fmt.Errorf("keyring: %w: %q is not among those of Config", jose.ErrAlgorithm, algorithm)

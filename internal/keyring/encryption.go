@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"fmt"
 	"slices"
 	"time"
@@ -26,8 +25,8 @@ func (r *Ring) Encryption(ctx context.Context, algorithm string) (id string, key
 	return pair.id, pair.signer.Public(), nil
 }
 
-// Decrypter returns the private key of that id, whether it is active or a sender may still know it: a crypto.Decrypter for
-// RSA-OAEP-256, and for ECDH-ES an ecdh.KeyExchanger.
+// Decrypter returns the private key of that id, whether it is active or a sender may still know it: an *rsa.PrivateKey for
+// RSA-OAEP-256, and for ECDH-ES an *ecdsa.PrivateKey.
 //
 // An id without a key is jose.ErrKey. Other errors are those of Encryption.
 func (r *Ring) Decrypter(ctx context.Context, algorithm, id string) (crypto.PrivateKey, error) {
@@ -70,20 +69,8 @@ func (r *Ring) findDecrypter(ctx context.Context, algorithm, id string) (crypto.
 			return nil, err
 		}
 		if pair.id == id {
-			return pair.decrypter()
+			return pair.signer, nil
 		}
 	}
 	return nil, nil
-}
-
-// decrypter returns the private key in the form that its algorithm needs.
-func (p *pair) decrypter() (crypto.PrivateKey, error) {
-	if key, ok := p.signer.(*ecdsa.PrivateKey); ok {
-		exchanger, err := key.ECDH()
-		if err != nil {
-			return nil, fmt.Errorf("keyring: %w: %v", jose.ErrKey, err)
-		}
-		return exchanger, nil
-	}
-	return p.signer, nil
 }

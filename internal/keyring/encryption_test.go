@@ -60,7 +60,11 @@ func agree(t testing.TB, public crypto.PublicKey, private crypto.PrivateKey) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, err := private.(ecdh.KeyExchanger).ECDH(ephemeral.PublicKey())
+		key, err := private.(*ecdsa.PrivateKey).ECDH()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, err := key.ECDH(ephemeral.PublicKey())
 		if err != nil || !slices.Equal(ours, theirs) {
 			t.Fatalf("the shared secrets differ, %v", err)
 		}

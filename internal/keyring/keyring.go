@@ -119,9 +119,9 @@ func (c Config) checkAlgorithms() []error {
 		names []string
 		known []string
 	}{
-		{"Algorithms", c.Algorithms, signing()},
-		{"OnDemand", c.OnDemand, signing()},
-		{"Encryption", c.Encryption, encryption()},
+		{"Algorithms", c.Algorithms, Signing()},
+		{"OnDemand", c.OnDemand, Signing()},
+		{"Encryption", c.Encryption, Encryption()},
 	} {
 		for _, algorithm := range list.names {
 			if !slices.Contains(list.known, algorithm) {
@@ -203,7 +203,7 @@ func (r *Ring) Signer(ctx context.Context, algorithm string) (id string, key cry
 // none here. Errors are those of Ready: one key that does not open fails all of its algorithm, because without it good
 // tokens would be refused.
 func (r *Ring) Public(ctx context.Context, algorithm string) (map[string]crypto.PublicKey, error) {
-	if slices.Contains(encryption(), algorithm) {
+	if slices.Contains(Encryption(), algorithm) {
 		return map[string]crypto.PublicKey{}, nil
 	}
 	keys, now, err := r.keys(ctx, algorithm, slices.Contains(r.config.Algorithms, algorithm))

@@ -52,7 +52,7 @@ func (r *Ring) States(ctx context.Context) ([]State, error) {
 			}
 			states = append(states, State{
 				ID: pair.id, Record: k.ID, Algorithm: k.algorithm, Generation: k.generation,
-				Encryption: slices.Contains(encryption(), k.algorithm), Status: k.status(current),
+				Encryption: slices.Contains(Encryption(), k.algorithm), Status: k.status(current),
 				Created: k.Created, Activates: k.Activates, Retires: k.Retires, Removed: k.Expires,
 			})
 		}
