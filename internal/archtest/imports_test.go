@@ -289,7 +289,7 @@ var bans = []ban{
 	{"oidc/... saml/... scim/... flow/pages", "", "text/template", "HTML is written with contextual escaping"},
 	{"mfa", "", "net/http database/sql", "factors are pure ceremonies"},
 	{"store store/directory store/memory", "", "net/http database/sql", "the contract knows no transport and no dialect"},
-	{"internal/jose internal/strictjson internal/secret internal/password internal/keyring internal/xmldoc internal/xmlsig", "", "net/http", "mechanism without a transport is tested without a server"},
+	{"internal/jose internal/dpop internal/strictjson internal/secret internal/password internal/keyring internal/xmldoc internal/xmlsig", "", "net/http", "mechanism without a transport is tested without a server"},
 }
 
 // standardLibrary holds bans.
