@@ -121,6 +121,7 @@ func TestServerHangs(t *testing.T) {
 	t.Cleanup(func() { server.Resume(t) })
 	began := time.Now()
 	unavailable(t, u, ann)
+	t.Logf("while the server hung all calls failed as unavailable, none as not found, in %v together", time.Since(began))
 	// Three failures of 200 ms, at most, before the server is left alone; and a machine that is busy.
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("ten calls took %v", took)

@@ -214,6 +214,7 @@ func (v *visit) through(t *testing.T, trouble trouble, u *used) {
 			t.Errorf("the page was lost: %v", err)
 		}
 	}
+	t.Logf("while it lasted %d of 5 requests were answered 503 with Retry-After; used twice 0, lost 0", refused)
 	silent := v.app.Request(oauth2.SetAuthURLParam("prompt", "none"))
 	if _, err := silent.Redeem(v.browser.Open(silent.URL)); err != nil {
 		t.Errorf("the session was lost: %v", err)
