@@ -86,6 +86,9 @@ type ClaimsSource func(ctx context.Context, d *directory.Directory, subject *dir
 // DirectoryClaims returns the standard claims (OpenID Connect Core §5.1) that the directory knows of a person, and the
 // user's attributes under their own names. What is not known is left out.
 func DirectoryClaims(ctx context.Context, d *directory.Directory, subject *directory.Subject) (map[string]any, error) {
+	if subject.Kind == directory.Outsider { // of whom nothing is known
+		return nil, nil
+	}
 	u, err := d.UserOf(ctx, subject)
 	if err != nil {
 		return nil, err

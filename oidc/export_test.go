@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
@@ -70,3 +71,21 @@ func (m *clientMetadata) text() (string, error) {
 
 // CheckDocumentURL is checkDocumentURL.
 var CheckDocumentURL = checkDocumentURL
+
+// Demands is demands, to its tests.
+type Demands struct {
+	Issuer           string
+	Audiences        []string
+	Exclusive, Named bool
+	Window           time.Duration
+}
+
+// JudgeAssertion reads and judges the claims of an assertion, and returns until when it is remembered.
+func JudgeAssertion(payload []byte, d Demands, now time.Time) (time.Time, error) {
+	a, err := parseAssertion(payload)
+	if err != nil {
+		return time.Time{}, err
+	}
+	want := demands{issuer: d.Issuer, audiences: d.Audiences, exclusive: d.Exclusive, named: d.Named, window: d.Window}
+	return a.until(want), a.judge(want, now)
+}

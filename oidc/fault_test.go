@@ -19,12 +19,23 @@ import (
 // door is one request to an endpoint, with everything behind it.
 type door struct {
 	name string
+	// config opens what the request needs; nil is nothing.
+	config func(*oidc.Config)
 	// open prepares what the request needs and returns the request, to be sent again and again.
 	open func(h *harness) attempt
 	// done judges the answer of a store that works.
 	done func(a *answer) bool
 	// lost judges the answer to a repetition after a write whose answer was lost; nil is done.
 	lost func(a *answer) bool
+}
+
+// harness is the world of the request.
+func (d door) harness(t *testing.T, p storetest.Placement) *harness {
+	t.Helper()
+	if d.config == nil {
+		return newHarness(t, p)
+	}
+	return newHarness(t, p, d.config)
 }
 
 // attempt is a prepared request.
@@ -57,7 +68,7 @@ func eventually(a *answer) bool { return gotCode(a) || refusedWith("request_fini
 
 // doors are all requests that touch the store.
 func doors() []door {
-	return append(browserDoors(), append(tokenDoors(), append(presentingDoors(), logoutDoors()...)...)...)
+	return append(browserDoors(), append(tokenDoors(), append(presentingDoors(), append(logoutDoors(), exchangeDoors()...)...)...)...)
 }
 
 func browserDoors() []door {
@@ -258,7 +269,7 @@ func TestFailingStore(t *testing.T) {
 				met = false
 				t.Run(fmt.Sprintf("call %d", n), func(t *testing.T) {
 					storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-						h := newHarness(t, p)
+						h := d.harness(t, p)
 						failed := d.fail(t, h, func() { h.faults.FailCall(n, nil) }, func() bool { return h.calls() >= n })
 						met = met || failed
 					})
@@ -278,7 +289,7 @@ func TestStoreDown(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-				h := newHarness(t, p)
+				h := d.harness(t, p)
 				d.fail(t, h, func() { h.faults.FailAll(nil) }, func() bool { return true })
 			})
 		})
@@ -349,7 +360,7 @@ func TestUncertainStore(t *testing.T) {
 				met = false
 				t.Run(fmt.Sprintf("write %d", n), func(t *testing.T) {
 					storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-						h := newHarness(t, p)
+						h := d.harness(t, p)
 						if d.lose(t, h, n) {
 							met = true
 						}

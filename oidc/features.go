@@ -16,6 +16,9 @@ type Features struct {
 
 	// Further grants.
 
+	// TokenExchange is RFC 8693.
+	TokenExchange *TokenExchange
+
 	// How clients come to be registered.
 
 	// What is in tokens.
@@ -57,6 +60,9 @@ func (p *Provider) buildFeatures() error {
 		p.parts = append(p.parts, made)
 	}
 	add(p.core())
+	if f := p.config.Features.TokenExchange; f != nil {
+		add(f.part(p))
+	}
 	return errors.Join(problems...)
 }
 

@@ -9,7 +9,9 @@ import (
 )
 
 // features are what a transcript turns on by "!feature NAME", before its first request.
-var features = map[string]func(*oidc.Config){}
+var features = map[string]func(*oidc.Config){
+	"exchange": exchanging(),
+}
 
 // A setting that only a feature gives a meaning is refused while the feature is off: a client that demands certificate-bound tokens
 // must not get others (RFC 8705 §3.4), nor one that pushes its requests be taken by other requests (RFC 9126 §6).

@@ -33,6 +33,10 @@ type Grant struct {
 	AuthTime time.Time `json:"auth_time"`
 	ACR      string    `json:"acr,omitempty"`
 	AMR      []string  `json:"amr,omitempty"`
+	// Audience is whom its access tokens are for, in place of what the client's are for; empty leaves it at that.
+	Audience []string `json:"audience,omitempty"`
+	// Actor is who acts for the subject; nil is nobody but the client (RFC 8693 §1.1).
+	Actor *actor `json:"actor,omitempty"`
 	// CodeHash proves that a code presented again is the one that made this grant.
 	CodeHash string    `json:"code_hash,omitempty"`
 	Created  time.Time `json:"created"`
@@ -53,6 +57,14 @@ var grantType = store.Type[Grant]{
 
 func grantHolder(subject store.Ref, clientID string) string { return subject.ID + "|" + clientID }
 
+// authTime is when the person was authenticated; zero where nobody knows, as of somebody whom another issuer vouches for.
+func (g *Grant) authTime() int64 {
+	if g.AuthTime.IsZero() {
+		return 0
+	}
+	return g.AuthTime.Unix()
+}
+
 func (g *Grant) offline() bool { return slices.Contains(g.Scopes, scopeOffline) }
 
 // errBroken says that a link of the chain of authority no longer holds: revoked, ended, disabled or gone. It is an answer,
@@ -65,6 +77,7 @@ type chain struct {
 	session     *directory.Session // nil for an offline grant
 	subject     *directory.Subject
 	application *directory.Application
+	actors      []actorParent // on whom it depends that somebody acts for the subject
 }
 
 // readChain reads the grant and its parents and compares their statuses and epochs. errBroken means "no"; any other error
@@ -95,7 +108,10 @@ func (p *Provider) parentsOf(ctx context.Context, g *Grant) (*chain, error) {
 	if c.subject, err = d.CheckSubject(ctx, g.Subject, g.SubjectEpoch); err != nil {
 		return nil, err
 	}
-	c.application, err = d.CheckApplication(ctx, g.Application, g.ApplicationEpoch)
+	if c.application, err = d.CheckApplication(ctx, g.Application, g.ApplicationEpoch); err != nil {
+		return nil, err
+	}
+	c.actors, err = p.actorsOf(ctx, g)
 	return c, err
 }
 
@@ -106,6 +122,7 @@ func (p *Provider) check(b *store.Batch, c *chain) (moved bool) {
 	d := p.config.Directory
 	d.Subjects.Check(b, c.subject)
 	d.Applications.Check(b, c.application)
+	p.checkActors(b, c)
 	if c.session == nil {
 		return false
 	}

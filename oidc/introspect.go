@@ -78,7 +78,7 @@ func (p *Provider) introspectRefreshToken(ctx context.Context, caller *Client, p
 	return json.Marshal(introspection{
 		Active: true, TokenType: "refresh_token", ClientID: c.grant.ClientID, Subject: c.grant.Subject.ID,
 		Scope: strings.Join(f.Scopes, " "), Issuer: p.site.Issuer(), Expires: f.Expires.Unix(),
-		AuthTime: c.grant.AuthTime.Unix(), ACR: c.grant.ACR, AMR: c.grant.AMR,
+		AuthTime: c.grant.authTime(), ACR: c.grant.ACR, AMR: c.grant.AMR,
 	})
 }
 

@@ -21,6 +21,8 @@ type minting struct {
 	refresh bool
 	// draft changes the tokens in the making, before hooks see them; nil leaves them.
 	draft func(*issue)
+	// answer makes the response of the tokens; nil is what RFC 6749 §5.1 says.
+	answer func(*issue) (*tokenResponse, error)
 	// consume adds to the batch what is consumed or must hold beside the parents; nil adds nothing.
 	consume func(context.Context, *store.Batch, *issue) error
 }
@@ -68,6 +70,9 @@ func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) 
 	p.write(b, t)
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
+	}
+	if m.answer != nil {
+		return m.answer(t)
 	}
 	return t.sign()
 }

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type tokenResponse struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+	// IssuedTokenType says what AccessToken is, after an exchange (RFC 8693 §2.2.1).
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
 }
 
 // exchange answers a token request.
@@ -83,6 +86,12 @@ type issue struct {
 	nonce  string
 	// bound is what the access token is bound to.
 	bound confirmation
+	// format is the form of the access token; "" is the client's.
+	format TokenFormat
+	// until is when the access token must have expired; zero leaves it to the client's lifetime.
+	until time.Time
+	// noIDToken says that the person is not spoken of in an ID token, whatever the scopes.
+	noIDToken bool
 
 	access  accessClaims
 	opaque  secret.Text
@@ -174,10 +183,17 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	} else {
 		g := t.chain.grant
 		t.access.Subject, t.access.Grant = g.Subject.ID, grantLocator(g.Ref())
-		t.access.AuthTime, t.access.ACR, t.access.AMR = g.AuthTime.Unix(), g.ACR, g.AMR
+		t.access.AuthTime, t.access.ACR, t.access.AMR = g.authTime(), g.ACR, g.AMR
+		t.access.Actor = g.Actor.claim()
+		if len(g.Audience) > 0 {
+			t.access.Audience = g.Audience
+		}
+	}
+	if until := t.until.Unix(); !t.until.IsZero() && until < t.access.Expires {
+		t.access.Expires = until
 	}
 	var err error
-	if t.client.AccessTokenFormat == Opaque {
+	if cmp.Or(t.format, t.client.AccessTokenFormat) == Opaque {
 		t.opaque = secret.New()
 	} else if t.accessKey, err = p.keys.signer(ctx, t.client.AccessTokenAlg); err != nil {
 		return err
@@ -185,7 +201,7 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	if t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{}); err != nil {
 		return err
 	}
-	if t.chain == nil || !slices.Contains(t.scopes, scopeOpenID) {
+	if t.chain == nil || t.noIDToken || !slices.Contains(t.scopes, scopeOpenID) {
 		return nil
 	}
 	return p.draftIDToken(ctx, t, now)
@@ -196,7 +212,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	t.id = &idClaims{
 		Issuer: p.site.Issuer(), Subject: g.Subject.ID, Audience: t.client.ClientID,
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
-		AuthTime: g.AuthTime.Unix(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
+		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
 	}
 	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, nil))
 	if errors.Is(err, errBroken) {

@@ -72,7 +72,7 @@ func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (cl
 		return sent, nil, "", err
 	}
 	var err error
-	if sent.form, err = web.ReadBody(w, r); err != nil {
+	if sent.form, err = web.ReadBody(w, r, "resource", "audience"); err != nil { // RFC 8693 §2.1, RFC 8707 §2
 		return sent, nil, "", formError(err)
 	}
 	authorizations := r.Header.Values("Authorization")

@@ -379,6 +379,9 @@ func (d *Directory) origin(u *User) (name, external string) {
 
 // UserOf returns the user behind a Subject, or store.ErrNotFound. That the store is not there any more is another error.
 func (d *Directory) UserOf(ctx context.Context, s *Subject) (*User, error) {
+	if s.Kind == Outsider {
+		return nil, store.ErrNotFound
+	}
 	id := s.ExternalID
 	if d.stores != nil {
 		m := d.stores.of(s.Store)

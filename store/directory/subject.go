@@ -7,7 +7,7 @@ import "github.com/signet-idp/signet/store"
 type Subject struct {
 	store.Meta
 	Kind SubjectKind `json:"kind"`
-	// Store names the user store that holds the person; "" is the default store.
+	// Store names the user store that holds the person; "" is the default store. Of an Outsider it is the issuer.
 	Store string `json:"store,omitempty"`
 	// ExternalID is the person's id in that store; in the default store it is the Subject's own.
 	ExternalID string `json:"externalId"`
@@ -23,6 +23,8 @@ type SubjectKind string
 const (
 	Person SubjectKind = "user"
 	Agent  SubjectKind = "agent"
+	// Outsider is somebody whom no user store holds: all that is known is what a trusted issuer calls them (Subjects.Outsider).
+	Outsider SubjectKind = "outsider"
 )
 
 // Status is whether a parent in the chain of authority still carries its children.

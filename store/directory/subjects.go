@@ -43,6 +43,31 @@ func (s *Subjects) Get(ctx context.Context, ref store.Ref) (*Subject, error) {
 	return s.all.Get(ctx, ref)
 }
 
+// Outsider returns the Subject of somebody of whom no user store knows, but a trusted issuer does, by the name that the issuer has
+// for them, and makes it at the first contact. Its ID is made of both, so that what an issuer says can never be somebody else's ID
+// here. Disabled, it stays so whatever the issuer says.
+func (s *Subjects) Outsider(ctx context.Context, org, issuer, name string) (*Subject, error) {
+	fresh := &Subject{
+		Meta: store.Meta{Org: org, ID: foreignID(outsiders+issuer, name)},
+		Kind: Outsider, Store: issuer, ExternalID: name, Status: Active,
+	}
+	known, err := s.Get(ctx, fresh.Ref())
+	if !errors.Is(err, store.ErrNotFound) {
+		return known, err
+	}
+	b := s.db.Batch()
+	s.all.Insert(b, fresh)
+	if err := b.Apply(ctx); store.ConflictOn(err, subjectKind) != nil {
+		return s.Get(ctx, fresh.Ref()) // another contact was the first
+	} else if err != nil {
+		return nil, err
+	}
+	return fresh, nil
+}
+
+// outsiders stands before an issuer where a user store is named, whose names hold no colon.
+const outsiders = "issuer:"
+
 // Disable ends everything that was issued to the subject and lets them sign in no more. In a user store in the DB,
 // User.Disabled follows. The event is "subject.disabled"; for one who is disabled already nothing happens.
 func (s *Subjects) Disable(ctx context.Context, ref store.Ref) error { return s.able(ctx, ref, true) }

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -128,6 +129,44 @@ func TestApplications(t *testing.T) {
 			if count(got, "application."+want) != 1 {
 				t.Errorf("events = %v, want one application.%s", got, want)
 			}
+		}
+	})
+}
+
+// TestOutsider: somebody of whom only an issuer knows is one Subject, whoever asks first, and nobody else's.
+func TestOutsider(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		const issuer = "https://issuer.example"
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				_, err := w.Subjects.Outsider(ctx, "", issuer, ann.ID)
+				is(t, "outsider", err, nil)
+			})
+		}
+		wg.Wait()
+		s, err := w.Subjects.Outsider(ctx, "", issuer, ann.ID)
+		is(t, "outsider", err, nil)
+		if s.ID == ann.ID || s.Kind != directory.Outsider || s.ExternalID != ann.ID || s.Status != directory.Active {
+			t.Errorf("outsider = %+v", s)
+		}
+		if other, err := w.Subjects.Outsider(ctx, "", issuer+"/2", ann.ID); err != nil || other.ID == s.ID {
+			t.Errorf("two issuers call two people the same, and they are one: %v, %v", other, err)
+		}
+		if _, err := w.UserOf(ctx, s); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("user of an outsider: %v", err)
+		}
+		if _, err := w.CheckSubject(ctx, s.Ref(), s.Epoch); err != nil {
+			t.Errorf("check: %v", err)
+		}
+		is(t, "disable", w.Subjects.Disable(ctx, s.Ref()), nil)
+		if again, err := w.Subjects.Outsider(ctx, "", issuer, ann.ID); err != nil || again.Status != directory.Disabled {
+			t.Errorf("the issuer brings a disabled one back: %+v, %v", again, err)
+		}
+		if _, err := w.CheckSubject(ctx, s.Ref(), s.Epoch); !errors.Is(err, directory.ErrChainBroken) {
+			t.Errorf("check of a disabled one: %v", err)
 		}
 	})
 }
