@@ -7,9 +7,12 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -480,5 +483,60 @@ func exchangeDoors() []door {
 			first := h.issued(h.exchange(broker, subject.AccessToken, typeAccess, "actor_token", actor, "actor_token_type", typeAccess))
 			return func() *answer { return h.exchange(broker, first.AccessToken, typeAccess) }
 		}),
+	}
+}
+
+// TestPublishedKeys: the key set of a trusted issuer is fetched where it is published, remembered, and fetched anew for a key that is
+// not in it; where it cannot be fetched nobody is refused for good.
+func TestPublishedKeys(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	var published atomic.Pointer[[]byte]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		set := published.Load()
+		if set == nil {
+			http.Error(w, "down", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/jwk-set+json")
+		_, _ = w.Write(*set)
+	}))
+	t.Cleanup(server.Close)
+	publish := func(ids ...string) {
+		var keys []jose.PublicKey
+		for _, id := range ids {
+			keys = append(keys, jose.PublicKey{ID: id, Algorithm: jose.ES256, Key: otherKey().Public()})
+		}
+		set, err := jose.Set(keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		published.Store(&set)
+	}
+	i := otherIssuer()
+	i.JWKS, i.JWKSURI = nil, server.URL+"/jwks"
+	h := together(t, func(c *oidc.Config) {
+		c.Features.TokenExchange = &oidc.TokenExchange{Issuers: []oidc.TrustedIssuer{i}}
+		c.Outbound.InsecureNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	}).registerExchange()
+	if a := h.exchange(broker, h.foreign(nil), typeJWT); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("while the keys cannot be fetched: %s", a)
+	}
+	h.clock.advance(time.Minute)
+	publish("n")
+	if a := h.exchange(broker, h.foreign(nil), typeJWT); a.errorCode() != "invalid_request" {
+		t.Errorf("a key that is not published: %s", a)
+	}
+	publish("n", "o")
+	h.clock.advance(time.Minute)
+	before := asked.Load()
+	for range 3 {
+		if a := h.exchange(broker, h.foreign(nil), typeJWT); !gotTokens(a) {
+			t.Errorf("a key that is published by now: %s", a)
+		}
+	}
+	if asked.Load() != before+1 {
+		t.Errorf("fetched %d times", asked.Load()-before)
 	}
 }

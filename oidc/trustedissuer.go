@@ -104,7 +104,7 @@ func (i *trustedIssuer) readKeys(p *Provider, bad func(string, ...any)) {
 	case (len(i.JWKS) == 0) == (i.JWKSURI == ""):
 		bad("one of JWKS and JWKSURI is required")
 	case i.JWKSURI != "":
-		if err := p.checkOutbound(i.JWKSURI); err != nil {
+		if err := p.fetch.Check(i.JWKSURI); err != nil {
 			bad("JWKSURI: %w", err)
 		}
 	default:
