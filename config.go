@@ -43,6 +43,9 @@ type Config struct {
 	// Observer learns of refusals, reuses and attempts at signing in that failed, on the request's path, and must be quick. Nil is
 	// none.
 	Observer func(context.Context, directory.Observation)
+	// Paths moves endpoints and pages, for hosts that have something else there: their default path below the issuer ("/login",
+	// "/oauth2/token"), or that of several ("/oauth2"), and the path to have instead. Well-known names stay. Nil leaves all where they are.
+	Paths map[string]string
 	// OIDC is what is offered beyond the authorization code flow: the device grant, dynamic registration and so on. The zero value is
 	// none.
 	OIDC oidc.Features

@@ -57,6 +57,9 @@ func New(config Config) (*Provider, error) {
 	if err := p.build(); err != nil {
 		return nil, err
 	}
+	if err := p.checkPaths(); err != nil {
+		return nil, err
+	}
 	p.Mount(p.mux)
 	p.mux.HandleFunc("/", p.miss)
 	return p, nil
@@ -154,7 +157,7 @@ func (p *Provider) buildPages() (err error) {
 
 func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
-		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies,
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
@@ -168,7 +171,7 @@ func (p *Provider) buildOIDC() (err error) {
 	p.OIDC, err = oidc.New(oidc.Config{
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
-		Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
+		Paths: p.config.paths(true), Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
 		Logger: p.log, TrustedProxies: p.config.TrustedProxies,
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,

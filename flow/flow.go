@@ -27,6 +27,8 @@ type Config struct {
 	Directory *directory.Directory
 	// Issuer is the issuer's URL: where the pages live, and what names the cookies. Required.
 	Issuer string
+	// Paths moves pages: their default path below the issuer ("/login"), and the path to have instead. Nil leaves all where they are.
+	Paths map[string]string
 	// TrustedProxies may name the client in X-Forwarded-For. Empty believes nobody.
 	TrustedProxies []netip.Prefix
 	// Transport shows the pages: flow/pages. Required.
@@ -75,6 +77,8 @@ func New(config Config) (*Engine, error) {
 	site, errSite := web.NewSite(config.Issuer, config.TrustedProxies)
 	if errSite != nil {
 		errSite = fmt.Errorf("flow: Config.Issuer: %w", errSite)
+	} else if site, errSite = moved(site, config.Paths); errSite != nil {
+		errSite = fmt.Errorf("flow: Config.Paths: %w", errSite)
 	} else if config.TOTP.Issuer == "" {
 		config.TOTP.Issuer = hostname(site)
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/signet-idp/signet/internal/web"
 )
 
 // Route is one page of the flow for the route table of a host.
@@ -59,4 +61,17 @@ func (e *Engine) open(w http.ResponseWriter, r *http.Request) {
 	if err := e.show(w, r, x); err != nil {
 		e.fail(w, r, err, e.page(x))
 	}
+}
+
+// moved is the site with its pages in other places.
+func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
+	other, err := site.WithPaths(paths)
+	if err != nil {
+		return nil, err
+	}
+	var routes []web.Route
+	for _, path := range pages {
+		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
+	}
+	return other, other.CheckRoutes(routes)
 }

@@ -36,6 +36,9 @@ type Config struct {
 	// Pages shows what is not for a client. Nil shows plain pages.
 	Pages Pages
 
+	// Paths moves endpoints: their default path below the issuer ("/oauth2/token"), or that of several ("/oauth2"), and the path to have
+	// instead. Well-known names stay. Nil leaves all where they are.
+	Paths map[string]string
 	// Features are what is offered beyond the authorization code flow. The zero value is none.
 	Features Features
 	// Outbound is how URLs are called that clients have registered. The zero value is safe.
@@ -129,6 +132,10 @@ func Algorithms() []string {
 func New(config Config) (*Provider, error) {
 	site, problem := web.NewSite(config.Issuer, config.TrustedProxies)
 	problems := []error{wrap("oidc: Config.Issuer: ", problem)}
+	if problem == nil {
+		site, problem = site.WithPaths(config.Paths)
+		problems = append(problems, wrap("oidc: Config.Paths: ", problem))
+	}
 	for _, required := range []struct {
 		field   string
 		missing bool
@@ -171,6 +178,9 @@ func New(config Config) (*Provider, error) {
 		return nil, err
 	}
 	p.joinParts()
+	if err := wrap("oidc: Config.Paths: ", site.CheckRoutes(p.routes)); err != nil {
+		return nil, err
+	}
 	if p.console, err = json.Marshal(p.metadata()); err != nil {
 		return nil, fmt.Errorf("oidc: metadata: %w", err)
 	}
@@ -274,6 +284,9 @@ func (p *Provider) coreRoutes() []web.Route {
 	}
 	return routes
 }
+
+// Patterns lists where the endpoints are: what Mount registers on a mux, each a method and a path.
+func (p *Provider) Patterns() []string { return p.site.Patterns(p.routes) }
 
 // Mount registers the endpoints on the host's mux, below the issuer's path, with the metadata also where RFC 8414 §3.1
 // has it: at the root of the host.

@@ -32,10 +32,7 @@ type Route struct {
 func (s *Site) Mount(mux *http.ServeMux, routes []Route) {
 	sameOrigin := http.NewCrossOriginProtection()
 	for _, r := range routes {
-		path, handler := r.Path, http.Handler(r.Handler)
-		if !r.AtRoot {
-			path = s.Path(r.Path)
-		}
+		path, handler := s.pattern(r), http.Handler(r.Handler)
 		if r.Class == SameOrigin {
 			handler = sameOrigin.Handler(handler)
 		}
@@ -43,4 +40,22 @@ func (s *Site) Mount(mux *http.ServeMux, routes []Route) {
 			mux.Handle(method+" "+path, handler)
 		}
 	}
+}
+
+// pattern is the path of a route on the host.
+func (s *Site) pattern(r Route) string {
+	if r.AtRoot {
+		return r.Path
+	}
+	return s.Path(r.Path)
+}
+
+// Patterns lists what Mount registers.
+func (s *Site) Patterns(routes []Route) (patterns []string) {
+	for _, r := range routes {
+		for _, method := range r.Methods {
+			patterns = append(patterns, method+" "+s.pattern(r))
+		}
+	}
+	return patterns
 }

@@ -24,6 +24,7 @@ type Site struct {
 	cookies string
 	secure  bool
 	proxies []netip.Prefix
+	moved   Paths
 }
 
 // NewSite checks the issuer: an https URL, or http on a loopback host, without user information, query, fragment or
@@ -69,11 +70,11 @@ func (s *Site) Origin() string { return s.base.Scheme + "://" + s.base.Host }
 // Prefix is the issuer's path: "" when it lives at the root of its host.
 func (s *Site) Prefix() string { return s.prefix }
 
-// Path returns the path of an endpoint on the host: the prefix and then path, which begins with a slash.
-func (s *Site) Path(path string) string { return s.prefix + path }
+// Path returns the path on the host of an endpoint that is at path, which begins with a slash, by default.
+func (s *Site) Path(path string) string { return s.prefix + s.place(path) }
 
 // URL returns the absolute URL of an endpoint.
-func (s *Site) URL(path string) string { return s.issuer + path }
+func (s *Site) URL(path string) string { return s.issuer + s.place(path) }
 
 // IsLoopback reports whether host is "localhost" or a loopback address.
 func IsLoopback(host string) bool {
