@@ -63,6 +63,7 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.TokenExchange; f != nil {
 		add(f.part(p))
 	}
+	add(p.clientKeysPart(), nil)
 	return errors.Join(problems...)
 }
 

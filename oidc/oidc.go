@@ -100,6 +100,8 @@ type Provider struct {
 	seen    observe.Limit
 	// fetch calls the URLs that clients supply: nothing else may.
 	fetch *fetch.Client
+	// registeredKeys are the key sets that clients have given by value.
+	registeredKeys keySetMemory
 
 	parts      []part
 	grantTypes map[GrantType]exchange

@@ -2,6 +2,8 @@ package jose
 
 import (
 	"crypto"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,6 +18,8 @@ type jwk struct {
 	Kid    string    `json:"kid"`
 	Use    string    `json:"use"`
 	KeyOps []string  `json:"key_ops"`
+	// X5C says which certificate the key is of (RFC 7517 §4.7); it is no reason to trust the key.
+	X5C json.RawMessage `json:"x5c"`
 	jwkPrivate
 }
 
@@ -62,7 +66,31 @@ func (k jwk) publicKey() (PublicKey, error) {
 		return PublicKey{}, err
 	}
 	key := PublicKey{ID: k.Kid, Algorithm: k.Alg, Key: public}
+	if key.Certificate, err = k.certificate(public); err != nil {
+		return PublicKey{}, err
+	}
 	return key, key.usable()
+}
+
+// certificate returns the certificate that the key says to be of. One that is of another key is ErrKey (RFC 7517 §4.7); one that
+// cannot be read is none.
+func (k jwk) certificate(public crypto.PublicKey) (*x509.Certificate, error) {
+	var chain []string
+	if json.Unmarshal(k.X5C, &chain) != nil || len(chain) == 0 {
+		return nil, nil
+	}
+	der, err := base64.StdEncoding.DecodeString(chain[0])
+	if err != nil {
+		return nil, nil
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, nil
+	}
+	if own, ok := c.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !own.Equal(public) {
+		return nil, fmt.Errorf("%w: x5c is of another key", ErrKey)
+	}
+	return c, nil
 }
 
 // encryptionKey returns k as a key to encrypt to.

@@ -2,6 +2,7 @@ package jose
 
 import (
 	"crypto"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ type PublicKey struct {
 	ID        string           // "kid"; may be empty in a foreign set
 	Algorithm Algorithm        // the one algorithm it is for; empty when a foreign set does not say
 	Key       crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey
+
+	// Certificate is the first of "x5c" in a foreign set, which is of the same key; nil is none. Nobody has judged it.
+	Certificate *x509.Certificate
 }
 
 // EncryptionKey is a key to encrypt to.
