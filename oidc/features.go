@@ -60,10 +60,10 @@ func (p *Provider) buildFeatures() error {
 		p.parts = append(p.parts, made)
 	}
 	add(p.core())
+	add(p.clientKeysPart(), nil)
 	if f := p.config.Features.TokenExchange; f != nil {
 		add(f.part(p))
 	}
-	add(p.clientKeysPart(), nil)
 	return errors.Join(problems...)
 }
 
