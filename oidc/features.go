@@ -21,6 +21,9 @@ type Features struct {
 
 	// How clients come to be registered.
 
+	// Registration lets clients register themselves.
+	Registration *Registration
+
 	// What is in tokens.
 
 	// How sessions end.
@@ -62,6 +65,10 @@ func (p *Provider) buildFeatures() error {
 	add(p.core())
 	add(p.clientKeysPart(), nil)
 	if f := p.config.Features.TokenExchange; f != nil {
+		add(f.part(p))
+	}
+	add(aboutClients())
+	if f := p.config.Features.Registration; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)
