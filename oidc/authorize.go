@@ -56,6 +56,9 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
 		return q, refusal
 	}
+	if refusal := p.parseJKT(form, q); refusal != nil {
+		return q, refusal
+	}
 	if _, err := p.livingApplication(ctx, c); errors.Is(err, errBroken) {
 		return q, &Error{Code: "unauthorized_client", Description: "the application is disabled"}
 	} else if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/dpop"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
@@ -19,16 +20,20 @@ type clientRequest struct {
 	authorization string
 	// proofs are the DPoP headers (RFC 9449 §4.1).
 	proofs []string
+	// proof is what came of them: good, but not used yet; nil is none.
+	proof *dpop.Proof
 	// method and url are of the request as the client sees it.
 	method, url string
 }
 
-// prove returns what the sender of a request has proven to hold.
-func (p *Provider) prove(_ context.Context, sent clientRequest) (confirmation, error) {
-	if len(sent.proofs) > 0 { // RFC 9449 §5: never taken for a plain request
-		return confirmation{}, &Error{Code: "invalid_dpop_proof", Description: "DPoP is not supported", Status: 400}
+// prove returns what the sender of a request has proven to hold, and uses it up. It refuses a client that is registered to prove
+// more.
+func (p *Provider) prove(ctx context.Context, sent clientRequest, c *Client) (confirmation, error) {
+	if c.DPoPBoundTokens && sent.proof == nil {
+		return confirmation{}, invalidProof("the client is registered for DPoP and sent no proof") // RFC 9449 §5.2
 	}
-	return confirmation{}, nil
+	jkt, err := p.useProof(ctx, sent.proof)
+	return confirmation{JKT: jkt}, err
 }
 
 // credentials are what a client sent to prove who it is.

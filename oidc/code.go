@@ -57,6 +57,8 @@ func (p *Provider) judgeCode(q *authorizationRequest, r tokenRequest, presented 
 		return errCode
 	case r.form.Value("redirect_uri") != q.RedirectURI: // RFC 6749 §4.1.3
 		return invalidGrant("redirect_uri is not that of the authorization request")
+	case q.JKT != "" && q.JKT != r.proven.JKT: // RFC 9449 §10
+		return invalidGrant("the code is bound to another DPoP key")
 	}
 	return checkVerifier(q.Challenge, r.form.Value("code_verifier"))
 }

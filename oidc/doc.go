@@ -130,14 +130,14 @@
 //
 // # Specifications
 //
-// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8693 (but for SAML tokens), 9068, 9207, 9700;
+// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8693 (but for SAML tokens), 9068, 9207, 9449, 9700;
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode.
 //
 // # Not implemented
 //
 // Answered with the specification's error: implicit and hybrid response types, request objects (RFC 9101), PAR (9126),
-// client assertions (7523), mutual TLS (8705). Absent: DPoP (9449), device grant (8628), CIBA,
+// client assertions (7523), mutual TLS (8705). Absent: device grant (8628), CIBA,
 // dynamic registration (7591), resource indicators (8707), rich authorization requests (9396), pairwise subjects,
 // encrypted tokens, front-channel and back-channel logout, session management, per-client CORS.
 package oidc

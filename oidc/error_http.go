@@ -21,8 +21,8 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	if e.challenge != "" {
-		h.Set("WWW-Authenticate", e.challenge+" "+strings.Join(challengeParameters(p.site.Issuer(), e), ", "))
+	for _, challenge := range p.challenges(e) {
+		h.Add("WWW-Authenticate", challenge)
 	}
 	if e.Code == "" {
 		web.NoStore(h)
@@ -35,15 +35,31 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}{e.Code, e.Description})
 }
 
-func challengeParameters(realm string, e *Error) []string {
-	parameters := []string{fmt.Sprintf("realm=%q", realm)}
-	if e.challenge == "Bearer" && e.Code != "" { // RFC 6750 §3
+// challenges are the WWW-Authenticate headers of an error: one in its own scheme and, where a bearer token was missing or no good,
+// one that says that DPoP is understood (RFC 9449 §7.1, §7.2).
+func (p *Provider) challenges(e *Error) []string {
+	if e.challenge == "" {
+		return nil
+	}
+	parameters := []string{fmt.Sprintf("realm=%q", p.site.Issuer())}
+	if e.challenge != "Basic" && e.Code != "" { // RFC 6750 §3
 		parameters = append(parameters, fmt.Sprintf("error=%q", e.Code), fmt.Sprintf("error_description=%q", e.Description))
 	}
 	if e.Code == "insufficient_scope" {
 		parameters = append(parameters, fmt.Sprintf("scope=%q", scopeOpenID))
 	}
-	return parameters
+	algs := ""
+	if p.proofs != nil {
+		algs = fmt.Sprintf("algs=%q", strings.Join(p.proofs.verifier.AlgorithmNames(), " "))
+	}
+	if e.challenge == schemeDPoP && algs != "" {
+		parameters = append(parameters, algs)
+	}
+	challenges := []string{e.challenge + " " + strings.Join(parameters, ", ")}
+	if e.challenge == schemeBearer && e.status() == http.StatusUnauthorized && algs != "" {
+		challenges = append(challenges, schemeDPoP+" "+algs)
+	}
+	return challenges
 }
 
 func (e *Error) status() int {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,7 +69,14 @@ func eventually(a *answer) bool { return gotCode(a) || refusedWith("request_fini
 
 // doors are all requests that touch the store.
 func doors() []door {
-	return append(browserDoors(), append(tokenDoors(), append(presentingDoors(), append(logoutDoors(), exchangeDoors()...)...)...)...)
+	return slices.Concat(
+		browserDoors(),
+		tokenDoors(),
+		presentingDoors(),
+		logoutDoors(),
+		exchangeDoors(),
+		dpopDoors(),
+	)
 }
 
 func browserDoors() []door {

@@ -13,6 +13,7 @@ type Features struct {
 	// What requests and responses may look like.
 
 	// What tokens and clients are bound to.
+	DPoP *DPoP
 
 	// Further grants.
 
@@ -20,9 +21,6 @@ type Features struct {
 	TokenExchange *TokenExchange
 
 	// How clients come to be registered.
-
-	// Registration lets clients register themselves.
-	Registration *Registration
 
 	// What is in tokens.
 
@@ -67,8 +65,7 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.TokenExchange; f != nil {
 		add(f.part(p))
 	}
-	add(aboutClients())
-	if f := p.config.Features.Registration; f != nil {
+	if f := p.config.Features.DPoP; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)

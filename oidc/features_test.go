@@ -10,9 +10,9 @@ import (
 
 // features are what a transcript turns on by "!feature NAME", before its first request.
 var features = map[string]func(*oidc.Config){
-	"exchange":          exchanging(),
-	"open registration": openly,
-	"registration":      registering(oidc.Registration{}),
+	"exchange":   exchanging(),
+	"dpop":       withDPoP,
+	"dpop nonce": withNonces,
 }
 
 // A setting that only a feature gives a meaning is refused while the feature is off: a client that demands certificate-bound tokens

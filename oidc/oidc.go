@@ -90,8 +90,6 @@ type ErrorPage struct {
 type Provider struct {
 	// Clients are the registered clients.
 	Clients *Clients
-	// InitialAccess are the tokens that let somebody register clients; see Registration.
-	InitialAccess *InitialAccesses
 
 	config  Config
 	db      *store.DB
@@ -116,6 +114,9 @@ type Provider struct {
 	families *store.Collection[family]
 	tokens   *store.Collection[accessToken]
 	denials  *store.Collection[denial]
+	marks    *store.Collection[replayMark]
+
+	proofs *proofs // nil without DPoP
 }
 
 // signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect
@@ -174,8 +175,8 @@ func New(config Config) (*Provider, error) {
 		families: store.NewCollection(config.DB, familyType),
 		tokens:   store.NewCollection(config.DB, tokenType),
 		denials:  store.NewCollection(config.DB, denialType),
+		marks:    store.NewCollection(config.DB, replayType),
 	}
-	p.InitialAccess = &InitialAccesses{db: config.DB, all: store.NewCollection(config.DB, initialAccessType)}
 	if p.fetch, err = config.Outbound.client(config.DB.Now); err != nil {
 		return nil, fmt.Errorf("oidc: Config.Outbound: %w", err)
 	}

@@ -13,7 +13,7 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, err)
 		return
 	}
-	proven, err := p.prove(r.Context(), sent)
+	proven, err := p.prove(r.Context(), sent, client)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -80,6 +80,9 @@ func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (cl
 		return sent, nil, "", invalidRequest("the Authorization header stands more than once")
 	}
 	sent.authorization = r.Header.Get("Authorization")
+	if sent.proof, err = p.readProofOf(w, r, ""); err != nil {
+		return sent, nil, "", err
+	}
 	client, method, err := p.authenticate(r.Context(), sent)
 	return sent, client, method, err
 }

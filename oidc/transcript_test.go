@@ -111,8 +111,10 @@ type teller struct {
 	h        *harness
 	browsers map[string]*browser
 	browser  *browser
-	client   string // who authenticates the next request
-	raw      bool   // whether the next body is sent as it stands
+	client   string  // who authenticates the next request
+	raw      bool    // whether the next body is sent as it stands
+	prover   *prover // who proves to hold a key with the next request
+	provers  map[string]*prover
 
 	names  map[string]string // of random values
 	values map[string]string // by name
@@ -120,7 +122,7 @@ type teller struct {
 }
 
 func newTeller(h *harness) *teller {
-	s := &teller{h: h, browsers: map[string]*browser{}, names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
+	s := &teller{h: h, browsers: map[string]*browser{}, provers: map[string]*prover{}, names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
 	for _, name := range []string{ann, bob} {
 		id := h.subject(name).ID
 		s.names[id], s.values[name] = "<"+name+">", id
@@ -159,6 +161,12 @@ func (s *teller) direct(line string) {
 		d, err := time.ParseDuration(rest)
 		h.must(err)
 		h.clock.advance(d)
+	case "prove": // a fresh DPoP proof by the key of that name comes with this request
+		if s.provers[rest] == nil {
+			p := h.newProver()
+			s.provers[rest], s.names[p.jkt()], s.values["jkt of "+rest] = p, "<jkt of "+rest+">", p.jkt()
+		}
+		s.prover = s.provers[rest]
 	case "as": // the client that authenticates this request
 		s.client = rest
 	case "raw": // the body of this request is sent as it stands, without its line feeds
@@ -201,7 +209,7 @@ func (s *teller) disable(name string) {
 func (s *teller) step(t *testing.T, name, text string) string {
 	t.Helper()
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	s.client, s.raw = "", false
+	s.client, s.raw, s.prover = "", false, nil
 	for len(lines) > 0 && strings.HasPrefix(lines[0], "!") {
 		s.direct(lines[0][1:])
 		lines = lines[1:]
@@ -223,7 +231,7 @@ func (s *teller) step(t *testing.T, name, text string) string {
 	}
 	before := len(s.h.logs.String())
 	a := s.browser.do(method, s.target(method, path, parameters), s.body(method, parameters), func(r *http.Request) {
-		if (method == http.MethodPost || method == http.MethodPut) && s.raw {
+		if method == http.MethodPost && s.raw {
 			body := strings.Join(parameters, "")
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		}
@@ -236,7 +244,17 @@ func (s *teller) step(t *testing.T, name, text string) string {
 				r.Header.Add(field, value)
 			}
 		}
+		if s.prover != nil {
+			_, token, _ := strings.Cut(r.Header.Get("Authorization"), "DPoP ")
+			r.Header.Set("DPoP", s.prover.proof(r.Method, r.URL.Path, token))
+		}
 	})
+	if nonce := a.Header.Get("DPoP-Nonce"); nonce != "" {
+		s.name("nonce", nonce)
+		for _, p := range s.provers {
+			p.nonce = nonce
+		}
+	}
 	if method == http.MethodHead {
 		a.Body = "" // net/http does not send it
 	}
@@ -247,7 +265,7 @@ func (s *teller) step(t *testing.T, name, text string) string {
 
 // target puts the parameters of a GET into the URL.
 func (s *teller) target(method, path string, parameters []string) string {
-	if method == http.MethodPost || method == http.MethodPut || len(parameters) == 0 {
+	if method == http.MethodPost || len(parameters) == 0 {
 		return path
 	}
 	if s.raw {
@@ -362,6 +380,7 @@ func wantLogged(t *testing.T, name string, a *answer, log string) {
 // shown are the headers that stand in a transcript; what judge holds needs no repetition.
 var shown = []string{
 	"Content-Type", "Location", "Set-Cookie", "WWW-Authenticate", "Retry-After", "Allow", "Referrer-Policy", "Access-Control-Allow-Origin",
+	"DPoP-Nonce",
 }
 
 // describe writes an answer with names in the place of random values.
@@ -439,10 +458,7 @@ func (s *teller) nameMembers(all map[string]any) {
 	for member, value := range all {
 		switch v := value.(type) {
 		case string:
-			if slices.Contains([]string{"jti", "n", "x", "y", "client_secret", "registration_access_token"}, member) {
-				s.name(member, v)
-			}
-			if member == "client_id" && len(v) == 22 { // not one of the harness's
+			if slices.Contains([]string{"jti", "n", "x", "y"}, member) {
 				s.name(member, v)
 			}
 		case []any:

@@ -8,12 +8,12 @@ import (
 
 var (
 	errToken = &Error{
-		Code: "invalid_token", Description: "the access token is wrong, expired or revoked", Status: 401, challenge: "Bearer",
+		Code: "invalid_token", Description: "the access token is wrong, expired or revoked", Status: 401, challenge: schemeBearer,
 	}
-	errNoToken   = &Error{Status: 401, challenge: "Bearer"} // RFC 6750 §3.1: no error code when nothing was presented
+	errNoToken   = &Error{Status: 401, challenge: schemeBearer} // RFC 6750 §3.1: no error code when nothing was presented
 	errNotOpenID = &Error{
 		Code: "insufficient_scope", Description: "the access token does not have the scope openid", Status: 403,
-		challenge: "Bearer",
+		challenge: schemeBearer,
 	}
 )
 
@@ -26,7 +26,11 @@ func (p *Provider) userInfo(ctx context.Context, token string, proven confirmati
 	if err != nil {
 		return nil, err
 	}
-	if !t.claims.Confirmation.demanded().provenBy(proven) { // a bound token is nobody's bearer token
+	bound := t.claims.Confirmation.demanded()
+	if !bound.provenBy(proven) { // a bound token is nobody's bearer token
+		return nil, errToken
+	}
+	if proven.JKT != "" && bound.JKT == "" { // RFC 9449 §7.1: the scheme is for tokens that are bound
 		return nil, errToken
 	}
 	if t.chain == nil || !t.grants(scopeOpenID) {

@@ -9,58 +9,106 @@ import (
 
 // serveUserInfo is the userinfo endpoint (OpenID Connect Core §5.3).
 func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
-	token, err := bearerToken(w, r)
+	scheme, token, err := readToken(w, r)
 	if err != nil {
-		p.refuse(w, r, challenged(err))
+		p.refuse(w, r, challenged(scheme, err))
 		return
 	}
-	claims, err := p.userInfo(r.Context(), token, confirmation{})
+	proven, err := p.proveToken(w, r, scheme, token)
 	if err != nil {
-		p.refuse(w, r, err)
+		p.refuse(w, r, challenged(scheme, err))
+		return
+	}
+	claims, err := p.userInfo(r.Context(), token, proven)
+	if err != nil {
+		p.refuse(w, r, challenged(scheme, err))
 		return
 	}
 	web.WriteJSON(w, http.StatusOK, claims)
 }
 
-// challenged adds the challenge that RFC 6750 §3 demands beside every refusal.
-func challenged(err error) error {
+// challenged adds the challenge that RFC 6750 §3 and RFC 9449 §7.1 demand beside every refusal, in the scheme that the client used.
+func challenged(scheme string, err error) error {
 	e := *asError(err)
-	if e.status() < http.StatusInternalServerError {
-		e.challenge = "Bearer"
+	if e.status() >= http.StatusInternalServerError {
+		return &e
+	}
+	e.challenge = scheme
+	if e.Code == "" { // nothing was presented
+		e.challenge = schemeBearer
+	}
+	if e.Code == "invalid_dpop_proof" || e.Code == "use_dpop_nonce" {
+		e.Status, e.challenge = http.StatusUnauthorized, schemeDPoP
 	}
 	return &e
 }
 
-// bearerToken finds the one access token of the request: in the header, or in the body of a POST (RFC 6750 §2.1, §2.2).
+// The schemes in which access tokens are presented.
+const (
+	schemeBearer = "Bearer"
+	schemeDPoP   = "DPoP"
+)
+
+// readToken finds the one access token of the request: in the header, or in the body of a POST (RFC 6750 §2.1, §2.2).
 // The query is not a place for one (RFC 9700 §4.3.2).
-func bearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
+func readToken(w http.ResponseWriter, r *http.Request) (scheme, token string, err error) {
 	if err := refuseQuerySecrets(r); err != nil {
-		return "", err
+		return schemeBearer, "", err
 	}
 	headers := r.Header.Values("Authorization")
 	if len(headers) > 1 {
-		return "", invalidRequest("the Authorization header stands more than once")
+		return schemeBearer, "", invalidRequest("the Authorization header stands more than once")
 	}
 	inBody := ""
 	if r.Method == http.MethodPost && r.ContentLength != 0 {
 		form, err := web.ReadBody(w, r)
 		if err != nil {
-			return "", formError(err)
+			return schemeBearer, "", formError(err)
 		}
 		inBody = form.Value("access_token")
 	}
 	if len(headers) == 0 {
 		if inBody == "" {
-			return "", errNoToken
+			return schemeBearer, "", errNoToken
 		}
-		return inBody, nil
+		return schemeBearer, inBody, nil
 	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
+	scheme, token, _ = strings.Cut(headers[0], " ")
 	switch {
-	case !strings.EqualFold(scheme, "Bearer") || token == "":
-		return "", errNoToken
-	case inBody != "":
-		return "", invalidRequest("the access token stands in more than one place")
+	case strings.EqualFold(scheme, schemeBearer):
+		scheme = schemeBearer
+	case strings.EqualFold(scheme, schemeDPoP):
+		scheme = schemeDPoP
+	default:
+		return schemeBearer, "", errNoToken
 	}
-	return strings.TrimSpace(token), nil
+	switch token = strings.TrimSpace(token); {
+	case token == "":
+		return schemeBearer, "", errNoToken
+	case inBody != "":
+		return scheme, "", invalidRequest("the access token stands in more than one place")
+	}
+	return scheme, token, nil
+}
+
+// proveToken returns what the sender of an access token has proven to hold. A proof goes with the scheme DPoP and no other
+// (RFC 9449 §7.1), and an empty header is no excuse for presenting a bound token as a bearer token.
+func (p *Provider) proveToken(w http.ResponseWriter, r *http.Request, scheme, token string) (confirmation, error) {
+	headers := r.Header.Values("DPoP")
+	switch {
+	case scheme == schemeDPoP && p.proofs == nil:
+		return confirmation{}, errNoToken
+	case scheme == schemeDPoP && len(headers) == 0:
+		return confirmation{}, invalidProof("the DPoP proof is missing")
+	case scheme == schemeBearer && len(headers) > 0 && p.proofs != nil:
+		return confirmation{}, invalidRequest("a DPoP proof goes with the scheme DPoP")
+	case scheme == schemeBearer:
+		return confirmation{}, nil
+	}
+	proof, err := p.readProofOf(w, r, token)
+	if err != nil {
+		return confirmation{}, err
+	}
+	jkt, err := p.useProof(r.Context(), proof)
+	return confirmation{JKT: jkt}, err
 }

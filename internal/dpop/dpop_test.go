@@ -340,6 +340,18 @@ func TestAttackReplayInParallel(t *testing.T) {
 	}
 }
 
+func TestSign(t *testing.T) {
+	t.Parallel()
+	r := dpop.Request{Method: "POST", URL: target, Token: "token"}
+	text, err := dpop.Sign(newForger(t).key, jose.ES256, r, "n", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := (dpop.Verifier{}).Verify([]string{text}, r, now); err != nil || proof.Nonce != "n" {
+		t.Errorf("%+v, %v", proof, err)
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	forge := newForger(f)
 	f.Add(forge.proof(f, nil, claims()), target)

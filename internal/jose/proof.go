@@ -1,7 +1,11 @@
 package jose
 
 import (
+	"crypto"
+	"encoding/json"
 	"fmt"
+
+	gojose "github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-idp/signet/internal/strictjson"
 )
@@ -31,4 +35,20 @@ func ProofKey(token string) (PublicKey, error) {
 	}
 	key.ID, err = Thumbprint(key.Key)
 	return key, err
+}
+
+// SignProof is Sign with the public half of the key in the header, as a DPoP proof has it (RFC 9449 §4.2).
+func SignProof(claims []byte, a Algorithm, typ string, key crypto.Signer) (string, error) {
+	if key == nil {
+		return "", fmt.Errorf("%w: no key", ErrKey)
+	}
+	public, err := (&gojose.JSONWebKey{Key: key.Public()}).MarshalJSON()
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", ErrKey, err)
+	}
+	return sign(claims, a, struct {
+		Alg Algorithm       `json:"alg"`
+		Typ string          `json:"typ"`
+		JWK json.RawMessage `json:"jwk"`
+	}{a, typ, public}, key)
 }

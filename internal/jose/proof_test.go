@@ -71,3 +71,27 @@ func TestProofKeyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestSignProof holds that a proof of ours is one to go-jose, and to ProofKey.
+func TestSignProof(t *testing.T) {
+	t.Parallel()
+	for _, a := range jose.Supported() {
+		token, err := jose.SignProof([]byte(claims), a, "dpop+jwt", testKeys()[a])
+		if err != nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		parsed, err := gojose.ParseSigned(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(a)})
+		if err != nil {
+			t.Fatalf("%s: %v", a, err)
+		}
+		if _, err := parsed.Verify(parsed.Signatures[0].Header.JSONWebKey); err != nil {
+			t.Errorf("%s: %v", a, err)
+		}
+		if key, err := jose.ProofKey(token); err != nil || key.Algorithm != a {
+			t.Errorf("%s: %v, %v", a, key, err)
+		}
+	}
+	if _, err := jose.SignProof([]byte(claims), jose.ES256, "dpop+jwt", nil); !errors.Is(err, jose.ErrKey) {
+		t.Errorf("without a key: %v", err)
+	}
+}

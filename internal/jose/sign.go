@@ -22,16 +22,24 @@ import (
 // ErrAlgorithm or ErrKey for what does not fit, and otherwise the signer's own error, wrapped. It keeps no state
 // and is as safe for concurrent use as the signer.
 func Sign(claims []byte, h Header, key crypto.Signer) (string, error) {
+	if !utf8.ValidString(h.Kid) || !utf8.ValidString(h.Typ) {
+		return "", fmt.Errorf("%w: header is not UTF-8", ErrMalformed)
+	}
+	return sign(claims, h.Alg, h, key)
+}
+
+// sign makes a token whose header encodes to JSON.
+func sign(claims []byte, a Algorithm, header any, key crypto.Signer) (string, error) {
 	if key == nil {
 		return "", fmt.Errorf("%w: no key", ErrKey)
 	}
 	public := key.Public()
-	s, err := h.Alg.admitPublic(public)
+	s, err := a.admitPublic(public)
 	if err != nil {
 		return "", err
 	}
 	size := s.signatureSize(public)
-	token, err := signingInput(claims, h, size)
+	token, err := signingInput(claims, header, size)
 	if err != nil {
 		return "", err
 	}
@@ -52,6 +60,9 @@ func SignSecret(claims []byte, h Header, secret []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if !utf8.ValidString(h.Kid) || !utf8.ValidString(h.Typ) {
+		return "", fmt.Errorf("%w: header is not UTF-8", ErrMalformed)
+	}
 	token, err := signingInput(claims, h, s.hash.Size())
 	if err != nil {
 		return "", err
@@ -62,10 +73,7 @@ func SignSecret(claims []byte, h Header, secret []byte) (string, error) {
 }
 
 // signingInput returns what a signature covers (RFC 7515 §5.1), with room for a signature of that size behind it.
-func signingInput(claims []byte, h Header, size int) ([]byte, error) {
-	if !utf8.ValidString(h.Kid) || !utf8.ValidString(h.Typ) {
-		return nil, fmt.Errorf("%w: header is not UTF-8", ErrMalformed)
-	}
+func signingInput(claims []byte, h any, size int) ([]byte, error) {
 	header, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("jose: encode header: %v", err)
