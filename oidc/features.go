@@ -74,14 +74,18 @@ func (p *Provider) buildFeatures() error {
 // core is the part that cannot be left out.
 func (p *Provider) core() (part, error) {
 	return part{
-		methods: []AuthMethod{ClientSecretBasic, ClientSecretPost},
+		features: []string{"refresh policy"},
+		methods:  []AuthMethod{ClientSecretBasic, ClientSecretPost},
 		grants: map[GrantType]exchange{
 			AuthorizationCode: p.exchangeCode,
 			RefreshToken:      p.exchangeRefreshToken,
 			ClientCredentials: p.exchangeClientCredentials,
 		},
-		routes:  p.coreRoutes(),
-		check:   p.checkAlgorithms,
+		routes: p.coreRoutes(),
+		check: func(c *Client, bad report) {
+			p.checkAlgorithms(c, bad)
+			checkRefreshPolicy(c, bad)
+		},
 		approve: p.prepareKeys,
 	}, nil
 }

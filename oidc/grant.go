@@ -35,6 +35,8 @@ type Grant struct {
 	AMR      []string  `json:"amr,omitempty"`
 	// Audience is whom its access tokens are for, in place of what the client's are for; empty leaves it at that.
 	Audience []string `json:"audience,omitempty"`
+	// NoIDToken says that the client is told of the person by no ID token, whatever the scopes.
+	NoIDToken bool `json:"no_id_token,omitempty"`
 	// Actor is who acts for the subject; nil is nobody but the client (RFC 8693 §1.1).
 	Actor *actor `json:"actor,omitempty"`
 	// CodeHash proves that a code presented again is the one that made this grant.

@@ -146,16 +146,20 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}
-	if current {
+	b := p.db.Batch()
+	switch {
+	case current && r.client.KeepRefreshToken:
+		p.keep(b, f, t, presented)
+	case current:
 		err = p.rotate(f, t, presented, r.method, now)
-	} else {
+		p.families.Replace(b, f)
+	default:
 		err = p.replay(f, t, presented)
+		p.families.Replace(b, f)
 	}
 	if err != nil {
 		return nil, err
 	}
-	b := p.db.Batch()
-	p.families.Replace(b, f)
 	p.checkGrant(b, c, latest(f.Expires, time.Unix(t.access.Expires, 0)))
 	if p.check(b, c) {
 		if err := p.join(ctx, b, c); err != nil {
@@ -208,6 +212,26 @@ func narrow(held []string, r tokenRequest) ([]string, *Error) {
 		return nil, invalidScope("the client may no longer have any of the scopes")
 	}
 	return left, nil
+}
+
+// keep hands the same member out again, to a client that proves who it is, or what it holds, whenever it uses it (FAPI 2.0 Security
+// Profile §5.3.2.1): trying again yields as much as before. Its life is renewed when a tenth of it is over, so that few uses write.
+func (p *Provider) keep(b *store.Batch, f *family, t *issue, presented presentedRefresh) {
+	life := p.refreshLifetime(t.client)
+	t.refresh = refreshTokenText(presented.grant, presented.family, presented.member)
+	if f.Last == nil && f.Expires.After(b.Now().Add(life-life/10)) {
+		p.families.Check(b, f)
+		return
+	}
+	f.Last, f.Expires = nil, b.Now().Add(life) // the use of a successor ends what was granted for the answer that brought it
+	p.families.Replace(b, f)
+}
+
+// checkRefreshPolicy keeps refresh tokens rotating where nothing else tells their owner from a thief (RFC 9700 §4.14.2).
+func checkRefreshPolicy(c *Client, bad report) {
+	if c.KeepRefreshToken && c.Public() && !c.DPoPBoundTokens && !c.CertificateBoundTokens {
+		bad("keep_refresh_token", "is for clients that authenticate, or whose tokens are bound to a key")
+	}
 }
 
 // rotate makes the next member, and leaves its secret where only the old token can find it.

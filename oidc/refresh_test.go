@@ -1,9 +1,12 @@
 package oidc_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -91,6 +94,61 @@ func TestRevocationDropsTheSealedSuccessor(t *testing.T) {
 		}
 		if n := families(); n != 0 {
 			t.Errorf("%d refresh tokens are stored after the revocation", n)
+		}
+	})
+}
+
+// TestRefreshTokenKept: a client that authenticates, or whose tokens are bound, may have its refresh token stay the same. It can be used
+// in parallel, and again and again (FAPI 2.0 Security Profile §5.3.2.1).
+func TestRefreshTokenKept(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.change(web, func(c *oidc.Client) { c.KeepRefreshToken = true })
+		token := h.tokens(web).RefreshToken
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				if a := h.refresh(web, token); a.member("refresh_token") != token {
+					t.Errorf("refresh: %s", a)
+				}
+			})
+		}
+		wg.Wait()
+		for range 5 {
+			h.clock.advance(20 * time.Hour) // each use renews its life
+			if a := h.refresh(web, token, "scope", "profile"); a.member("refresh_token") != token || a.member("scope") != "profile" {
+				t.Errorf("refresh: %s", a)
+			}
+		}
+		if got := h.issued(h.refresh(web, token)); got.Scope != "openid profile offline_access" {
+			t.Errorf("a use with less scope has narrowed the token to %q", got.Scope)
+		}
+		h.revoke(web, token)
+		if a := h.refresh(web, token); a.errorCode() != "invalid_grant" {
+			t.Errorf("revoked: %s", a)
+		}
+		_, err := h.Clients.Create(t.Context(), "Public", &oidc.Client{AuthMethod: oidc.NoAuth, RedirectURIs: []string{callback}, KeepRefreshToken: true})
+		if !slices.Equal(fields(err), []string{"keep_refresh_token"}) {
+			t.Errorf("a public client: %v", err)
+		}
+	})
+}
+
+// TestRefreshTokenKeptFromNowOn: the last token that rotated in ends the grace of the one before, as its use always does.
+func TestRefreshTokenKeptFromNowOn(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		first := h.tokens(web).RefreshToken
+		second := h.issued(h.refresh(web, first)).RefreshToken
+		h.change(web, func(c *oidc.Client) { c.KeepRefreshToken = true })
+		if got := h.issued(h.refresh(web, second)); got.RefreshToken != second {
+			t.Error("it rotates")
+		}
+		if a := h.refresh(web, first); a.errorCode() != "invalid_grant" {
+			t.Errorf("the one before: %s", a)
+		}
+		if a := h.refresh(web, second); a.errorCode() != "invalid_grant" {
+			t.Errorf("after a reuse: %s", a)
 		}
 	})
 }

@@ -90,8 +90,6 @@ type issue struct {
 	format TokenFormat
 	// until is when the access token must have expired; zero leaves it to the client's lifetime.
 	until time.Time
-	// noIDToken says that the person is not spoken of in an ID token, whatever the scopes.
-	noIDToken bool
 
 	access  accessClaims
 	opaque  secret.Text
@@ -201,7 +199,7 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	if t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{}); err != nil {
 		return err
 	}
-	if t.chain == nil || t.noIDToken || !slices.Contains(t.scopes, scopeOpenID) {
+	if t.chain == nil || t.chain.grant.NoIDToken || !slices.Contains(t.scopes, scopeOpenID) {
 		return nil
 	}
 	return p.draftIDToken(ctx, t, now)

@@ -297,6 +297,7 @@ func (x *tokenExchange) mint(ctx context.Context, q *exchangeRequest) (*tokenRes
 		ClientID: q.client.ClientID, Application: app.Ref(), ApplicationEpoch: app.Epoch,
 		Subject: q.who.subject.Ref(), SubjectEpoch: q.who.subject.Epoch,
 		Status: directory.Active, Type: TokenExchangeGrant, Scopes: q.scopes, Audience: q.targets, Actor: q.actor,
+		NoIDToken: q.requested != typeIDToken,
 	}
 	if c := q.who.chain; c != nil {
 		g.Session, g.SessionEpoch, g.SID = c.grant.Session, c.grant.SessionEpoch, c.grant.SID
@@ -316,7 +317,6 @@ func (x *tokenExchange) mint(ctx context.Context, q *exchangeRequest) (*tokenRes
 
 // shape makes the tokens what was asked for.
 func (q *exchangeRequest) shape(t *issue, refresh bool) {
-	t.noIDToken = q.requested != typeIDToken
 	if q.requested != typeAccessToken {
 		t.format = JWT
 	}
