@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -68,6 +69,9 @@ type Config struct {
 	// Login is what signing in asks for. Nil is flow.DefaultPlan: a password, and a second factor from those who have one and
 	// where the application demands it (directory.Application.SecondFactor).
 	Login *flow.Plan
+	// Connections are providers upstream at which people may sign in. They are further options of the default Login; a Login of the
+	// host's own names them. Nil is none.
+	Connections []federated.Connection
 	// Executors are steps of the host's own for Login, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/password"
@@ -33,6 +35,8 @@ type Provider struct {
 	Clients *oidc.Clients
 	// OIDC is the OpenID provider.
 	OIDC *oidc.Provider
+	// Connections are the providers upstream; nil without Config.Connections.
+	Connections *federated.Connections
 	// DB is the store, for events and for packages of the host's own.
 	DB *store.DB
 
@@ -74,7 +78,7 @@ func (p *Provider) build() error {
 		named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
 	}
 	if p.Directory != nil && p.pages != nil {
-		problems = append(problems, named("flow", p.buildFlow()))
+		problems = append(problems, named("connections", p.buildConnections()), named("flow", p.buildFlow()))
 	}
 	if p.Directory != nil && p.config.SigningKeys != nil {
 		problems = append(problems, named("oidc", p.buildOIDC()))
@@ -155,6 +159,30 @@ func (p *Provider) buildPages() (err error) {
 	return err
 }
 
+// buildConnections makes the ways to sign in upstream: steps of the login beside those of the host.
+func (p *Provider) buildConnections() (err error) {
+	if len(p.config.Connections) == 0 {
+		return nil
+	}
+	p.Connections, err = federated.New(federated.Config{
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Connections: p.config.Connections, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	executors := p.Connections.Executors()
+	maps.Copy(executors, p.config.Executors)
+	p.config.Executors = executors
+	if p.config.Login == nil {
+		options := []string{"password"}
+		for _, c := range p.config.Connections {
+			options = append(options, c.Name)
+		}
+		p.config.Login = flow.LoginPlan(options...)
+	}
+	return nil
+}
+
 func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
@@ -203,6 +231,9 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 		mux.Handle("POST "+r.Path, r.Handler)
 	}
 	mux.Handle("GET "+p.prefix()+pages.Assets, p.pages)
+	if p.Connections != nil {
+		mux.Handle("POST "+p.prefix()+federated.LogoutPath+"{connection}", p.Connections)
+	}
 }
 
 func (p *Provider) prefix() string {

@@ -73,8 +73,8 @@
 //
 // # What holds whatever an Executor does
 //
-//   - A flow belongs to one browser, by a cookie of its own. The session cookie is set by the post that completes a login, or its
-//     duplicate, and by nothing else; its secret changes with every login and step-up.
+//   - A flow belongs to one browser, by a cookie of its own. The session cookie is set by the post, or the answer from elsewhere,
+//     that completes a login, or its duplicate, and by nothing else; its secret changes with every login and step-up.
 //   - Who the flow is about is written once. Evidence about anybody else ends it.
 //   - There is no success without the assurance that the request and the application insist on.
 //   - A guess is counted in a durable kind before it is judged, or, where judging takes no time, in the very step that writes
@@ -83,7 +83,7 @@
 //   - Somebody who clicks twice is signed in once: the second answer has the cookie of the first. Two tabs in which somebody signs in
 //     at the same instant are two flows, and may begin two sessions: the browser keeps the cookie of the later answer, each
 //     application the session that its own tab has led to, and the other one ends as an idle one does.
-//   - GET changes nothing.
+//   - GET changes nothing, but for one: a browser that comes back from elsewhere (Leaving) brings what only this flow can take, once.
 //   - What fails is 503, with its cause in the log; never somebody signed in, and never "no such page".
 //
 // # Specifications
@@ -93,6 +93,6 @@
 //
 // # Not implemented
 //
-// Graphs and scripts as plans; registration, recovery, invitation, linking; passkeys, codes by message, push; native clients; a
+// Graphs and scripts as plans; registration, recovery, invitation; passkeys, codes by message, push; native clients; a
 // page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow

@@ -88,6 +88,9 @@ type Verdict struct {
 	Remember bool
 	// Blameless says that a wrong answer is not to be counted, as a code that was right but used.
 	Blameless bool
+	// To is the URL to Leave to, and Data what the step keeps until the browser comes back; a secret may be in it.
+	To   string
+	Data []byte
 	// Write adds to the batch that moves the flow; nil adds nothing. It may be called again, for another batch, when the first
 	// was not applied.
 	Write func(b *store.Batch) error
@@ -107,6 +110,8 @@ const (
 	Proceed
 	// Refuse ends the flow: the person said no.
 	Refuse
+	// Leave sends the browser to Verdict.To; see Leaving.
+	Leave
 )
 
 // Names of form parameters that are not fields of a Prompt.

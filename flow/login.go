@@ -9,9 +9,13 @@ import (
 
 // DefaultPlan is the login that people know: name and password on one page, then a second factor if they have one or the
 // application or the request demands one, which is enrolled on the spot where it is missing; then consent.
-func DefaultPlan() *Plan {
+func DefaultPlan() *Plan { return LoginPlan("password") }
+
+// LoginPlan is DefaultPlan with other ways to begin, any one of which does; the first is offered first. They are the names of
+// Executors whose evidence is "password" or directory.Federated.
+func LoginPlan(options ...string) *Plan {
 	return &Plan{steps: []Step{
-		{Name: "password", Options: []string{"password"}, When: missesPrimary, Passive: directory.LoginRequired},
+		{Name: "password", Options: slices.Clone(options), When: missesPrimary, Passive: directory.LoginRequired},
 		{Name: "totp", Options: []string{"totp"}, When: missesSecond},
 		{Name: "totp-enroll", Options: []string{"totp-enroll"}, When: missesEnrolment},
 		{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired},
@@ -103,4 +107,6 @@ func unreachable(in directory.Interaction) bool {
 }
 
 // isPrimary reports whether the evidence can begin a sign-in.
-func isPrimary(e directory.Evidence) bool { return e.Method == "password" }
+func isPrimary(e directory.Evidence) bool {
+	return e.Method == "password" || e.Method == directory.Federated
+}

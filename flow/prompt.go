@@ -23,6 +23,8 @@ type Prompt struct {
 	// Consent lists what a person may allow.
 	Consent []directory.ConsentItem `json:"consent,omitempty"`
 	Fields  []Field                 `json:"fields,omitempty"`
+	// Link is a URL elsewhere to which the person goes on from here, at once; "" is none.
+	Link string `json:"link,omitempty"`
 	// Actions are what the person can do; the first is the main one.
 	Actions []Action `json:"actions"`
 }
@@ -82,8 +84,9 @@ const (
 // Action is something the person can do: a button whose Name is submitted as "action" and is the id of its element.
 type Action struct {
 	Name string `json:"name"`
-	// Label is the message id of the text.
-	Label string `json:"label"`
+	// Label is the message id of the text, and Params fill its placeholders.
+	Label  string            `json:"label"`
+	Params map[string]string `json:"params,omitempty"`
 	// Kind is how much it stands out.
 	Kind ActionKind `json:"kind,omitempty"`
 }

@@ -16,12 +16,13 @@ type Route struct {
 	Handler http.Handler
 }
 
-// Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere.
+// Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere, except at CallbackPath.
 func (e *Engine) Routes() []Route {
 	var routes []Route
 	for _, path := range pages {
 		routes = append(routes, Route{e.site.Path(path), e})
 	}
+	routes = append(routes, Route{e.site.Path(CallbackPath + "{name}"), http.HandlerFunc(e.callback)})
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return routes
 }

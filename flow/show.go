@@ -100,7 +100,7 @@ func (e *Engine) moreActions(x *execution) []Action {
 	if step := e.plan(x).step(x.Step); step != nil {
 		for _, option := range step.Options {
 			if option != x.Option {
-				actions = append(actions, Action{Name: methodAction + option, Label: "method." + option, Kind: Quiet})
+				actions = append(actions, e.wayTo(option))
 			}
 		}
 	}
@@ -108,6 +108,16 @@ func (e *Engine) moreActions(x *execution) []Action {
 		actions = append(actions, Action{Name: cancelAction, Label: "action.cancel", Kind: Secondary})
 	}
 	return actions
+}
+
+// wayTo is the action that has a step done by the option.
+func (e *Engine) wayTo(option string) Action {
+	a := Action{Name: methodAction + option, Label: "method." + option, Kind: Quiet}
+	if leaving, ok := e.executors[option].(Leaving); ok {
+		label := leaving.Label()
+		a.Label, a.Params, a.Kind = label.ID, label.Params, Secondary
+	}
+	return a
 }
 
 func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, error) {

@@ -248,6 +248,9 @@ func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, 
 	if err := e.enter(r.Context(), x, &step); err != nil {
 		return err
 	}
+	if _, ok := e.executor(x).(Leaving); ok {
+		return e.depart(w, r, x)
+	}
 	b := e.db.Batch()
 	e.write(b, x)
 	if err := b.Apply(r.Context()); store.ConflictOn(err, executionKind) != nil {
@@ -297,8 +300,11 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 		e.admit(w, r, in)
 		e.rehash(r.Context(), x, due)
 	}
-	if v.Outcome == Again {
+	switch v.Outcome {
+	case Again:
 		return e.show(w, r, x)
+	case Leave:
+		return e.away(w, r, x, v.To)
 	}
 	e.onward(w, x)
 	return nil
@@ -315,6 +321,9 @@ func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict
 		return nil, nil
 	case Refuse:
 		x.refuse(directory.Denied)
+		return nil, nil
+	case Leave:
+		e.keep(x, v.Data)
 		return nil, nil
 	}
 	x.age(e.db.Now())

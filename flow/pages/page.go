@@ -41,6 +41,8 @@ type Page struct {
 	Fields       []Field
 	Actions      []Action
 	Consent      []Consent
+	// Link is a URL elsewhere to which the person goes on; "" is none.
+	Link string
 	// QR is an image, QRLink what it says when that can be opened on this device, and QRText the same for typing, in groups.
 	QR, QRLink template.URL
 	QRText     []string
@@ -137,6 +139,7 @@ func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
 	page.fields(v.Prompt.Fields)
 	page.actions(v.Prompt.Actions)
 	page.consent(v.Prompt.Consent)
+	page.Link = link(v.Prompt.Link)
 	page.qr(v.Prompt)
 	if !slices.ContainsFunc(v.Prompt.Fields, func(f flow.Field) bool { return f.Name == "username" }) {
 		page.Person = printable(v.Person)
@@ -277,7 +280,7 @@ func (p *Page) describe(f Field) string {
 func (p *Page) actions(actions []flow.Action) {
 	for i, a := range actions {
 		p.Actions = append(p.Actions, Action{
-			Name: a.Name, Kind: cmp.Or(string(a.Kind), "primary"), Label: p.catalog.text(a.Label, p.ambient), Main: i == 0,
+			Name: a.Name, Kind: cmp.Or(string(a.Kind), "primary"), Label: p.catalog.text(a.Label, a.Params, p.ambient), Main: i == 0,
 		})
 	}
 }

@@ -84,6 +84,9 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 	if page.Wrong {
 		status = http.StatusUnprocessableEntity
 	}
+	if page.Link != "" { // at once, without a script, and held to no form-action
+		w.Header().Set("Refresh", "0;url="+page.Link)
+	}
 	p.write(w, r, status, page, v.RedirectOrigins)
 }
 

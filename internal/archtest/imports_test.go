@@ -239,7 +239,6 @@ type linkedModule struct {
 // too; until the package that brings it is there, it may be listed ahead.
 var linkedModules = []linkedModule{
 	{"github.com/boombuler/barcode", "mfa"},
-	{"github.com/coreos/go-oidc/v3", "flow/federated"},
 	{"github.com/go-jose/go-jose/v4", "internal/jose"},
 	{"github.com/pquerna/otp", "mfa"},
 	{"golang.org/x/crypto", "internal/password"},

@@ -188,6 +188,23 @@ func (d *Directory) CreateUser(ctx context.Context, u *User, password string) er
 	return taken(b.Apply(ctx))
 }
 
+// AddUser adds to the batch that a person comes to be who has no password: the User, the Subject and the event "user.created", as
+// CreateUser does, which says more. A foreign store has written its own part when AddUser returns. The Conflict over a name that two
+// want at once comes from the batch.
+func (d *Directory) AddUser(ctx context.Context, b *store.Batch, u *User) (*Subject, error) {
+	if err := d.mayWrite(ctx, u); err != nil {
+		return nil, err
+	}
+	if err := d.Users.Create(ctx, b, u); err != nil {
+		return nil, err
+	}
+	s, err := d.firstSubject(ctx, b, u)
+	if err == nil {
+		b.Event(s.event("user.created"))
+	}
+	return s, err
+}
+
 // ReplaceUser writes u over the version that was read, with the event "user.updated". In a store in the DB a change of
 // Disabled is what Subjects.Disable and Enable do. Errors: as CreateUser, and *store.Conflict for a stale version.
 func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {

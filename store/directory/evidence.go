@@ -23,7 +23,14 @@ type Evidence struct {
 	UserVerified bool `json:"userVerified,omitempty"`
 	// PhishingResistant says that the proof cannot be relayed by another site.
 	PhishingResistant bool `json:"phishingResistant,omitempty"`
+	// Issuer is the upstream provider whose word it is, and IssuerSession its session there; "" for a proof of our own.
+	Issuer        string `json:"issuer,omitempty"`
+	IssuerSession string `json:"issuerSession,omitempty"`
 }
+
+// Federated is the Method of a proof that an upstream provider vouches for. Whatever that may be, it counts as something that the
+// person knows, which a password beside it does not add to.
+const Federated = "federated"
 
 // Factor is the kind of thing that a proof shows: something known, had, or been.
 type Factor uint8
@@ -110,7 +117,7 @@ func firstFactor(evidence []Evidence) Factor {
 }
 
 // isPrimary reports whether the method can begin a sign-in.
-func isPrimary(method string) bool { return method == "password" }
+func isPrimary(method string) bool { return method == "password" || method == Federated }
 
 func (e Evidence) factor() Factor {
 	switch {
@@ -120,6 +127,8 @@ func (e Evidence) factor() Factor {
 		return Possession
 	case slices.Contains(e.AMR, "fpt"), slices.Contains(e.AMR, "face"):
 		return Inherence
+	case e.Method == Federated:
+		return Knowledge
 	}
 	return 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -19,11 +20,17 @@ var (
 	sessionType = store.Type[Session]{
 		Kind: sessionKind,
 		Index: func(s *Session) []store.Entry {
-			return []store.Entry{
+			entries := []store.Entry{
 				{Field: "subject", Value: pointer(s.Subject)},
 				{Field: "status", Value: store.Text(string(s.Status))},
 				{Field: "created", Value: store.Time(s.Created)},
 			}
+			for _, e := range s.Evidence {
+				if e.IssuerSession != "" {
+					entries = append(entries, store.Entry{Field: "upstream", Value: upstreamSession(e.Issuer, e.IssuerSession)})
+				}
+			}
+			return entries
 		},
 	}
 )
@@ -338,12 +345,31 @@ func (s *Sessions) End(ctx context.Context, ref store.Ref, reason string) error 
 
 // EndAllOf ends every session of a subject but the one whose id is except.
 func (s *Sessions) EndAllOf(ctx context.Context, subject store.Ref, except, reason string) error {
+	return s.endThose(ctx, reason, func(session *Session) bool { return session.ID != except }, s.of(ctx, subject))
+}
+
+// EndUpstream ends the sessions that rest on the word of an upstream provider and on its session, when that has ended there.
+func (s *Sessions) EndUpstream(ctx context.Context, issuer, session, reason string) error {
+	return s.endThose(ctx, reason, func(*Session) bool { return true }, s.all.All(ctx, store.Query{
+		Filter: store.Equals("upstream", upstreamSession(issuer, session)),
+	}))
+}
+
+// EndUpstreamOf ends the sessions of a subject that rest on the word of an upstream provider.
+func (s *Sessions) EndUpstreamOf(ctx context.Context, subject store.Ref, issuer, reason string) error {
+	return s.endThose(ctx, reason, func(session *Session) bool {
+		return slices.ContainsFunc(session.Evidence, func(e Evidence) bool { return e.Issuer == issuer })
+	}, s.of(ctx, subject))
+}
+
+// endThose ends the sessions of a walk that are meant.
+func (s *Sessions) endThose(ctx context.Context, reason string, meant func(*Session) bool, walk iter.Seq2[*Session, error]) error {
 	var refs []store.Ref
-	for session, err := range s.of(ctx, subject) {
+	for session, err := range walk {
 		if err != nil {
 			return err
 		}
-		if session.ID != except {
+		if meant(session) {
 			refs = append(refs, session.Ref())
 		}
 	}
@@ -355,8 +381,13 @@ func (s *Sessions) EndAllOf(ctx context.Context, subject store.Ref, except, reas
 	return nil
 }
 
+// upstreamSession is the index value of a provider's session.
+func upstreamSession(issuer, session string) store.Value {
+	return store.Text(secret.Hash(issuer + "\x00" + session))
+}
+
 // of walks through the sessions of a subject that have not ended.
-func (s *Sessions) of(ctx context.Context, subject store.Ref) func(func(*Session, error) bool) {
+func (s *Sessions) of(ctx context.Context, subject store.Ref) iter.Seq2[*Session, error] {
 	return s.all.All(ctx, store.Query{
 		Sort: "created",
 		Filter: store.And{

@@ -1,0 +1,102 @@
+package federated
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Link says who somebody is here whom a provider knows. An account there is linked to one person; a person may have many links.
+type Link struct {
+	store.Meta
+	// Connection is by which the link was made.
+	Connection string `json:"connection"`
+	// Issuer and ExternalID are who it is there: the iss and sub of their ID token.
+	Issuer     string `json:"issuer"`
+	ExternalID string `json:"externalId"`
+	// Subject is who it is here.
+	Subject store.Ref `json:"subject"`
+	// Label is how the person knows the account: an address or a name, as it was when the link was made.
+	Label   string    `json:"label,omitempty"`
+	Created time.Time `json:"created"`
+}
+
+var (
+	linkKind = store.Kind{Name: "federated.link"}
+	linkType = store.Type[Link]{
+		Kind:  linkKind,
+		Index: func(l *Link) []store.Entry { return []store.Entry{{Field: "subject", Value: pointer(l.Subject)}} },
+	}
+)
+
+func pointer(ref store.Ref) store.Value { return store.Text(ref.Org + "|" + ref.ID) }
+
+// linkRef is where the link of an account is found. It lies in the root, and is unique by its id: two who come at once are one.
+func linkRef(issuer, externalID string) store.Ref {
+	return store.Ref{ID: secret.Hash("link\x00" + issuer + "\x00" + externalID)}
+}
+
+// ErrLastWayIn says that somebody could not sign in any more without the link.
+var ErrLastWayIn = errors.New("federated: the person has no other way to sign in")
+
+// Links returns the links of a subject.
+func (c *Connections) Links(ctx context.Context, subject store.Ref) ([]*Link, error) {
+	var list []*Link
+	for l, err := range c.links.All(ctx, store.Query{Filter: store.Equals("subject", pointer(subject))}) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// Unlink removes a link, as Links returned it. Sessions that it has begun go on. The event is "user.unlinked". Errors: ErrLastWayIn,
+// *store.Conflict for a link that has changed.
+func (c *Connections) Unlink(ctx context.Context, l *Link) error {
+	others, err := c.Links(ctx, l.Subject)
+	if err != nil {
+		return err
+	}
+	if len(others) < 2 {
+		hasPassword, err := c.hasPassword(ctx, l.Subject)
+		if err != nil {
+			return err
+		}
+		if !hasPassword {
+			return ErrLastWayIn
+		}
+	}
+	b := c.db.Batch()
+	c.links.Delete(b, l)
+	b.Event(l.event("user.unlinked"))
+	return b.Apply(ctx)
+}
+
+// hasPassword reports whether somebody may have a password: those of other stores are not ours to see.
+func (c *Connections) hasPassword(ctx context.Context, subject store.Ref) (bool, error) {
+	s, err := c.dir.Subjects.Get(ctx, subject)
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.Store != "" {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	credentials, err := c.dir.Credentials.List(ctx, subject)
+	for _, credential := range credentials {
+		if credential.Type == directory.PasswordCredential {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func (l *Link) event(kind string) store.Event {
+	data, _ := json.Marshal(map[string]string{"connection": l.Connection, "issuer": l.Issuer}) // strings always encode
+	return store.Event{Meta: store.Meta{Org: l.Subject.Org}, Type: kind, Subject: l.Subject.ID, Data: data}
+}

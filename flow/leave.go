@@ -1,0 +1,166 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+)
+
+// Leaving is an Executor whose step is done elsewhere, at an upstream provider: its Judge answers Leave, and what the browser comes
+// back with goes to Return. Somebody who chooses such a step among others leaves at once.
+type Leaving interface {
+	Executor
+	// Label is the text of the action that leads to the step; its ID may have a readable fallback behind a "|".
+	Label() Message
+	// Callback is the name below CallbackPath at which the browser comes back; at another it is not believed.
+	Callback() string
+	// Return decides what the answer from elsewhere is worth, once for each time that somebody has left: State.Data is what the
+	// Verdict kept that left. The Verdict may be written in several tries.
+	Return(ctx context.Context, s *State, answer url.Values) (Verdict, error)
+}
+
+// CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
+// "state" or "RelayState", which begins with State.Flow and a dot.
+const CallbackPath = "/flow/callback/"
+
+// callback takes a browser back. The request comes from another site by design: the state that it brings names a flow, and the
+// binding cookie says whether that is this browser's. A form from elsewhere comes without the cookie (SameSite=Lax), so it is
+// brought again by a request of the browser's own.
+func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
+	read := web.ReadQuery
+	if r.Method == http.MethodPost {
+		read = func(r *http.Request, _ ...string) (web.Form, error) { return web.ReadBody(w, r) }
+	}
+	form, err := read(r)
+	switch {
+	case err != nil:
+		e.fail(w, r, err, "")
+	case r.Method == http.MethodPost && e.browser(r) == "":
+		redirect(w, r.URL.EscapedPath()+"?"+form.Encode())
+	default:
+		id, _, _ := strings.Cut(form.Value("state")+form.Value("RelayState"), ".")
+		x, err := e.find(r.Context(), id, e.browser(r))
+		if err != nil {
+			e.fail(w, r, err, "")
+			return
+		}
+		if err := e.comeBack(w, r, x, form); err != nil {
+			e.fail(w, r, err, e.page(x))
+		}
+	}
+}
+
+// comeBack judges what a browser has brought from elsewhere. A flow that waits for no such thing, or not any more, is shown as it
+// stands.
+func (e *Engine) comeBack(w http.ResponseWriter, r *http.Request, x *execution, form web.Form) error {
+	leaving, ok := e.executor(x).(Leaving)
+	if x.Done || !ok || x.Data == "" || leaving.Callback() != r.PathValue("name") {
+		if err := e.repeat(w, r, x, form); err != nil {
+			return err
+		}
+		return e.show(w, r, x)
+	}
+	// An answer can be redeemed once. The claim keeps its duplicates out while that is done.
+	held := &claim{store.Meta{ID: x.ID + "." + strconv.FormatInt(x.Sequence, 10), Expires: e.db.Now().Add(lease)}}
+	b := e.db.Batch()
+	e.claims.Insert(b, held)
+	if err := b.Apply(r.Context()); store.ConflictOn(err, claimKind) != nil {
+		return e.showCurrent(w, r, x)
+	} else if err != nil {
+		return err
+	}
+	s, err := e.state(x)
+	if err != nil {
+		return errors.Join(err, e.unclaim(r.Context(), held))
+	}
+	v, err := leaving.Return(r.Context(), s, values(form))
+	if err != nil {
+		return errors.Join(err, e.unclaim(r.Context(), held))
+	}
+	return e.settleReturn(w, r, x, v, form)
+}
+
+// unclaim lets a person try again at once whose answer the machinery could not judge.
+func (e *Engine) unclaim(ctx context.Context, held *claim) error {
+	b := e.db.Batch()
+	e.claims.Delete(b, held)
+	return b.Apply(ctx)
+}
+
+// settleReturn writes the verdict, after which the answer is used up, and again when something that it rests on was changed by another.
+func (e *Engine) settleReturn(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, form web.Form) (err error) {
+	sequence := x.Sequence
+	for range maxTries {
+		x.Data = ""
+		err = e.finish(w, r, x, v, nil, form)
+		conflict, ok := errors.AsType[*store.Conflict](err)
+		if !ok {
+			return err
+		}
+		if conflict.Kind == executionKind {
+			return e.showCurrent(w, r, x)
+		}
+		if x, err = e.current(r, x); err != nil {
+			return err
+		}
+		if x.Done || x.Sequence != sequence {
+			return e.show(w, r, x)
+		}
+		x.again = true
+		err = conflict
+	}
+	return err
+}
+
+// values are all parameters of a form, each of which stands there once.
+func values(form web.Form) url.Values {
+	all := url.Values{}
+	for _, name := range form.Names() {
+		all.Set(name, form.Value(name))
+	}
+	return all
+}
+
+// depart does the step of a Leaving executor that somebody has just chosen.
+func (e *Engine) depart(w http.ResponseWriter, r *http.Request, x *execution) error {
+	prompt, err := e.prompt(r.Context(), x)
+	if err != nil {
+		return err
+	}
+	s, err := e.state(x)
+	if err != nil {
+		return err
+	}
+	v, err := e.executor(x).Judge(r.Context(), s, Input{Action: prompt.Actions[0].Name})
+	if err == nil {
+		err = e.finish(w, r, x, v, nil, web.Form{})
+	}
+	if store.ConflictOn(err, executionKind) != nil {
+		return e.showCurrent(w, r, x)
+	}
+	return err
+}
+
+// away shows the way out. It is a page, as a redirect that answers a form is held to the form-action of the page before, all the way
+// along.
+func (e *Engine) away(w http.ResponseWriter, r *http.Request, x *execution, to string) error {
+	prompt, err := e.prompt(r.Context(), x)
+	if err != nil {
+		return err
+	}
+	prompt.Link = to
+	prompt.Actions = slices.DeleteFunc(prompt.Actions, func(a Action) bool { return a.Name != cancelAction })
+	view, err := e.view(r.Context(), x, prompt)
+	if err != nil {
+		return err
+	}
+	e.transport.Show(w, r, view)
+	return nil
+}
