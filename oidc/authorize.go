@@ -47,7 +47,7 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 		Restart: p.db.Keys().Seal([]byte(whole), restartPlace...),
 	}
 	// From here on the client can be told.
-	if refusal := q.parseResponseMode(form); refusal != nil {
+	if refusal := p.parseResponse(q, form, c); refusal != nil {
 		return q, refusal
 	}
 	if refusal := q.parse(form, c); refusal != nil {
@@ -109,32 +109,48 @@ func itemIDs(items []directory.ConsentItem) []string {
 	return ids
 }
 
-// complete turns the request into a code, in one step with the consent that was given on the way.
-func (p *Provider) complete(ctx context.Context, q *authorizationRequest, app *directory.Application, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
+// asker is who asks, as the step that answers has read it.
+type asker struct {
+	client *Client
+	app    *directory.Application
+}
+
+// complete turns the request into a code and what else its response type names, in one step with the consent that was given
+// on the way.
+func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by asker, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
 	scopes, claims := consent.apply(q)
 	if len(scopes) == 0 {
 		return nil, refused(directory.Denied)
 	}
-	code, hash := newCode(q)
-	now := p.db.Now()
 	q.Answer = &codeAnswer{
-		CodeHash: hash, Expires: now.Add(p.config.CodeLifetime),
+		Expires: p.db.Now().Add(p.config.CodeLifetime),
 		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
 		Session: result.Session, SessionEpoch: result.SessionEpoch,
-		Application: app.Ref(), ApplicationEpoch: app.Epoch,
+		Application: by.app.Ref(), ApplicationEpoch: by.app.Epoch,
 		ConsentEpoch: consent.Epoch, Evidence: result.Evidence, Scopes: scopes, Claims: claims,
 	}
-	q.Restart = "" // a code was made of it: there is no fresh start
+	values := url.Values{}
+	if responds(q.ResponseType, responseCode) {
+		var code string
+		code, q.Answer.CodeHash = newCode(q)
+		values.Set("code", code)
+	}
+	q.Restart = "" // it was answered: there is no fresh start
 	q.Expires = q.Answer.Expires
 	b := p.db.Batch()
 	p.requests.Replace(b, q)
 	if save {
 		p.saveConsent(b, consent)
 	}
-	if err := b.Apply(ctx); err != nil {
-		return nil, err
+	if !inFront(q.ResponseType) {
+		return values, b.Apply(ctx)
 	}
-	return url.Values{"code": {code}}, nil
+	if !save { // what a code rests on is judged when it is redeemed; these are handed out now
+		if err := p.checkConsent(ctx, b, q); err != nil {
+			return nil, err
+		}
+	}
+	return values, p.sendInFront(ctx, q, by.client, b, values)
 }
 
 // judge decides whether the flow's answer will do. The flow has seen to all of it; that it did is not left to it alone where

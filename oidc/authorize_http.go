@@ -143,8 +143,8 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 		return nil, err
 	}
 	for attempt := 0; ; attempt++ {
-		values, err := p.conclude(w, r, q, app, in, result)
-		if attempt < maxAttempts && store.ConflictOn(err, consentKind) != nil { // decided in another tab meanwhile
+		values, err := p.conclude(w, r, q, asker{c, app}, in, result)
+		if attempt < maxAttempts && (store.ConflictOn(err, consentKind) != nil || p.parentMoved(err)) { // in another tab meanwhile
 			continue
 		}
 		if store.ConflictOn(err, requestKind) != nil {
@@ -154,10 +154,10 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	}
 }
 
-// conclude asks the person for the consent that is due, and makes the code.
-func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authorizationRequest, app *directory.Application, in directory.Interaction, result *directory.Result) (url.Values, error) {
+// conclude asks the person for the consent that is due, and makes the answer.
+func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authorizationRequest, by asker, in directory.Interaction, result *directory.Result) (url.Values, error) {
 	ctx := r.Context()
-	consent, due, err := p.dueConsent(ctx, q, app, result.Subject)
+	consent, due, err := p.dueConsent(ctx, q, by.app, result.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 		}
 		consent.decide(due, answer.Approved, p.db.Now())
 	}
-	return p.complete(ctx, q, app, result, consent, len(due) > 0)
+	return p.complete(ctx, q, by, result, consent, len(due) > 0)
 }
 
 func (p *Provider) resumePath(q *authorizationRequest) string {
@@ -205,9 +205,14 @@ func (p *Provider) answerRefusal(w http.ResponseWriter, r *http.Request, q *auth
 // answer sends the authorization response to the proven redirect URI.
 func (p *Provider) answer(w http.ResponseWriter, q *authorizationRequest, values url.Values) {
 	values = p.response(q, values)
-	if q.ResponseMode == modeFormPost {
+	switch q.ResponseMode {
+	case modeFormPost:
 		writeFormPost(w, q.RedirectURI, values)
-		return
+	case modeWebMessage:
+		writeWebMessage(w, q, values)
+	case modeFragment:
+		web.SeeOther(w, withFragment(q.RedirectURI, values))
+	default:
+		web.SeeOther(w, withQuery(q.RedirectURI, values))
 	}
-	web.SeeOther(w, withQuery(q.RedirectURI, values))
 }

@@ -15,6 +15,8 @@ type clientRules struct {
 	grants []GrantType
 	// methods are how clients with something to prove authenticate.
 	methods []AuthMethod
+	// responseTypes are what the authorization endpoint answers with.
+	responseTypes []string
 	// features are those that are on, as the feature tags of Client name them.
 	features []string
 	// checks judge the settings of the features.
@@ -51,6 +53,8 @@ func (r *clientRules) check(c *Client) error {
 	}
 	r.checkAuthMethod(c, bad)
 	r.checkGrants(c, bad)
+	r.checkResponseTypes(c, bad)
+	checkRequestDefaults(c, bad)
 	checkURIs(c, bad)
 	checkScopes(c, bad)
 	checkTokens(c, bad)

@@ -71,6 +71,7 @@ func eventually(a *answer) bool { return gotCode(a) || refusedWith("request_fini
 func doors() []door {
 	return slices.Concat(
 		browserDoors(),
+		frontDoors(),
 		tokenDoors(),
 		presentingDoors(),
 		logoutDoors(),
@@ -121,6 +122,31 @@ func browserDoors() []door {
 			b := h.newBrowser()
 			return attempt{send: func() *answer { return b.get(pathAuthorize + "?" + authorization(web).Encode()) }}
 		}, done: func(a *answer) bool { return a.returned().Get("error") == "access_denied" }},
+	}
+}
+
+// frontDoors are the response types that hand out tokens, or nothing.
+func frontDoors() []door {
+	in := func(responseType string, clientID string) func(h *harness) attempt {
+		return func(h *harness) attempt {
+			h.receives(clientID, responseType)
+			b := h.newBrowser()
+			return attempt{send: func() *answer {
+				return b.get(pathAuthorize + "?" + authorization(clientID, "response_type", responseType).Encode())
+			}}
+		}
+	}
+	gave := func(names ...string) func(a *answer) bool {
+		return func(a *answer) bool {
+			return a.Status == http.StatusSeeOther && !slices.ContainsFunc(names, func(n string) bool { return !a.returned().Has(n) })
+		}
+	}
+	return []door{
+		{name: "front id_token", config: legacy, open: in("id_token", web), done: gave("id_token")},
+		{name: "front id_token token", config: legacy, open: in("id_token token", web), done: gave("id_token", "access_token")},
+		{name: "front opaque token", config: legacy, open: in("token", vault), done: gave("access_token")},
+		{name: "front code id_token token", config: legacy, open: in("code id_token token", web), done: gave("code", "id_token", "access_token")},
+		{name: "front none", config: legacy, open: in("none", web), done: gave("iss", "state")},
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 type Features struct {
 	// What requests and responses may look like.
 
+	// WebMessage is the response mode for a script that waits in another window, or around a frame.
+	WebMessage *WebMessage
+
 	// What tokens and clients are bound to.
 	DPoP *DPoP
 
@@ -27,6 +30,9 @@ type Features struct {
 	// How sessions end.
 
 	// What weakens the provider, and what is not a standard yet.
+
+	// Legacy is what RFC 9700 advises against.
+	Legacy *Legacy
 }
 
 // part is what a feature adds to a Provider.
@@ -40,6 +46,8 @@ type part struct {
 	approve func(context.Context, *Client) error
 	// methods are further ways for a client to authenticate.
 	methods []AuthMethod
+	// responseTypes and responseModes are what the authorization endpoint answers with besides.
+	responseTypes, responseModes []string
 	// grants are what the token endpoint answers besides.
 	grants map[GrantType]exchange
 	// routes are its endpoints.
@@ -68,14 +76,22 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.DPoP; f != nil {
 		add(f.part(p))
 	}
+	if f := p.config.Features.WebMessage; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.Legacy; f != nil {
+		add(f.part(p))
+	}
 	return errors.Join(problems...)
 }
 
 // core is the part that cannot be left out.
 func (p *Provider) core() (part, error) {
 	return part{
-		features: []string{"refresh policy"},
-		methods:  []AuthMethod{ClientSecretBasic, ClientSecretPost},
+		features:      []string{"refresh policy", "response types", "request defaults"},
+		methods:       []AuthMethod{ClientSecretBasic, ClientSecretPost},
+		responseTypes: []string{responseCode},
+		responseModes: []string{modeQuery, modeFragment, modeFormPost},
 		grants: map[GrantType]exchange{
 			AuthorizationCode: p.exchangeCode,
 			RefreshToken:      p.exchangeRefreshToken,
@@ -97,6 +113,8 @@ func (p *Provider) joinParts() {
 	for _, made := range p.parts {
 		rules.features = append(rules.features, made.features...)
 		rules.methods = append(rules.methods, made.methods...)
+		rules.responseTypes = append(rules.responseTypes, made.responseTypes...)
+		p.responseModes = append(p.responseModes, made.responseModes...)
 		if made.check != nil {
 			rules.checks = append(rules.checks, made.check)
 		}

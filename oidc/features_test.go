@@ -10,9 +10,11 @@ import (
 
 // features are what a transcript turns on by "!feature NAME", before its first request.
 var features = map[string]func(*oidc.Config){
-	"exchange":   exchanging(),
-	"dpop":       withDPoP,
-	"dpop nonce": withNonces,
+	"exchange":              exchanging(),
+	"dpop":                  withDPoP,
+	"dpop nonce":            withNonces,
+	"legacy response types": legacy,
+	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
 }
 
 // A setting that only a feature gives a meaning is refused while the feature is off: a client that demands certificate-bound tokens

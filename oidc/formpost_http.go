@@ -2,8 +2,6 @@ package oidc
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -38,11 +36,7 @@ func writeFormPost(w http.ResponseWriter, redirectURI string, values url.Values)
 		http.Error(w, "the answer could not be written", http.StatusInternalServerError)
 		return
 	}
-	sum := sha256.Sum256([]byte(submitScript))
-	policy := web.Policy{
-		FormAction: []string{formAction(redirectURI)},
-		ScriptHash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:]),
-	}
+	policy := web.Policy{FormAction: []string{formAction(redirectURI)}, ScriptHash: scriptHash(submitScript)}
 	policy.Set(w.Header())
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	_, _ = w.Write(page.Bytes()) // a browser that went away is nobody's error

@@ -553,12 +553,19 @@ func (a *answer) location() *url.URL {
 	return u
 }
 
-// returned are the parameters of an authorization response by redirect; empty when there is none.
+// returned are the parameters of an authorization response by redirect, in query or fragment; empty when there is none.
 func (a *answer) returned() url.Values {
-	if u := a.location(); u != nil {
-		return u.Query()
+	u := a.location()
+	if u == nil {
+		return url.Values{}
 	}
-	return url.Values{}
+	if u.Fragment != "" {
+		values, err := url.ParseQuery(u.EscapedFragment())
+		if err == nil {
+			return values
+		}
+	}
+	return u.Query()
 }
 
 // member returns a string member of a JSON answer; "" when it is absent.
@@ -604,7 +611,9 @@ func (h *harness) noteAnswer(a *answer) {
 	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
 		h.noteSecret(name, a.member(name))
 	}
-	h.noteSecret("code", a.returned().Get("code"))
+	for _, name := range []string{"code", "access_token", "id_token", "response"} {
+		h.noteSecret(name, a.returned().Get(name))
+	}
 	for _, line := range a.Header.Values("Set-Cookie") {
 		if c, err := http.ParseSetCookie(line); err == nil {
 			h.noteSecret("cookie "+c.Name, c.Value)

@@ -106,6 +106,8 @@ type Provider struct {
 	parts      []part
 	grantTypes map[GrantType]exchange
 	routes     []web.Route
+	// responseModes are how authorization responses travel.
+	responseModes []string
 
 	requests *store.Collection[authorizationRequest]
 	logouts  *store.Collection[logoutRequest]

@@ -30,6 +30,7 @@ type authorizationRequest struct {
 	store.Meta
 	ClientID     string         `json:"client_id"`
 	RedirectURI  string         `json:"redirect_uri"`
+	ResponseType string         `json:"response_type"`
 	ResponseMode string         `json:"response_mode"`
 	State        string         `json:"state,omitempty"`
 	Scopes       []string       `json:"scopes,omitempty"`
@@ -97,25 +98,19 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 			return &Error{Code: p.code, Description: "the parameter " + p.name + " is not supported"}
 		}
 	}
-	switch responseType := form.Value("response_type"); {
-	case responseType == "":
-		return invalidRequest("response_type is missing")
-	case responseType != "code":
-		return &Error{Code: "unsupported_response_type", Description: "the only supported response_type is code"}
-	case !c.allows(AuthorizationCode):
-		return &Error{Code: "unauthorized_client", Description: "the client is not registered for the authorization code grant"}
-	}
 	if err := q.parseScope(form, c); err != nil {
 		return err
 	}
-	q.Nonce, q.Challenge = form.Value("nonce"), form.Value("code_challenge")
+	q.Nonce = form.Value("nonce")
+	if err := q.checkIDToken(); err != nil {
+		return err
+	}
 	if hint := form.Value("login_hint"); len(hint) <= maxHint { // longer is nobody's name, and not worth keeping
 		q.LoginHint = hint
 	}
 	q.ACR = strings.Fields(form.Value("acr_values"))
 	q.UILocales = strings.Fields(form.Value("ui_locales"))
-	optionalPKCE := c.InsecureOptionalPKCE && q.Nonce != "" && q.openID() // without an ID token no nonce comes back
-	if err := checkChallenge(q.Challenge, form.Value("code_challenge_method"), optionalPKCE); err != nil {
+	if err := q.parseChallenge(form, c); err != nil {
 		return err
 	}
 	for _, parse := range []func(web.Form) *Error{q.parsePrompt, q.parseMaxAge, q.parseClaims} {
@@ -124,7 +119,31 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 		}
 	}
 	q.Claims.keep(c.mayAskClaim)
+	q.applyDefaults(c)
 	return q.checkSize()
+}
+
+// checkIDToken judges what an ID token that travels through the browser needs (OpenID Connect Core §3.2.2.1, §3.3.2.11).
+func (q *authorizationRequest) checkIDToken() *Error {
+	switch {
+	case !responds(q.ResponseType, responseIDToken):
+		return nil
+	case !q.openID():
+		return invalidRequest("an ID token needs the scope openid")
+	case q.Nonce == "":
+		return invalidRequest("nonce is required for an ID token in the response")
+	}
+	return nil
+}
+
+// parseChallenge reads what protects the code, where there will be one.
+func (q *authorizationRequest) parseChallenge(form web.Form, c *Client) *Error {
+	if !responds(q.ResponseType, responseCode) {
+		return nil
+	}
+	q.Challenge = form.Value("code_challenge")
+	optional := c.InsecureOptionalPKCE && q.Nonce != "" && q.openID() // without an ID token no nonce comes back
+	return checkChallenge(q.Challenge, form.Value("code_challenge_method"), optional)
 }
 
 // What a request may hold, in bytes, so that one that nobody has proven anything for costs little to keep: values that the
@@ -146,25 +165,6 @@ func (q *authorizationRequest) checkSize() *Error {
 	return nil
 }
 
-// parseResponseMode comes before parse: even an error must be sent in the mode that was asked for.
-func (q *authorizationRequest) parseResponseMode(form web.Form) *Error {
-	q.ResponseMode = modeQuery
-	switch mode := form.Value("response_mode"); mode {
-	case "":
-	case modeQuery, modeFormPost:
-		q.ResponseMode = mode
-	default:
-		return invalidRequest("response_mode must be query or form_post")
-	}
-	return nil
-}
-
-// The response modes (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response Mode).
-const (
-	modeQuery    = "query"
-	modeFormPost = "form_post"
-)
-
 // parseScope keeps the scopes that the client may have. Unknown ones are left out, as RFC 6749 §3.3 permits, and the
 // answer's scope says so; a request of which nothing is left is an error.
 func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
@@ -172,6 +172,9 @@ func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
 	for _, s := range asked {
 		if !validScope(s) {
 			return invalidScope("scope is not well-formed")
+		}
+		if s == scopeOffline && !responds(q.ResponseType, responseCode) {
+			continue // OpenID Connect Core §11: nobody redeems anything for a refresh token
 		}
 		if c.mayAsk(s) && !slices.Contains(q.Scopes, s) {
 			q.Scopes = append(q.Scopes, s)
@@ -204,14 +207,16 @@ func (q *authorizationRequest) parseMaxAge(form web.Form) *Error {
 	if !isDigits(text) {
 		return invalidRequest("max_age is not a number of seconds")
 	}
-	const century = 100 * 365 * 24 * time.Hour // more is no limit, and must not overflow
-	age := century
-	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil && seconds < uint64(century/time.Second) {
+	age := longestAge
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil && seconds < uint64(longestAge/time.Second) {
 		age = time.Duration(seconds) * time.Second
 	}
 	q.MaxAge = &age
 	return nil
 }
+
+// longestAge is a century: more is no limit, and must not overflow.
+const longestAge = 100 * 365 * 24 * time.Hour
 
 func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 

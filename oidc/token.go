@@ -90,6 +90,8 @@ type issue struct {
 	format TokenFormat
 	// until is when the access token must have expired; zero leaves it to the client's lifetime.
 	until time.Time
+	// front is set for an authorization response, which may have one token without the other.
+	front *frontChannel
 
 	access  accessClaims
 	opaque  secret.Text
@@ -146,6 +148,8 @@ type idClaims struct {
 	AuthorizedParty string   `json:"azp,omitempty"`
 	SID             string   `json:"sid,omitempty"`
 	AccessTokenHash string   `json:"at_hash,omitempty"`
+	CodeHash        string   `json:"c_hash,omitempty"`
+	StateHash       string   `json:"s_hash,omitempty"`
 }
 
 // audience is a JSON string when it has one member (RFC 7519 §4.1.3).
@@ -190,19 +194,25 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	if until := t.until.Unix(); !t.until.IsZero() && until < t.access.Expires {
 		t.access.Expires = until
 	}
-	var err error
+	if t.front.hasAccess() {
+		if err := p.draftAccessToken(ctx, t); err != nil {
+			return err
+		}
+	}
+	if t.chain == nil || t.chain.grant.NoIDToken || !t.front.hasID() || !slices.Contains(t.scopes, scopeOpenID) {
+		return nil
+	}
+	return p.draftIDToken(ctx, t, now)
+}
+
+func (p *Provider) draftAccessToken(ctx context.Context, t *issue) (err error) {
 	if cmp.Or(t.format, t.client.AccessTokenFormat) == Opaque {
 		t.opaque = secret.New()
 	} else if t.accessKey, err = p.keys.signer(ctx, t.client.AccessTokenAlg); err != nil {
 		return err
 	}
-	if t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{}); err != nil {
-		return err
-	}
-	if t.chain == nil || t.chain.grant.NoIDToken || !slices.Contains(t.scopes, scopeOpenID) {
-		return nil
-	}
-	return p.draftIDToken(ctx, t, now)
+	t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{})
+	return err
 }
 
 func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) error {
@@ -212,7 +222,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
 		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
 	}
-	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, nil))
+	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, t.front.claimScopes(t.scopes)))
 	if errors.Is(err, errBroken) {
 		return invalidGrant("the account is gone")
 	}
@@ -281,13 +291,20 @@ func (t *issue) sign() (*tokenResponse, error) {
 	var err error
 	if t.opaque != "" {
 		r.AccessToken = locate(accessPrefix, store.Ref{Org: t.client.Org, ID: t.opaque.Reveal()})
-	} else if r.AccessToken, err = signClaims(t.accessKey, "at+jwt", t.access, t.accessExtra); err != nil {
-		return nil, unavailable(err)
+	} else if t.front.hasAccess() {
+		if r.AccessToken, err = signClaims(t.accessKey, "at+jwt", t.access, t.accessExtra); err != nil {
+			return nil, unavailable(err)
+		}
 	}
 	if t.id == nil {
 		return r, nil
 	}
-	if t.id.AccessTokenHash, err = jose.HalfHash(t.idKey.algorithm, r.AccessToken); err != nil {
+	if r.AccessToken != "" {
+		if t.id.AccessTokenHash, err = jose.HalfHash(t.idKey.algorithm, r.AccessToken); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	if err := t.front.hash(t.id, t.idKey.algorithm); err != nil {
 		return nil, unavailable(err)
 	}
 	if r.IDToken, err = signClaims(t.idKey, "JWT", t.id, t.idExtra); err != nil {

@@ -58,6 +58,8 @@ type Policy struct {
 	StyleNonce string
 	// Images are further image sources, as a logo's origin.
 	Images []string
+	// FramedBy is the one origin that may show the page in a frame; "" is none.
+	FramedBy string
 }
 
 // Set writes the headers that every page has.
@@ -71,6 +73,12 @@ func (p Policy) Set(h http.Header) {
 	if base64Value.MatchString(p.ScriptHash) {
 		script = "'" + p.ScriptHash + "'"
 	}
+	framing := "frame-ancestors 'none'"
+	if source.MatchString(p.FramedBy) {
+		framing = "frame-ancestors " + p.FramedBy
+	} else {
+		h.Set("X-Frame-Options", "DENY")
+	}
 	h.Set("Content-Security-Policy", strings.Join([]string{
 		"default-src 'none'",
 		"script-src " + script,
@@ -78,12 +86,11 @@ func (p Policy) Set(h http.Header) {
 		sources("img-src 'self' data:", p.Images),
 		"font-src 'self'",
 		sources("form-action 'self'", p.FormAction),
-		"frame-ancestors 'none'",
+		framing,
 		"base-uri 'none'",
 	}, "; "))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 }

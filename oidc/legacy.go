@@ -1,0 +1,44 @@
+package oidc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Legacy is what RFC 9700 advises against, for clients that cannot be changed. The zero value is none of it.
+type Legacy struct {
+	// ResponseTypes are served besides code: "token", "id_token", "id_token token" (OpenID Connect Core §3.2), "code token",
+	// "code id_token", "code id_token token" (§3.3) and "none". What they hand out travels through the browser, where
+	// scripts, histories and other windows may come by it, and access tokens among it are bound to nothing. A client must be registered for
+	// each by itself, and for the grant type implicit where tokens are among them.
+	ResponseTypes []string
+}
+
+// legacyTypes are what Legacy.ResponseTypes may name.
+var legacyTypes = []string{
+	responseToken, responseIDToken, responseIDTokenToken, responseCodeToken, responseCodeIDToken, responseCodeIDTokenToken, responseNone,
+}
+
+func (l Legacy) part(p *Provider) (part, error) {
+	made := part{grants: map[GrantType]exchange{}}
+	for _, named := range l.ResponseTypes {
+		t := orderedResponseType(named)
+		if !slices.Contains(legacyTypes, t) {
+			return part{}, fmt.Errorf("oidc: Config.Features.Legacy.ResponseTypes: %q is none of %q", named, legacyTypes)
+		}
+		if slices.Contains(made.responseTypes, t) {
+			continue
+		}
+		made.responseTypes = append(made.responseTypes, t)
+		if inFront(t) {
+			made.grants[Implicit] = refuseImplicit
+		}
+	}
+	return made, nil
+}
+
+// refuseImplicit answers whoever asks the token endpoint for what the authorization endpoint has given them already.
+func refuseImplicit(context.Context, tokenRequest) (*tokenResponse, error) {
+	return nil, &Error{Code: "unsupported_grant_type", Description: "the implicit grant has no token request", Status: 400}
+}
