@@ -217,7 +217,7 @@ func (b *browser) authorizeRaw(query string) *answer {
 func TestAttackMixUpIssuerInEveryResponse(t *testing.T) {
 	t.Parallel()
 	placements(t, func(t *testing.T, h *harness) {
-		for _, mode := range []string{"", "query", "form_post"} {
+		for _, mode := range []string{"", "query", "fragment", "form_post"} {
 			for want, pairs := range map[string][]string{
 				"":                           nil,
 				"unsupported_response_type":  {"response_type", "token"},
@@ -247,7 +247,7 @@ func TestAttackMixUpIssuerInEveryResponse(t *testing.T) {
 			}
 			h.persona.acts(script{})
 		}
-		for _, mode := range []string{"fragment", "jwt", "web_message", "QUERY", "query "} {
+		for _, mode := range []string{"smoke_signal", "jwt", "web_message", "QUERY", "query "} {
 			a := h.newBrowser().authorize(authorization(web, "response_mode", mode))
 			if a.errorCode() != "invalid_request" || a.returned().Get("iss") != issuer {
 				t.Errorf("mode %q: %s", mode, a)

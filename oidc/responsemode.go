@@ -29,10 +29,11 @@ func defaultMode(responseType string) string {
 func (p *Provider) parseResponse(q *authorizationRequest, form web.Form, c *Client) *Error {
 	q.ResponseType = orderedResponseType(form.Value("response_type"))
 	q.ResponseMode = defaultMode(q.ResponseType)
-	if refusal := p.parseResponseMode(q, form, c); refusal != nil {
+	mode := p.parseResponseMode(q, form, c)
+	if refusal := p.judgeResponseType(q.ResponseType, c); refusal != nil {
 		return refusal
 	}
-	return p.judgeResponseType(q.ResponseType, c)
+	return mode
 }
 
 func (p *Provider) parseResponseMode(q *authorizationRequest, form web.Form, _ *Client) *Error {

@@ -52,7 +52,10 @@ func TestPolicyInjection(t *testing.T) {
 		"https://a.example\x00", "https://a.example\u00a0x", "\u2028",
 	} {
 		h := http.Header{}
-		web.Policy{FormAction: []string{source}, Images: []string{source}}.Set(h)
+		web.Policy{FormAction: []string{source}, Images: []string{source}, FramedBy: source}.Set(h)
+		if h.Get("X-Frame-Options") != "DENY" {
+			t.Errorf("%q may frame the page", source)
+		}
 		if got, want := h.Get("Content-Security-Policy"), zero.Get("Content-Security-Policy"); got != want {
 			t.Errorf("%q:\ngot  %s\nwant %s", source, got, want)
 		}
@@ -112,5 +115,14 @@ func TestNewCorrelationID(t *testing.T) {
 			t.Fatalf("%q is not a fresh id of 12 characters", id)
 		}
 		seen[id] = true
+	}
+}
+
+func TestPolicyFramedBy(t *testing.T) {
+	t.Parallel()
+	h := http.Header{}
+	web.Policy{FramedBy: "https://app.example"}.Set(h)
+	if got := h.Get("Content-Security-Policy"); !strings.Contains(got, "frame-ancestors https://app.example; ") || h.Get("X-Frame-Options") != "" {
+		t.Errorf("%s, X-Frame-Options %q", got, h.Get("X-Frame-Options"))
 	}
 }
