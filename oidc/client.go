@@ -3,6 +3,7 @@ package oidc
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -141,6 +142,8 @@ type Client struct {
 	SoftwareVersion   string   `json:"software_version,omitempty" feature:"registration"`
 	SoftwareStatement string   `json:"software_statement,omitempty" feature:"registration"`
 	ApplicationType   string   `json:"application_type,omitempty" feature:"registration"`
+	// Texts are what people are shown, in other languages than the Application has them: "client_name#de" (RFC 7591 §2.2).
+	Texts map[string]string `json:"texts,omitempty"`
 	// RegistrationHash is the digest of the registration access token (RFC 7592 §3); "" is none.
 	RegistrationHash string `json:"registration_access_token_hash,omitempty" feature:"registration"`
 
@@ -225,12 +228,26 @@ func newClients(db *store.DB, dir *directory.Directory) *Clients {
 // Create registers a client, with an Application called name when it has none, and returns its secret: the one time that
 // it can be read. A public client (AuthMethod none) has none. Problems are an error of every *InvalidClientError at once.
 func (s *Clients) Create(ctx context.Context, name string, c *Client) (secretValue string, err error) {
-	fresh := secret.New()
-	if c.AuthMethod != NoAuth {
-		c.SecretHash = fresh.Hash()
-		secretValue = fresh.Reveal()
+	if usesSecret(c.AuthMethod) {
+		secretValue = c.renewSecret()
 	}
 	return secretValue, s.create(ctx, name, c)
+}
+
+// renewSecret gives the client a new secret, and none to one that has no use for it.
+func (c *Client) renewSecret() string {
+	c.SecretHash = ""
+	if !usesSecret(c.AuthMethod) {
+		return ""
+	}
+	fresh := secret.New()
+	c.SecretHash = fresh.Hash()
+	return fresh.Reveal()
+}
+
+// usesSecret reports whether a client that authenticates so has a secret; "" is client_secret_basic.
+func usesSecret(method AuthMethod) bool {
+	return slices.Contains([]AuthMethod{"", ClientSecretBasic, ClientSecretPost}, method)
 }
 
 // Import registers a client whose secret was made elsewhere. It must be random, of at least 128 bits, because only its
@@ -244,13 +261,24 @@ func (s *Clients) Import(ctx context.Context, name string, c *Client, secretValu
 }
 
 func (s *Clients) create(ctx context.Context, name string, c *Client) error {
+	b := s.db.Batch()
+	if err := s.insert(ctx, b, &directory.Application{Meta: store.Meta{Org: c.Org}, Name: name}, c); err != nil {
+		return err
+	}
+	err := b.Apply(ctx)
+	if store.ConflictOn(err, clientKind) != nil || store.ConflictOn(err, s.names.Kind()) != nil {
+		return &InvalidClientError{"client_id", "is taken, or was: the id of a deleted client is not used again"}
+	}
+	return err
+}
+
+// insert adds to the batch that a client is registered, with the application when it has none.
+func (s *Clients) insert(ctx context.Context, b *store.Batch, app *directory.Application, c *Client) error {
 	c.fillDefaults(s.db.Now(), s.rules.algorithm)
 	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
-	b := s.db.Batch()
 	if c.Application.IsZero() {
-		app := &directory.Application{Meta: store.Meta{Org: c.Org}, Name: name}
 		if err := s.directory.Applications.Insert(b, app); err != nil {
 			return err
 		}
@@ -259,11 +287,7 @@ func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 	s.names.Insert(b, &clientName{Meta: store.Meta{ID: c.ClientID}})
 	s.stored.Insert(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.created", Data: eventData(map[string]string{"client_id": c.ClientID})})
-	err := b.Apply(ctx)
-	if store.ConflictOn(err, clientKind) != nil || store.ConflictOn(err, s.names.Kind()) != nil {
-		return &InvalidClientError{"client_id", "is taken, or was: the id of a deleted client is not used again"}
-	}
-	return err
+	return nil
 }
 
 // Find returns the client of that client_id, or store.ErrNotFound. What another node has written may be unknown
@@ -287,6 +311,7 @@ func (c *Client) clone() *Client {
 		*list = slices.Clone(*list)
 	}
 	own.GrantTypes, own.JWKS = slices.Clone(own.GrantTypes), slices.Clone(own.JWKS)
+	own.Texts = maps.Clone(own.Texts)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		own.DefaultMaxAge = &age
@@ -300,7 +325,7 @@ func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
 		return nil, store.ErrNotFound
 	}
 	return s.known.Get(ctx, clientID, func() (*Client, string, error) {
-		c, err := s.stored.Lookup(ctx, "", store.Key{Scope: store.GlobalScope, Name: "client_id", Value: clientID})
+		c, err := s.read(ctx, clientID)
 		if err != nil {
 			return nil, "", err
 		}
@@ -308,15 +333,28 @@ func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
 	})
 }
 
+// read returns the client as it stands in the store at this moment.
+func (s *Clients) read(ctx context.Context, clientID string) (*Client, error) {
+	return s.stored.Lookup(ctx, "", store.Key{Scope: store.GlobalScope, Name: "client_id", Value: clientID})
+}
+
 // Replace writes a client over the version that was read.
 func (s *Clients) Replace(ctx context.Context, c *Client) error {
+	b := s.db.Batch()
+	if err := s.replace(ctx, b, c); err != nil {
+		return err
+	}
+	return b.Apply(ctx)
+}
+
+// replace adds to the batch what Replace does.
+func (s *Clients) replace(ctx context.Context, b *store.Batch, c *Client) error {
 	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
-	b := s.db.Batch()
 	s.stored.Replace(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.updated", Data: eventData(map[string]string{"client_id": c.ClientID})})
-	return b.Apply(ctx)
+	return nil
 }
 
 // RotateSecret gives the client a new secret and returns it. The old one is dead within a second on every node.
@@ -324,17 +362,21 @@ func (s *Clients) RotateSecret(ctx context.Context, c *Client) (string, error) {
 	if c.Public() {
 		return "", &InvalidClientError{"token_endpoint_auth_method", "a public client has no secret"}
 	}
-	fresh := secret.New()
-	c.SecretHash = fresh.Hash()
-	return fresh.Reveal(), s.Replace(ctx, c)
+	fresh := c.renewSecret()
+	return fresh, s.Replace(ctx, c)
 }
 
 // Delete removes the client, whose id is never used again. Its Application stays; disable that to end what was issued.
 func (s *Clients) Delete(ctx context.Context, c *Client) error {
 	b := s.db.Batch()
+	s.remove(b, c)
+	return b.Apply(ctx)
+}
+
+// remove adds to the batch what Delete does.
+func (s *Clients) remove(b *store.Batch, c *Client) {
 	s.stored.Delete(b, c)
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.deleted", Data: eventData(map[string]string{"client_id": c.ClientID})})
-	return b.Apply(ctx)
 }
 
 // List returns a page of clients. Field: application.

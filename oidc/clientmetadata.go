@@ -1,11 +1,13 @@
 package oidc
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // clientMetadata is what a client says of itself (RFC 7591 §2): in a registration, in the answer to one, in a software statement
@@ -269,6 +272,92 @@ func membersOf(c *Client) map[string]json.RawMessage {
 	}
 	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return !slices.Contains(ownMembers, name) })
 	return all
+}
+
+// adopt takes over what the metadata says, and what it leaves unsaid: nothing that a client decides by itself stays as it was.
+func (c *Client) adopt(m *clientMetadata) {
+	to, from := reflect.ValueOf(c).Elem(), reflect.ValueOf(&m.client).Elem()
+	for i := range to.NumField() {
+		name, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("json"), ",")
+		if name == "scopes" || slices.Contains(ownMembers, name) {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	c.Texts = maps.Clone(m.texts)
+	maps.DeleteFunc(c.Texts, func(name, _ string) bool { return !strings.Contains(name, "#") })
+}
+
+// entitle gives the client's application what people are shown.
+func (m *clientMetadata) entitle(app *directory.Application, c *Client) {
+	app.Name = cmp.Or(m.texts[memberName], clientSite(c), c.ClientID)
+	app.URL, app.Logo = m.texts[memberURI], m.texts[memberLogo]
+	app.PolicyURL, app.TermsURL = m.texts[memberPolicy], m.texts[memberTerms]
+}
+
+// clientSite is where people are sent for the client, as a host: all that is known of one that does not say what it is called. "" is
+// a host of nobody's.
+func clientSite(c *Client) string {
+	for _, uri := range c.RedirectURIs {
+		if u, err := url.Parse(redirectSite(uri)); err == nil && u.Host != "" && !isLoopback(u.Hostname()) {
+			return u.Host
+		}
+	}
+	return ""
+}
+
+// describeClient is the reverse of adopt and entitle.
+func describeClient(c *Client, app *directory.Application) *clientMetadata {
+	m := &clientMetadata{client: *c, texts: maps.Clone(c.Texts)}
+	if m.texts == nil {
+		m.texts = map[string]string{}
+	}
+	for name, text := range map[string]string{
+		memberName: app.Name, memberURI: app.URL, memberLogo: app.Logo, memberPolicy: app.PolicyURL, memberTerms: app.TermsURL,
+	} {
+		if text != "" {
+			m.texts[name] = text
+		}
+	}
+	return m
+}
+
+// aboutClients is the part of settings that only describe a client, and are the same whoever registers it.
+func aboutClients() (part, error) {
+	return part{features: []string{"registration", "third-party-initiated login"}, check: checkAboutClient}, nil
+}
+
+// The values of application_type (OpenID Connect Registration §2).
+const (
+	webApplication    = "web"
+	nativeApplication = "native"
+)
+
+func checkAboutClient(c *Client, bad report) {
+	switch c.ApplicationType {
+	case "", nativeApplication:
+	case webApplication:
+		for _, uri := range c.RedirectURIs {
+			// OpenID Connect Registration §2: a token in a fragment is no thing for whatever listens on the machine.
+			if c.allows("implicit") && (formAction(uri) == "" || !strings.HasPrefix(uri, "https://") || isLoopback(hostOf(uri))) {
+				bad("redirect_uris", "of a web client with the implicit grant must be https, and not on this machine")
+			}
+		}
+	default:
+		bad("application_type", "must be web or native")
+	}
+	if c.InitiateLoginURI != "" {
+		if problem := checkShownURL(c.InitiateLoginURI); problem != "" {
+			bad("initiate_login_uri", "%s", problem)
+		}
+	}
+}
+
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // registrationError is the error of RFC 7591 §3.2.2 for what is wrong with a client's metadata.

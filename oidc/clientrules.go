@@ -155,3 +155,15 @@ func (r *clientRules) checkFeatures(c *Client, bad report) {
 		bad(name, "needs a feature that is not on: %s", feature)
 	}
 }
+
+// leaveOut takes back what belongs to features that are off: a client that is registered by itself is not refused for what nobody
+// here understands (RFC 7591 §2), and is told what is left.
+func (r *clientRules) leaveOut(c *Client) {
+	value := reflect.ValueOf(c).Elem()
+	for i := range value.NumField() {
+		feature := value.Type().Field(i).Tag.Get("feature")
+		if feature != "" && !slices.Contains(r.features, feature) {
+			value.Field(i).SetZero()
+		}
+	}
+}

@@ -25,6 +25,9 @@ type Features struct {
 
 	// How clients come to be registered.
 
+	// Registration lets clients register themselves.
+	Registration *Registration
+
 	// What is in tokens.
 
 	// How sessions end.
@@ -80,6 +83,10 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.Legacy; f != nil {
+		add(f.part(p))
+	}
+	add(aboutClients())
+	if f := p.config.Features.Registration; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)

@@ -15,6 +15,8 @@ var features = map[string]func(*oidc.Config){
 	"dpop nonce":            withNonces,
 	"legacy response types": legacy,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
+	"open registration":     openly,
+	"registration":          registering(oidc.Registration{}),
 }
 
 // A setting that only a feature gives a meaning is refused while the feature is off: a client that demands certificate-bound tokens

@@ -608,7 +608,7 @@ func (h *harness) send(r *http.Request) *answer {
 
 // noteAnswer remembers the secrets of an answer.
 func (h *harness) noteAnswer(a *answer) {
-	for _, name := range []string{"access_token", "refresh_token", "id_token"} {
+	for _, name := range []string{"access_token", "refresh_token", "id_token", "client_secret", "registration_access_token"} {
 		h.noteSecret(name, a.member(name))
 	}
 	for _, name := range []string{"code", "access_token", "id_token", "response"} {

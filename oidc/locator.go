@@ -12,6 +12,9 @@ const (
 	codePrefix    = "sgac_"
 	accessPrefix  = "sgat_"
 	refreshPrefix = "sgrt_"
+	initialPrefix = "sgia_"
+	// registrationPrefix stands before a registration access token, whose client is named by where it is used.
+	registrationPrefix = "sgra_"
 )
 
 func locate(prefix string, ref store.Ref) string { return prefix + grantLocator(ref) }
@@ -49,4 +52,13 @@ func cutLocated(prefix, presented string) (ref store.Ref, rest string, ok bool) 
 	locator, rest, ok := strings.Cut(text, ".")
 	ref = parseLocator(locator)
 	return ref, rest, ok && ref.ID != "" && rest != ""
+}
+
+// cutPrefix returns what stands behind the prefix; "" when it does not.
+func cutPrefix(prefix, presented string) string {
+	rest, ok := strings.CutPrefix(presented, prefix)
+	if !ok {
+		return ""
+	}
+	return rest
 }

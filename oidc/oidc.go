@@ -90,6 +90,8 @@ type ErrorPage struct {
 type Provider struct {
 	// Clients are the registered clients.
 	Clients *Clients
+	// InitialAccess are the tokens that let somebody register clients; see Registration.
+	InitialAccess *InitialAccesses
 
 	config  Config
 	db      *store.DB
@@ -179,6 +181,7 @@ func New(config Config) (*Provider, error) {
 		denials:  store.NewCollection(config.DB, denialType),
 		marks:    store.NewCollection(config.DB, replayType),
 	}
+	p.InitialAccess = &InitialAccesses{db: config.DB, all: store.NewCollection(config.DB, initialAccessType)}
 	if p.fetch, err = config.Outbound.client(config.DB.Now); err != nil {
 		return nil, fmt.Errorf("oidc: Config.Outbound: %w", err)
 	}

@@ -9,9 +9,13 @@ type Application struct {
 	// Name is shown to people. Required, at most 120 characters.
 	Name string `json:"name"`
 	// URL is where a person finds the application.
-	URL    string `json:"url,omitempty"`
-	Logo   string `json:"logo,omitempty"`
-	Status Status `json:"status"`
+	URL  string `json:"url,omitempty"`
+	Logo string `json:"logo,omitempty"`
+	// PolicyURL is what the application does with what it learns of people, TermsURL on what terms it serves them: https URLs, or
+	// paths on this origin.
+	PolicyURL string `json:"policyUrl,omitempty"`
+	TermsURL  string `json:"termsUrl,omitempty"`
+	Status    Status `json:"status"`
 	// Epoch moves when everything that was issued to the application is revoked.
 	Epoch int64 `json:"epoch"`
 	// SkipConsent is for applications of the operator's own.

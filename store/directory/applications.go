@@ -149,6 +149,8 @@ func (a *Application) Validate() error {
 	v.required("name", a.Name, 120)
 	v.link("url", a.URL)
 	v.asset("logo", a.Logo)
+	v.asset("policyUrl", a.PolicyURL)
+	v.asset("termsUrl", a.TermsURL)
 	if a.Status != Active && a.Status != Disabled {
 		v.add("status", "must be active or disabled")
 	}
