@@ -26,6 +26,8 @@ func withNonces(c *oidc.Config) { c.Features.DPoP = &oidc.DPoP{RequireNonce: tru
 type prover struct {
 	h   *harness
 	key crypto.Signer
+	// issuer is where its requests go.
+	issuer string
 	// nonce is the one that the provider gave last.
 	nonce string
 }
@@ -34,7 +36,7 @@ func (h *harness) newProver() *prover {
 	h.tb.Helper()
 	key, err := jose.GenerateKey(jose.ES256)
 	h.must(err)
-	return &prover{h: h, key: key}
+	return &prover{h: h, key: key, issuer: h.issuer}
 }
 
 // jkt is the thumbprint of the key.
@@ -47,7 +49,7 @@ func (p *prover) jkt() string {
 
 // proof is a fresh proof for a request to a path.
 func (p *prover) proof(method, path, token string) string {
-	text, err := dpop.Sign(p.key, jose.ES256, dpop.Request{Method: method, URL: p.h.issuer + path, Token: token}, p.nonce, p.h.clock.Now())
+	text, err := dpop.Sign(p.key, jose.ES256, dpop.Request{Method: method, URL: p.issuer + path, Token: token}, p.nonce, p.h.clock.Now())
 	if err != nil {
 		panic(err)
 	}

@@ -51,6 +51,11 @@ func (p *Provider) introspect(ctx context.Context, caller *Client, token string)
 	if !mayIntrospect(caller, t.claims.ClientID, t.claims.Audience) {
 		return inactive, nil
 	}
+	return t.describe()
+}
+
+// describe is the answer about a token that is good.
+func (t *presentedToken) describe() (json.RawMessage, error) {
 	answer, err := json.Marshal(introspection{
 		Active: true, TokenType: t.claims.Confirmation.demanded().tokenType(), ClientID: t.claims.ClientID, Subject: t.claims.Subject,
 		Scope: t.claims.Scope, Audience: t.claims.Audience, Issuer: t.claims.Issuer,
@@ -75,12 +80,8 @@ func (p *Provider) introspectRefreshToken(ctx context.Context, caller *Client, p
 	if caller.ClientID != c.grant.ClientID || !f.isCurrent(presented) {
 		return inactive, nil
 	}
-	subject, err := p.subjectFor(ctx, caller, c.grant.Subject.ID)
-	if err != nil {
-		return nil, err
-	}
 	return json.Marshal(introspection{
-		Active: true, TokenType: "refresh_token", ClientID: c.grant.ClientID, Subject: subject,
+		Active: true, TokenType: "refresh_token", ClientID: c.grant.ClientID, Subject: c.grant.Subject.ID,
 		Scope: strings.Join(f.Scopes, " "), Issuer: p.site.Issuer(), Expires: f.Expires.Unix(),
 		AuthTime: c.grant.authTime(), ACR: c.grant.ACR, AMR: c.grant.AMR,
 	})

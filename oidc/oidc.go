@@ -120,8 +120,7 @@ type Provider struct {
 	denials  *store.Collection[denial]
 	marks    *store.Collection[replayMark]
 
-	proofs   *proofs           // nil without DPoP
-	pairwise *pairwiseSubjects // nil without the feature
+	proofs *proofs // nil without DPoP
 }
 
 // signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect

@@ -148,10 +148,7 @@ func (p *Provider) audienceOf(g *Grant, c *Client) []string {
 	if len(g.Audience) > 0 {
 		return g.Audience
 	}
-	if len(g.Resources) > 0 {
-		return p.audience(g.Resources, g.Scopes)
-	}
-	return p.audience(c.Audience, g.Scopes)
+	return p.audience(c, g.Scopes)
 }
 
 // ownIDToken is what is read of an ID token of ours.

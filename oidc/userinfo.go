@@ -44,6 +44,6 @@ func (p *Provider) userInfo(ctx context.Context, token string, proven confirmati
 	if err != nil {
 		return nil, err
 	}
-	claims["sub"] = t.claims.Subject
+	claims["sub"] = g.Subject.ID
 	return json.Marshal(claims)
 }
