@@ -28,7 +28,7 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 		return nil, &Error{Code: "invalid_client", Description: "the client is not known", Status: 400}
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, asError(err)
 	}
 	redirectURI := form.Value("redirect_uri")
 	switch {

@@ -135,6 +135,7 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	}
 	in := q.interaction(app, p.resumePath(q))
 	in.Restart = string(q.Restart)
+	c.introduce(&in)
 	result, err := p.config.Interact(w, r, in)
 	if err != nil || result == nil {
 		return nil, err
@@ -174,6 +175,9 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 			return nil, refused(directory.LoginRequired)
 		}
 		consent.decide(due, answer.Approved, p.db.Now())
+	}
+	if by.app, err = p.keepApplication(ctx, by.client, by.app); err != nil {
+		return nil, err
 	}
 	return p.complete(ctx, q, by, result, consent, len(due) > 0)
 }

@@ -151,6 +151,9 @@ type Client struct {
 	// is what protects it from injected codes (RFC 9700 §2.1.1).
 	InsecureOptionalPKCE bool      `json:"insecure_optional_pkce,omitempty"`
 	Created              time.Time `json:"created"`
+
+	// described is what a metadata document says of the application; nil for a client that is registered.
+	described *directory.Application
 }
 
 // AuthMethod is how a client authenticates at the token endpoint (OpenID Connect Core §9).
@@ -214,6 +217,8 @@ type Clients struct {
 	names     *store.Collection[clientName]
 	known     *store.Cache[string, *Client]
 	rules     clientRules
+	// documents finds clients by the URL of their metadata document; nil knows of none.
+	documents func(ctx context.Context, clientID string) (*Client, error)
 }
 
 func newClients(db *store.DB, dir *directory.Directory) *Clients {
@@ -321,6 +326,9 @@ func (c *Client) clone() *Client {
 
 // find is Find without the copy: the value is shared and must not be changed.
 func (s *Clients) find(ctx context.Context, clientID string) (*Client, error) {
+	if s.documents != nil && isDocumentURL(clientID) {
+		return s.documents(ctx, clientID)
+	}
 	if !validClientID(clientID) {
 		return nil, store.ErrNotFound
 	}

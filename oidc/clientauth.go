@@ -95,7 +95,7 @@ func (p *Provider) authenticate(ctx context.Context, request clientRequest) (*Cl
 	}
 	c, err := p.Clients.find(ctx, sent.clientID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, "", unavailable(err)
+		return nil, "", asError(err)
 	}
 	known := err == nil
 	hash := nobodysHash

@@ -72,12 +72,16 @@ func ownScopes(r tokenRequest) ([]string, *Error) {
 func (p *Provider) livingApplication(ctx context.Context, c *Client) (*directory.Application, error) {
 	app, err := p.config.Directory.Applications.Get(ctx, c.Application)
 	switch {
+	case errors.Is(err, store.ErrNotFound) && c.described != nil:
+		return p.documentApplication(c, nil), nil
 	case errors.Is(err, store.ErrNotFound):
 		return nil, errBroken
 	case err != nil:
 		return nil, err
 	case app.Status != directory.Active:
 		return nil, errBroken
+	case c.described != nil:
+		return p.documentApplication(c, app), nil
 	}
 	return app, nil
 }

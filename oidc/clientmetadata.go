@@ -321,6 +321,28 @@ func describeClient(c *Client, app *directory.Application) *clientMetadata {
 	return m
 }
 
+// introduce says in the person's language what the application is called, and of a client that nobody but itself has registered where
+// it belongs.
+func (c *Client) introduce(in *directory.Interaction) {
+	switch {
+	case c.described != nil:
+		in.ApplicationLinks.Site = hostOf(c.ClientID)
+	case c.RegistrationHash != "":
+		in.ApplicationLinks.Site = clientSite(c)
+	}
+	for member, shown := range map[string]*string{
+		memberName: &in.ApplicationName, memberURI: &in.ApplicationLinks.URL, memberLogo: &in.ApplicationLinks.Logo,
+		memberPolicy: &in.ApplicationLinks.Policy, memberTerms: &in.ApplicationLinks.Terms,
+	} {
+		for _, locale := range in.Locales {
+			if text, ok := c.Texts[member+"#"+locale]; ok {
+				*shown = text
+				break
+			}
+		}
+	}
+}
+
 // aboutClients is the part of settings that only describe a client, and are the same whoever registers it.
 func aboutClients() (part, error) {
 	return part{features: []string{"registration", "third-party-initiated login"}, check: checkAboutClient}, nil

@@ -48,7 +48,7 @@ func (r *clientRules) check(c *Client) error {
 	bad := func(field, format string, args ...any) {
 		problems = append(problems, &InvalidClientError{field, fmt.Sprintf(format, args...)})
 	}
-	if !validClientID(c.ClientID) {
+	if c.described == nil && !validClientID(c.ClientID) {
 		bad("client_id", "must be 1 to 128 letters, digits and -._~")
 	}
 	r.checkAuthMethod(c, bad)

@@ -27,6 +27,8 @@ type Features struct {
 
 	// Registration lets clients register themselves.
 	Registration *Registration
+	// MetadataDocuments lets clients be known by the URL of a document.
+	MetadataDocuments *MetadataDocuments
 
 	// What is in tokens.
 
@@ -87,6 +89,9 @@ func (p *Provider) buildFeatures() error {
 	}
 	add(aboutClients())
 	if f := p.config.Features.Registration; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.MetadataDocuments; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)

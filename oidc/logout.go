@@ -79,7 +79,7 @@ func (p *Provider) beginLogout(ctx context.Context, form web.Form, bad error) (*
 		return nil, &Error{Code: "invalid_client", Description: "the client is not known", Status: 400}
 	}
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, asError(err)
 	}
 	if q.RedirectURI != "" && !matchRedirectURI(c.PostLogoutRedirectURIs, q.RedirectURI) {
 		return nil, invalidRequest("post_logout_redirect_uri is not registered for the client")

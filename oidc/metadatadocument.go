@@ -1,14 +1,189 @@
 package oidc
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/signet-idp/signet/internal/fetch"
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Client id metadata documents (draft-ietf-oauth-client-id-metadata-document): the client_id is an https URL, and what lies there is the
 // client's metadata. Sections are those of revision 01.
+
+// MetadataDocuments lets whoever can publish a document at an https URL be a client, by that URL
+// (draft-ietf-oauth-client-id-metadata-document): nothing is registered. The document is read when the client is first heard of, and again
+// when what was read has become too old. Its application is written when a person has first allowed it, so that consent, revocation
+// and disabling work as for any other; its id is the same on every node.
+//
+// Such a client is public, or authenticates by private_key_jwt, and gets codes and refresh tokens alone. Documents are fetched as
+// Config.Outbound says, must be application/json, and have at most 8 KiB.
+type MetadataDocuments struct {
+	// Hosts are those whose documents are believed, as "app.example", or "*.app.example" for all below it. Empty is every public host.
+	Hosts []string
+	// Scopes are what such a client may ask for besides the standard ones of OpenID Connect.
+	Scopes []string
+	// Shortest and Longest bound for how long a document is used, whatever its Cache-Control says; zero is one minute, and one hour.
+	// The most is a day: so long may a change of the document go unnoticed.
+	Shortest, Longest time.Duration
+	// InsecureRedirectsAnywhere believes redirect URIs at sites other than the document's (§6.1). Whoever can write to a site where
+	// documents may lie can then take the codes of people who trust its name.
+	InsecureRedirectsAnywhere bool
+	// Policy sees every document that was read before it is used. It may narrow the Client and the Application, or refuse with an
+	// error. Nil is none. It is called by many goroutines at once.
+	Policy func(client *Client, application *directory.Application) error
+}
+
+// documents is the feature at work.
+type documents struct {
+	settings MetadataDocuments
+	fetch    *fetch.Client
+	rules    *clientRules
+}
+
+// The bounds of a metadata document.
+const (
+	maxDocument         = 8 << 10 // §6.6 recommends 5 kilobytes
+	longestDocument     = 24 * time.Hour
+	documentMediaType   = "application/json"
+	documentUnavailable = 30 * time.Second // for so long a failure is remembered
+)
+
+func (f MetadataDocuments) part(p *Provider) (part, error) {
+	var problems []error
+	f.Shortest = cmp.Or(f.Shortest, time.Minute)
+	f.Longest = cmp.Or(f.Longest, max(time.Hour, f.Shortest))
+	if f.Shortest < time.Second || f.Longest < f.Shortest || f.Longest > longestDocument {
+		problems = append(problems, errors.New("oidc: Features.MetadataDocuments.Shortest and Longest must be in this order, from a second to a day"))
+	}
+	for _, host := range f.Hosts {
+		if bare := strings.TrimPrefix(host, "*."); bare == "" || bare != strings.ToLower(bare) || strings.ContainsAny(bare, "*/:@ ") {
+			problems = append(problems, fmt.Errorf("oidc: Features.MetadataDocuments.Hosts: %q is no host in lower case", host))
+		}
+	}
+	for _, s := range f.Scopes {
+		if !validScope(s) {
+			problems = append(problems, fmt.Errorf("oidc: Features.MetadataDocuments.Scopes: %q is not a scope token (RFC 6749 §3.3)", s))
+		}
+	}
+	d := &documents{settings: f, fetch: p.fetch, rules: &p.Clients.rules}
+	p.Clients.documents = d.find
+	return part{describe: func(m *metadata) { m.ClientIDMetadataDocument = true }}, errors.Join(problems...)
+}
+
+// find returns the client that a document describes. An *Error is an answer; none of them tells what is behind a host.
+func (d *documents) find(ctx context.Context, clientID string) (*Client, error) {
+	if problem := checkDocumentURL(clientID); problem != "" {
+		return nil, refusedDocument("client_id "+problem, nil)
+	}
+	if !d.believes(clientID) {
+		return nil, refusedDocument("clients of this host are not taken here", nil)
+	}
+	kind := fetch.Kind[*Client]{
+		Name: "client metadata", Types: []string{documentMediaType}, MaxSize: maxDocument,
+		Shortest: d.settings.Shortest, Longest: d.settings.Longest,
+		Decode: func(document []byte) (*Client, error) { return d.read(clientID, document) },
+	}
+	found, err := kind.Get(ctx, d.fetch, clientID)
+	if said := invalidSettings(err); len(said) > 0 {
+		return nil, refusedDocument("the metadata document is not valid: "+registrationError(said[0]).Description, err)
+	}
+	if err != nil {
+		return nil, &Error{
+			Code: "temporarily_unavailable", Description: "the metadata document of the client cannot be read at the moment",
+			Status: 503, RetryAfter: documentUnavailable, cause: err,
+		}
+	}
+	return found.Value, nil
+}
+
+func refusedDocument(description string, cause error) *Error {
+	return &Error{Code: "invalid_client", Description: strings.Map(descriptive, description), Status: 400, cause: cause}
+}
+
+// believes reports whether documents of the URL's host are.
+func (d *documents) believes(clientID string) bool {
+	host := hostOf(clientID)
+	return len(d.settings.Hosts) == 0 || slices.ContainsFunc(d.settings.Hosts, func(believed string) bool {
+		below, wild := strings.CutPrefix(believed, "*")
+		return host == believed || wild && strings.HasSuffix(host, below)
+	})
+}
+
+// read makes a client of a document.
+func (d *documents) read(clientID string, document []byte) (*Client, error) {
+	m, err := parseMetadataDocument(clientID, document, d.settings.InsecureRedirectsAnywhere)
+	if err != nil {
+		return nil, err
+	}
+	if m.client.Scopes, err = permittedScopes(m.client.Scopes, d.settings.Scopes); err != nil {
+		return nil, err
+	}
+	d.rules.leaveOut(&m.client)
+	m.client.SectorIdentifierURI = "" // a document is of one sector: its own
+	app := &directory.Application{Meta: store.Meta{ID: secret.Hash(clientID)}, Status: directory.Active}
+	c := &Client{ClientID: clientID, Application: app.Ref(), described: app}
+	c.adopt(m)
+	c.fillDefaults(time.Time{}, d.rules.algorithm)
+	if m.entitle(app, c); m.texts[memberName] == "" {
+		app.Name = excerpt(hostOf(clientID), maxMetadataName-3)
+	}
+	if d.settings.Policy != nil {
+		if err := d.settings.Policy(c, app); err != nil {
+			return nil, &InvalidClientError{"client_id", "is refused by policy"}
+		}
+	}
+	if err := app.Validate(); err != nil {
+		return nil, &InvalidClientError{memberName, "and its like are not valid"}
+	}
+	return c, d.rules.check(c)
+}
+
+// documentApplication is the application of a client whose document describes it. found is what is stored of it, nil when no person
+// has allowed it yet: then it stands as it will be written. Its epoch is of this moment, so that nothing that was issued before the
+// operator deleted it comes back to life.
+func (p *Provider) documentApplication(c *Client, found *directory.Application) *directory.Application {
+	described := *c.described
+	if found == nil {
+		described.Epoch = p.db.Now().UnixMicro()
+		return &described
+	}
+	app := *found
+	app.Name, app.URL, app.Logo = described.Name, described.URL, described.Logo
+	app.PolicyURL, app.TermsURL = described.PolicyURL, described.TermsURL
+	return &app
+}
+
+// keepApplication writes the application of a metadata document when a person has allowed it for the first time.
+func (p *Provider) keepApplication(ctx context.Context, c *Client, app *directory.Application) (*directory.Application, error) {
+	for app.Version == 0 {
+		kept := *app
+		b := p.db.Batch()
+		if err := p.config.Directory.Applications.Insert(b, &kept); err != nil {
+			return nil, err
+		}
+		err := b.Apply(ctx)
+		if err == nil {
+			return &kept, nil
+		}
+		if store.ConflictOn(err, p.config.Directory.Applications.Kind()) == nil {
+			return nil, err
+		}
+		if app, err = p.livingApplication(ctx, c); err != nil { // allowed in another tab at the same moment
+			return nil, err
+		}
+	}
+	return app, nil
+}
 
 // maxDocumentURL is how long a client_id that is a URL may be: ids of records are made of it.
 const maxDocumentURL = 200

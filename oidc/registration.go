@@ -283,16 +283,22 @@ func (r *registrar) narrow(c *Client) error {
 	c.GrantTypes = slices.DeleteFunc(c.GrantTypes, func(g GrantType) bool {
 		return !slices.Contains(r.settings.GrantTypes, g) || !slices.Contains(r.Clients.rules.grants, g)
 	})
-	asked := len(c.Scopes)
-	c.Scopes = slices.DeleteFunc(c.Scopes, func(s string) bool { return !isStandardScope(s) && !slices.Contains(r.settings.Scopes, s) })
 	var problems []error
 	if len(c.GrantTypes) == 0 {
 		problems = append(problems, &InvalidClientError{"grant_types", "has none that a client may register for"})
 	}
-	if asked > 0 && len(c.Scopes) == 0 {
-		problems = append(problems, &InvalidClientError{"scope", "has none that a client may register for"})
+	scopes, err := permittedScopes(c.Scopes, r.settings.Scopes)
+	c.Scopes = scopes
+	return errors.Join(append(problems, err)...)
+}
+
+// permittedScopes are those of the scopes that a client may name by itself: the standard ones, and further ones.
+func permittedScopes(named, further []string) ([]string, error) {
+	permitted := slices.DeleteFunc(slices.Clone(named), func(s string) bool { return !isStandardScope(s) && !slices.Contains(further, s) })
+	if len(named) > 0 && len(permitted) == 0 {
+		return nil, &InvalidClientError{"scope", "has none that is for such a client"}
 	}
-	return errors.Join(problems...)
+	return permitted, nil
 }
 
 // manage returns the client whose registration the token manages, as it stands in the store.

@@ -252,7 +252,7 @@ func (q *authorizationRequest) parseClaims(form web.Form) *Error {
 func (q *authorizationRequest) interaction(app *directory.Application, resume string) directory.Interaction {
 	return directory.Interaction{
 		ID: q.ID, Resume: resume, Purpose: directory.SignIn,
-		Application: app.Ref(), ApplicationName: app.Name, Organization: q.Org,
+		Application: app.Ref(), ApplicationName: app.Name, ApplicationLinks: app.Links(), Organization: q.Org,
 		Passive:        q.prompts(promptNone),
 		Reauthenticate: q.prompts(promptLogin),
 		SelectAccount:  q.prompts(promptSelectAccount),

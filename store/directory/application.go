@@ -44,6 +44,22 @@ func (a *Application) counts(r *Role) bool {
 	return r.Application == a.Ref() && a.RoleAudience != OrganizationRoles
 }
 
+// ApplicationLinks is what the pages of a sign-in show of an application besides its name. Each may be "".
+type ApplicationLinks struct {
+	// Site is the host that a client of strangers belongs to, or sends people to: what it cannot choose as it does its name.
+	Site string `json:"site,omitempty"`
+	// URL, Logo, Policy and Terms are as in Application.
+	URL    string `json:"url,omitempty"`
+	Logo   string `json:"logo,omitempty"`
+	Policy string `json:"policy,omitempty"`
+	Terms  string `json:"terms,omitempty"`
+}
+
+// Links returns what is shown of the application.
+func (a *Application) Links() ApplicationLinks {
+	return ApplicationLinks{URL: a.URL, Logo: a.Logo, Policy: a.PolicyURL, Terms: a.TermsURL}
+}
+
 // SecondFactorPolicy is when a second factor is asked for.
 type SecondFactorPolicy string
 

@@ -17,6 +17,8 @@ type Interaction struct {
 	Application store.Ref
 	// ApplicationName is how the pages call it.
 	ApplicationName string
+	// ApplicationLinks are what else they show of it.
+	ApplicationLinks ApplicationLinks
 	// Organization is where the sign-in takes place.
 	Organization string
 	// Purpose is what the flow is for.
