@@ -53,10 +53,19 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	if refusal := q.parse(form, c); refusal != nil {
 		return q, refusal
 	}
+	if q.HintSubject != "" { // by the name that the client knows the person by (OpenID Connect Core §5.5.1)
+		if q.HintSubject, err = p.subjectNamed(ctx, c, q.HintSubject); err != nil {
+			return q, unavailable(err)
+		}
+	}
 	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
 		return q, refusal
 	}
 	if refusal := p.parseJKT(form, q); refusal != nil {
+		return q, refusal
+	}
+	var refusal *Error
+	if q.Resources, refusal = p.askedResources(ctx, c, form); refusal != nil {
 		return q, refusal
 	}
 	if _, err := p.livingApplication(ctx, c); errors.Is(err, errBroken) {
@@ -79,10 +88,14 @@ func (p *Provider) parseIDTokenHint(ctx context.Context, form web.Form, q *autho
 	if err != nil {
 		return unavailable(err)
 	}
-	if q.HintSubject != "" && q.HintSubject != hint.Subject {
+	subject, err := p.hintedSubject(ctx, hint)
+	if err != nil {
+		return unavailable(err)
+	}
+	if q.HintSubject != "" && q.HintSubject != subject {
 		return invalidRequest("id_token_hint and claims ask for different subjects")
 	}
-	q.HintSubject = hint.Subject
+	q.HintSubject = subject
 	return nil
 }
 

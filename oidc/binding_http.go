@@ -18,9 +18,9 @@ type binding string
 // readBrowserForm reads the parameters of an endpoint that takes them in the query of a GET and in the body of a POST.
 func readBrowserForm(w http.ResponseWriter, r *http.Request) (web.Form, error) {
 	if r.Method == http.MethodPost {
-		return web.ReadBody(w, r)
+		return web.ReadBody(w, r, "resource") // RFC 8707 §2
 	}
-	return web.ReadQuery(r)
+	return web.ReadQuery(r, "resource")
 }
 
 // bind returns the binding of a new request. A post without our cookie may come from another site: giving it a new one

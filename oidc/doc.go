@@ -130,8 +130,8 @@
 //
 // # Specifications
 //
-// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8693 (but for SAML tokens), 9068, 9207, 9449, 9700;
-// OpenID Connect Core 1.0 (code flow, userinfo, claims parameter), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
+// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
+// OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2 and §3.3, OAuth 2.0 Multiple Response Type
 // Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode).
 //
@@ -139,6 +139,6 @@
 //
 // Answered with the specification's error: request objects (RFC 9101), PAR (9126),
 // client assertions (7523), mutual TLS (8705). Absent: device grant (8628), CIBA,
-// dynamic registration (7591), resource indicators (8707), rich authorization requests (9396), pairwise subjects,
+// rich authorization requests (9396),
 // encrypted tokens, front-channel and back-channel logout, session management, per-client CORS.
 package oidc

@@ -32,6 +32,11 @@ type Features struct {
 
 	// What is in tokens.
 
+	// ResourceIndicators is RFC 8707.
+	ResourceIndicators *ResourceIndicators
+	// PairwiseSubjects is OpenID Connect Core §8.
+	PairwiseSubjects *PairwiseSubjects
+
 	// How sessions end.
 
 	// What weakens the provider, and what is not a standard yet.
@@ -94,13 +99,19 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.MetadataDocuments; f != nil {
 		add(f.part(p))
 	}
+	if f := p.config.Features.ResourceIndicators; f != nil {
+		add(f.part())
+	}
+	if f := p.config.Features.PairwiseSubjects; f != nil {
+		add(f.part(p))
+	}
 	return errors.Join(problems...)
 }
 
 // core is the part that cannot be left out.
 func (p *Provider) core() (part, error) {
 	return part{
-		features:      []string{"refresh policy", "response types", "request defaults"},
+		features:      []string{"refresh policy", "response types", "request defaults", "ID token audiences", "access token claims"},
 		methods:       []AuthMethod{ClientSecretBasic, ClientSecretPost},
 		responseTypes: []string{responseCode},
 		responseModes: []string{modeQuery, modeFragment, modeFormPost},

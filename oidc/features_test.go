@@ -17,6 +17,8 @@ var features = map[string]func(*oidc.Config){
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
 	"open registration":     openly,
 	"registration":          registering(oidc.Registration{}),
+	"pairwise":              pairwise,
+	"resources":             resources,
 }
 
 // A setting that only a feature gives a meaning is refused while the feature is off: a client that demands certificate-bound tokens

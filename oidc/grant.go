@@ -28,6 +28,8 @@ type Grant struct {
 	// Scopes and Claims are what was granted; a token may have less.
 	Scopes []string       `json:"scopes"`
 	Claims *claimsRequest `json:"claims,omitempty"`
+	// Resources are the APIs that its tokens may be for (RFC 8707); none are those of the client.
+	Resources []string `json:"resources,omitempty"`
 	// SID is the session id as the client knows it.
 	SID      string    `json:"sid,omitempty"`
 	AuthTime time.Time `json:"auth_time"`

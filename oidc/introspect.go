@@ -80,8 +80,12 @@ func (p *Provider) introspectRefreshToken(ctx context.Context, caller *Client, p
 	if caller.ClientID != c.grant.ClientID || !f.isCurrent(presented) {
 		return inactive, nil
 	}
+	subject, err := p.subjectFor(ctx, caller, c.grant.Subject.ID)
+	if err != nil {
+		return nil, err
+	}
 	return json.Marshal(introspection{
-		Active: true, TokenType: "refresh_token", ClientID: c.grant.ClientID, Subject: c.grant.Subject.ID,
+		Active: true, TokenType: "refresh_token", ClientID: c.grant.ClientID, Subject: subject,
 		Scope: strings.Join(f.Scopes, " "), Issuer: p.site.Issuer(), Expires: f.Expires.Unix(),
 		AuthTime: c.grant.authTime(), ACR: c.grant.ACR, AMR: c.grant.AMR,
 	})

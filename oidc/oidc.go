@@ -120,7 +120,8 @@ type Provider struct {
 	denials  *store.Collection[denial]
 	marks    *store.Collection[replayMark]
 
-	proofs *proofs // nil without DPoP
+	proofs   *proofs           // nil without DPoP
+	pairwise *pairwiseSubjects // nil without the feature
 }
 
 // signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect

@@ -148,7 +148,10 @@ func (p *Provider) audienceOf(g *Grant, c *Client) []string {
 	if len(g.Audience) > 0 {
 		return g.Audience
 	}
-	return p.audience(c, g.Scopes)
+	if len(g.Resources) > 0 {
+		return p.audience(g.Resources, g.Scopes)
+	}
+	return p.audience(c.Audience, g.Scopes)
 }
 
 // ownIDToken is what is read of an ID token of ours.

@@ -142,7 +142,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes, bound: r.proven}
+	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes, form: r.form, bound: r.proven}
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}

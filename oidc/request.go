@@ -45,7 +45,8 @@ type authorizationRequest struct {
 	UILocales    []string       `json:"ui_locales,omitempty"`
 	Claims       *claimsRequest `json:"claims,omitempty"`
 	// JKT is the thumbprint of the DPoP key that the code is bound to (RFC 9449 §10); "" is none.
-	JKT string `json:"dpop_jkt,omitempty"`
+	JKT       string   `json:"dpop_jkt,omitempty"`
+	Resources []string `json:"resources,omitempty"`
 	// Browser is whom the request belongs to.
 	Browser binding `json:"browser,omitempty"`
 	// Restart is the request as it came, for a fresh start from an expired page. It is sealed because an id_token_hint

@@ -84,6 +84,8 @@ type issue struct {
 	app    *directory.Application
 	scopes []string
 	nonce  string
+	// form is the token request, which may name less than was granted; none for tokens that nobody asked for there.
+	form web.Form
 	// bound is what the access token is bound to.
 	bound confirmation
 	// format is the form of the access token; "" is the client's.
@@ -138,7 +140,7 @@ const (
 type idClaims struct {
 	Issuer          string   `json:"iss"`
 	Subject         string   `json:"sub"`
-	Audience        string   `json:"aud"`
+	Audience        audience `json:"aud"`
 	Expires         int64    `json:"exp"`
 	Issued          int64    `json:"iat"`
 	AuthTime        int64    `json:"auth_time,omitempty"`
@@ -175,16 +177,23 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 // draft fills in the tokens and lets the hook see them.
 func (p *Provider) draft(ctx context.Context, t *issue) error {
 	now := p.db.Now()
+	aim, err := p.targetOf(ctx, t)
+	if err != nil {
+		return err
+	}
 	t.access = accessClaims{
-		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(t.client, t.scopes),
-		Expires: now.Add(p.accessLifetime(t.client)).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
-		ClientID: t.client.ClientID, Scope: strings.Join(t.scopes, " "), Confirmation: t.bound.claim(),
+		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(aim.audience, t.scopes),
+		Expires: now.Add(aim.lifetime(p.accessLifetime(t.client))).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
+		ClientID: t.client.ClientID, Scope: strings.Join(aim.scopes(t.scopes), " "), Confirmation: t.bound.claim(),
 	}
 	if t.chain == nil {
 		t.access.Epoch = &t.app.Epoch
 	} else {
 		g := t.chain.grant
-		t.access.Subject, t.access.Grant = g.Subject.ID, grantLocator(g.Ref())
+		if t.access.Subject, err = p.subjectFor(ctx, t.client, g.Subject.ID); err != nil {
+			return err
+		}
+		t.access.Grant = grantLocator(g.Ref())
 		t.access.AuthTime, t.access.ACR, t.access.AMR = g.authTime(), g.ACR, g.AMR
 		t.access.Actor = g.Actor.claim()
 		if len(g.Audience) > 0 {
@@ -195,7 +204,7 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 		t.access.Expires = until
 	}
 	if t.front.hasAccess() {
-		if err := p.draftAccessToken(ctx, t); err != nil {
+		if err := p.draftAccessToken(ctx, t, aim); err != nil {
 			return err
 		}
 	}
@@ -205,20 +214,24 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	return p.draftIDToken(ctx, t, now)
 }
 
-func (p *Provider) draftAccessToken(ctx context.Context, t *issue) (err error) {
-	if cmp.Or(t.format, t.client.AccessTokenFormat) == Opaque {
+func (p *Provider) draftAccessToken(ctx context.Context, t *issue, aim target) (err error) {
+	if cmp.Or(t.format, aim.format(t.client)) == Opaque {
 		t.opaque = secret.New()
 	} else if t.accessKey, err = p.keys.signer(ctx, t.client.AccessTokenAlg); err != nil {
 		return err
 	}
-	t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, map[string]any{})
+	claims, err := p.accessTokenClaims(ctx, t, aim)
+	if err != nil {
+		return err
+	}
+	t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, claims)
 	return err
 }
 
 func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) error {
 	g := t.chain.grant
 	t.id = &idClaims{
-		Issuer: p.site.Issuer(), Subject: g.Subject.ID, Audience: t.client.ClientID,
+		Issuer: p.site.Issuer(), Subject: t.access.Subject, Audience: t.client.idTokenAudience(),
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
 		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
 	}
@@ -286,7 +299,7 @@ func (p *Provider) write(b *store.Batch, t *issue) {
 func (t *issue) sign() (*tokenResponse, error) {
 	r := &tokenResponse{
 		TokenType: t.bound.tokenType(), ExpiresIn: t.access.Expires - t.access.Issued,
-		RefreshToken: t.refresh, Scope: strings.Join(t.scopes, " "),
+		RefreshToken: t.refresh, Scope: t.access.Scope,
 	}
 	var err error
 	if t.opaque != "" {
@@ -324,12 +337,35 @@ func signClaims(key signingKey, typ string, claims any, extra json.RawMessage) (
 	return key.sign(typ, payload)
 }
 
-// audience is whom an access token is for: the client's APIs, and ourselves where the token opens the userinfo endpoint.
-func (p *Provider) audience(c *Client, scopes []string) audience {
-	if len(c.Audience) == 0 {
+// accessTokenClaims are the claims of the person that stand in an access token, whatever scopes were asked for.
+func (p *Provider) accessTokenClaims(ctx context.Context, t *issue, aim target) (map[string]any, error) {
+	if t.chain == nil {
+		return map[string]any{}, nil
+	}
+	claims, err := p.personal(ctx, t.chain.subject, aim.claims(t.client))
+	if errors.Is(err, errBroken) {
+		return nil, invalidGrant("the account is gone")
+	}
+	return claims, err
+}
+
+// idTokenAudience is whom an ID token is for: the client first, and whom else it is registered for.
+func (c *Client) idTokenAudience() audience {
+	aud := audience{c.ClientID}
+	for _, other := range c.IDTokenAudience {
+		if !slices.Contains(aud, other) {
+			aud = append(aud, other)
+		}
+	}
+	return aud
+}
+
+// audience is whom an access token is for: the APIs, and ourselves where the token opens the userinfo endpoint.
+func (p *Provider) audience(apis []string, scopes []string) audience {
+	if len(apis) == 0 {
 		return audience{p.site.Issuer()}
 	}
-	aud := slices.Clone(c.Audience)
+	aud := slices.Clone(apis)
 	if slices.Contains(scopes, scopeOpenID) && !slices.Contains(aud, p.site.Issuer()) {
 		aud = append(aud, p.site.Issuer())
 	}

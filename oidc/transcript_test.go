@@ -516,6 +516,7 @@ var patterns = []struct {
 	{"correlation", correlation},
 	{"jti", regexp.MustCompile(`"jti": "([\w-]{22})"`)},
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},
+	{"pairwise", regexp.MustCompile(`"sub": "([\w-]{22})"`)},
 	{"sid", regexp.MustCompile(`"sid": "([\w-]{36})"`)},
 	{"id", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)},
 }

@@ -44,6 +44,6 @@ func (p *Provider) userInfo(ctx context.Context, token string, proven confirmati
 	if err != nil {
 		return nil, err
 	}
-	claims["sub"] = g.Subject.ID
+	claims["sub"] = t.claims.Subject
 	return json.Marshal(claims)
 }

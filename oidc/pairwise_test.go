@@ -1,0 +1,168 @@
+package oidc_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/oidc"
+)
+
+func pairwise(c *oidc.Config) { c.Features.PairwiseSubjects = &oidc.PairwiseSubjects{} }
+
+// pair registers two pairwise clients of one sector and one of another.
+func pair(h *harness) {
+	for id, uri := range map[string]string{"left": "https://shop.example/cb", "right": "https://shop.example/other", "far": "https://far.example/cb"} {
+		h.register(&oidc.Client{ClientID: id, RedirectURIs: []string{uri}, SubjectType: "pairwise"})
+	}
+}
+
+// pairTokens signs somebody in to one of them.
+func (h *harness) pairTokens(clientID string, pairs ...string) issued {
+	h.tb.Helper()
+	uri := h.client(clientID).RedirectURIs[0]
+	code := h.code(clientID, append([]string{"redirect_uri", uri}, pairs...)...)
+	return h.issued(h.redeem(clientID, code, "redirect_uri", uri))
+}
+
+// A person has one name in each sector, everywhere in it and for ever, and none that says who they are elsewhere (OpenID Connect
+// Core §8.1).
+func TestPairwiseSubjects(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		pair(h)
+		left, right, far := h.pairTokens("left"), h.pairTokens("right"), h.pairTokens("far")
+		name := claims(t, left.IDToken)["sub"]
+		if name == h.subject(ann).ID || name == claims(t, far.IDToken)["sub"] || name == "" {
+			t.Errorf("the sectors know ann as %v and %v", name, claims(t, far.IDToken)["sub"])
+		}
+		if claims(t, right.IDToken)["sub"] != name {
+			t.Error("two clients of one sector know different names")
+		}
+		renewed := h.issued(h.refresh("left", left.RefreshToken))
+		for what, got := range map[string]any{
+			"access token": claims(t, left.AccessToken)["sub"], "refreshed": claims(t, renewed.IDToken)["sub"],
+			"userinfo": h.userInfo(left.AccessToken).member("sub"), "introspection": h.introspect("left", left.AccessToken).member("sub"),
+			"refresh token": h.introspect("left", renewed.RefreshToken).member("sub"),
+		} {
+			if got != name {
+				t.Errorf("%s: sub is %v, want %v", what, got, name)
+			}
+		}
+		h.persona.acts(script{User: bob})
+		if claims(t, h.pairTokens("left").IDToken)["sub"] == name {
+			t.Error("two people have one name")
+		}
+	}, pairwise)
+}
+
+// What the client says about whom it wants is said in its sector's names (OpenID Connect Core §3.1.2.1, §5.5.1).
+func TestPairwiseHints(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		pair(h)
+		left, far := h.pairTokens("left"), h.pairTokens("far")
+		name := fmt.Sprint(claims(t, left.IDToken)["sub"])
+		uri := h.client("left").RedirectURIs[0]
+		ask := func(pairs ...string) *answer {
+			return h.newBrowser().authorize(authorization("left", append([]string{"redirect_uri", uri}, pairs...)...))
+		}
+		for _, hint := range []string{left.IDToken, far.IDToken} { // an ID token says whose name is in it
+			if a := ask("id_token_hint", hint); a.returned().Get("code") == "" || h.persona.lastInteraction().HintSubject != h.subject(ann).ID {
+				t.Errorf("with a hint: %v", a)
+			}
+		}
+		sub := func(value string) string { return `{"id_token":{"sub":{"value":"` + value + `"}}}` }
+		if a := ask("claims", sub(name)); a.returned().Get("code") == "" {
+			t.Errorf("with claims: %v", a)
+		}
+		for _, other := range []string{h.subject(ann).ID, fmt.Sprint(claims(t, far.IDToken)["sub"]), "AAAAAAAAAAAAAAAAAAAAAA", "x"} {
+			if a := ask("claims", sub(other)); a.errorCode() != "login_required" {
+				t.Errorf("a name of another sector is known here: %v", a)
+			}
+		}
+	}, pairwise)
+}
+
+// The salt is made once, whoever asks first, and a store that fails makes no other.
+func TestPairwiseSalt(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		pair(h)
+		var codes []string
+		uri := h.client("left").RedirectURIs[0]
+		for range 8 {
+			codes = append(codes, h.code("left", "redirect_uri", uri))
+		}
+		names := make(chan any, len(codes))
+		for _, code := range codes {
+			go func() {
+				names <- claims(t, h.issued(h.redeem("left", code, "redirect_uri", uri)).IDToken)["sub"]
+			}()
+		}
+		first := <-names
+		for range len(codes) - 1 {
+			if got := <-names; got != first {
+				t.Errorf("sub is %v and %v", first, got)
+			}
+		}
+	}, pairwise)
+}
+
+// sectorHost serves sector documents at https://sector.example.
+func sectorHost(t *testing.T, documents map[string]string) func(*oidc.Config) {
+	t.Helper()
+	site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		document, ok := documents[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(document))
+	}))
+	site.StartTLS()
+	t.Cleanup(site.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(site.Certificate())
+	return func(c *oidc.Config) {
+		pairwise(c)
+		c.Outbound = oidc.Outbound{
+			RootCAs: roots,
+			Resolve: func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
+			},
+			Dial: func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, "tcp", site.Listener.Addr().String())
+			},
+		}
+	}
+}
+
+// A sector is proven by its document, which lists every redirect URI (OpenID Connect Registration §5, Core §8.1).
+func TestAttackSector(t *testing.T) {
+	t.Parallel()
+	uris := []string{"https://one.example.com/cb", "https://two.example.com/cb"}
+	h := together(t, sectorHost(t, map[string]string{
+		"/good": `["https://one.example.com/cb","https://two.example.com/cb"]`, "/bad": `["https://one.example.com/cb"]`, "/object": `{}`,
+	}))
+	h.clock.advance(time.Since(h.clock.Now())) // certificates are judged by the same clock
+	for uri, want := range map[string][]string{
+		"https://example.com/good": nil,
+		"":                         {"sector_identifier_uri"}, "https://example.com/bad": {"sector_identifier_uri"},
+		"https://example.com/object": {"sector_identifier_uri"}, "https://example.com/none": {"sector_identifier_uri"},
+		"http://example.com/good": {"sector_identifier_uri"}, "https://127.0.0.1/good": {"sector_identifier_uri"},
+	} {
+		_, err := h.Clients.Create(t.Context(), "", &oidc.Client{RedirectURIs: uris, SubjectType: "pairwise", SectorIdentifierURI: uri})
+		if got := fields(err); !slices.Equal(slices.Compact(got), want) {
+			t.Errorf("%q: problems with %v, want %v (%v)", uri, got, want, err)
+		}
+	}
+}
