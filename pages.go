@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/directory"
@@ -50,6 +51,32 @@ var plights = map[string]plight{
 // SignedOut implements oidc.Pages.
 func (o oidcPages) SignedOut(w http.ResponseWriter, r *http.Request) {
 	o.provider.flow.SignedOut(w, r, directory.Interaction{Purpose: directory.SignOut})
+}
+
+// Device implements oidc.Pages.
+func (o oidcPages) Device(w http.ResponseWriter, r *http.Request, page oidc.DevicePage) {
+	o.provider.pages.Device(w, r, pages.DeviceView{
+		Submit: page.Submit, UserCode: page.UserCode, Wrong: page.Wrong, RetryAfter: page.RetryAfter, Branding: o.branding(r),
+	})
+}
+
+// Done implements oidc.Pages.
+func (o oidcPages) Done(w http.ResponseWriter, r *http.Request, page oidc.DonePage) {
+	title := string(page.What) + ".done"
+	if page.Refused {
+		title = string(page.What) + ".refused"
+	}
+	o.provider.pages.Done(w, r, flow.View{Prompt: flow.Prompt{Title: flow.Message{ID: title}}, Branding: o.branding(r)})
+}
+
+// branding is the look of pages that belong to no application. A page without it beats none.
+func (o oidcPages) branding(r *http.Request) directory.Branding {
+	settings := o.provider.Directory.Settings
+	branding, err := directory.Resolve(r.Context(), settings, settings.Branding, "", "")
+	if err != nil {
+		return o.provider.config.Branding
+	}
+	return branding
 }
 
 // miss answers what no route takes: the path is not there, or not by this method (RFC 9110 §15.5.5, §15.5.6).

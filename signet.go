@@ -113,7 +113,7 @@ func (c *Config) check() error {
 func (p *Provider) buildStore() (err error) {
 	p.DB, err = store.Open(store.Config{
 		Driver: p.config.Store, Ephemeral: p.config.Ephemeral, Keys: p.config.Keys, Now: p.config.Now,
-		Consumers: p.config.Consumers, EventRetention: p.config.EventRetention,
+		Consumers: slices.Concat(p.config.Consumers, p.config.OIDC.Consumers()), EventRetention: p.config.EventRetention,
 	})
 	return err
 }
@@ -308,6 +308,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
 	jobs.Go(func() { p.listen(ctx) })
+	jobs.Go(func() { p.deliver(ctx) })
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	for {
@@ -318,6 +319,20 @@ func (p *Provider) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
+		}
+	}
+}
+
+// deliver sends what clients wait for without waiting for a round, until ctx is done. What fails is sent again with the rounds.
+func (p *Provider) deliver(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.OIDC.Due():
+		}
+		if err := p.OIDC.Maintain(ctx); err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "signet: delivery failed", slog.String("cause", err.Error()))
 		}
 	}
 }

@@ -115,7 +115,8 @@
 // # Events and observations
 //
 // Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
-// oidc.consent.decided, oidc.consent.revoked, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
+// oidc.consent.decided, oidc.consent.revoked, oidc.device.decided,
+// oidc.ciba.decided, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
 // reuse of codes and refresh tokens (directory.Observation); of at most 100 a second, the next of which says how many were left out.
 //
 // # Limits
@@ -126,19 +127,21 @@
 //   - A code lives for at most ten minutes, a refresh token for ten years unused.
 //   - The id of a deleted client is never used again, for whatever it had still names it.
 //   - At most four act for somebody one after the other (RFC 8693 §4.1). JWTs of trusted issuers may have 16 KiB and be 30 seconds off.
+//   - A user code is one of 25,600,000,000; see Device. A person is asked ten times in five minutes by CIBA.
 //   - The claims parameter releases what the scopes of the client would, and what Client.Claims names; nothing else.
 //
 // # Specifications
 //
-// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
+// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414, 8628, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2 and §3.3, OAuth 2.0 Multiple Response Type
-// Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode).
+// Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
+// CIBA Core 1.0 (poll, ping, push; unsigned requests).
 //
 // # Not implemented
 //
 // Answered with the specification's error: request objects (RFC 9101), PAR (9126),
-// client assertions (7523), mutual TLS (8705). Absent: device grant (8628), CIBA,
+// client assertions (7523), mutual TLS (8705), signed CIBA requests. Absent:
 // rich authorization requests (9396),
 // encrypted tokens, front-channel and back-channel logout, session management, per-client CORS.
 package oidc

@@ -126,6 +126,37 @@ func (plainPages) SignedOut(w http.ResponseWriter, _ *http.Request) {
 	writePlain(w, http.StatusOK, "You are signed out", "logged_out", ErrorPage{})
 }
 
+// Device implements Pages.
+func (plainPages) Device(w http.ResponseWriter, _ *http.Request, page DevicePage) {
+	status := http.StatusOK
+	switch {
+	case page.RetryAfter > 0:
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(int(page.RetryAfter.Seconds())))
+	case page.Wrong:
+		status = http.StatusUnprocessableEntity
+	}
+	web.Policy{}.Set(w.Header())
+	w.WriteHeader(status)
+	_ = plainDevice.Execute(w, page) // a browser that went away is nobody's error
+}
+
+// Done implements Pages.
+func (plainPages) Done(w http.ResponseWriter, _ *http.Request, page DonePage) {
+	title := "You have allowed it"
+	if page.Refused {
+		title = "You did not allow it"
+	}
+	writePlain(w, http.StatusOK, title, "done", ErrorPage{})
+}
+
+var plainDevice = template.Must(template.New("device").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Connect a device</title></head>
+<body><main><h1>Connect a device</h1>{{if .RetryAfter}}<p role="alert">Those were too many codes. Wait a little and try again.</p>{{else if .Wrong}}<p role="alert">That code is wrong or too old.</p>{{end}}
+<form action="{{.Submit}}" method="post"><label for="user_code">Code from the device</label>
+<input id="user_code" name="user_code" value="{{.UserCode}}" required autofocus autocomplete="off" autocapitalize="characters" spellcheck="false"><button id="login" type="submit">Continue</button></form></main></body></html>
+`))
+
 func writePlain(w http.ResponseWriter, status int, title, id string, page ErrorPage) {
 	web.Policy{}.Set(w.Header())
 	w.WriteHeader(status)

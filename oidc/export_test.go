@@ -89,3 +89,24 @@ func JudgeAssertion(payload []byte, d Demands, now time.Time) (time.Time, error)
 	want := demands{issuer: d.Issuer, audiences: d.Audiences, exclusive: d.Exclusive, named: d.Named, window: d.Window}
 	return a.until(want), a.judge(want, now)
 }
+
+// ParseUserCode and NewUserCode read and draw user codes.
+var (
+	ParseUserCode = parseUserCode
+	NewUserCode   = newUserCode
+)
+
+// RewriteDeviceCode reads a device code and writes it again.
+func RewriteDeviceCode(text string) (rewritten string, grant store.Ref, ok bool) {
+	v, ok := parseDeviceCode(text)
+	return deviceCodeText(v.grant, v.request.ID, v.secret), v.grant, ok
+}
+
+// RewriteAuthReqID reads an auth_req_id and writes it again.
+func RewriteAuthReqID(text string) (rewritten string, grant store.Ref, ok bool) {
+	v, ok := parseAuthReqID(text)
+	return authReqIDText(v.grant, v.secret), v.grant, ok
+}
+
+// AuthReqIDText is authReqIDText.
+var AuthReqIDText = authReqIDText

@@ -77,6 +77,7 @@ func doors() []door {
 		logoutDoors(),
 		exchangeDoors(),
 		dpopDoors(),
+		decoupledDoors(),
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
 )
 
 // Features are what a Provider offers beyond the authorization code flow with PKCE, refresh tokens and client credentials.
@@ -22,6 +23,10 @@ type Features struct {
 
 	// TokenExchange is RFC 8693.
 	TokenExchange *TokenExchange
+	// Device is the grant of a device without a browser (RFC 8628).
+	Device *Device
+	// CIBA is the grant of a client that asks for a person who is elsewhere (CIBA Core).
+	CIBA *CIBA
 
 	// How clients come to be registered.
 
@@ -43,6 +48,16 @@ type Features struct {
 
 	// Legacy is what RFC 9700 advises against.
 	Legacy *Legacy
+}
+
+// Consumers are those that store.Config.Consumers must have beside the host's, so that what the features send is never lost.
+// Package signet sees to it by itself.
+func (f Features) Consumers() []store.Consumer {
+	var consumers []store.Consumer
+	if f.CIBA != nil && (f.CIBA.Ping || f.CIBA.Push) {
+		consumers = append(consumers, store.Consumer{Name: cibaConsumer, Types: []string{cibaDecided}})
+	}
+	return consumers
 }
 
 // part is what a feature adds to a Provider.
@@ -84,6 +99,12 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.DPoP; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.Device; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.CIBA; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.WebMessage; f != nil {
@@ -151,6 +172,18 @@ func (p *Provider) joinParts() {
 	}
 	rules.grants = sortedKeys(p.grantTypes)
 	rules.algorithm = p.keys.standard()
+}
+
+// Due receives when this node has left something in the outbox that should not wait for the next round: package signet then calls
+// Maintain at once. What is missed is delivered with the round.
+func (p *Provider) Due() <-chan struct{} { return p.due }
+
+// hurry makes Due receive.
+func (p *Provider) hurry() {
+	select {
+	case p.due <- struct{}{}:
+	default: // it will already
+	}
 }
 
 // Maintain does one round of what the features must do from time to time: deliver logouts and notifications, for example. Any

@@ -10,6 +10,8 @@ import (
 
 // features are what a transcript turns on by "!feature NAME", before its first request.
 var features = map[string]func(*oidc.Config){
+	"device":                withDevices,
+	"ciba":                  withBindingMessages,
 	"exchange":              exchanging(),
 	"dpop":                  withDPoP,
 	"dpop nonce":            withNonces,

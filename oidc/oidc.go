@@ -72,6 +72,11 @@ type Pages interface {
 	Error(w http.ResponseWriter, r *http.Request, page ErrorPage)
 	// SignedOut writes the page that ends a logout without a client to return to.
 	SignedOut(w http.ResponseWriter, r *http.Request)
+	// Device writes the page on which a person enters the code of a device, with status 422 when it was wrong and 429 when too many
+	// were tried. It needs no script: a form posts "user_code" to DevicePage.Submit.
+	Device(w http.ResponseWriter, r *http.Request, page DevicePage)
+	// Done writes the page that ends what was begun on another device.
+	Done(w http.ResponseWriter, r *http.Request, page DonePage)
 }
 
 // ErrorPage is what an error page shows.
@@ -122,6 +127,8 @@ type Provider struct {
 
 	proofs   *proofs           // nil without DPoP
 	pairwise *pairwiseSubjects // nil without the feature
+	ciba     *cibaGrant        // nil without the feature
+	due      chan struct{}
 }
 
 // signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect
@@ -181,6 +188,7 @@ func New(config Config) (*Provider, error) {
 		tokens:   store.NewCollection(config.DB, tokenType),
 		denials:  store.NewCollection(config.DB, denialType),
 		marks:    store.NewCollection(config.DB, replayType),
+		due:      make(chan struct{}, 1),
 	}
 	p.InitialAccess = &InitialAccesses{db: config.DB, all: store.NewCollection(config.DB, initialAccessType)}
 	if p.fetch, err = config.Outbound.client(config.DB.Now); err != nil {

@@ -152,6 +152,9 @@ type idClaims struct {
 	AccessTokenHash string   `json:"at_hash,omitempty"`
 	CodeHash        string   `json:"c_hash,omitempty"`
 	StateHash       string   `json:"s_hash,omitempty"`
+	// RefreshTokenHash and AuthReqID bind a token that is pushed to its request (CIBA Core §10.3.1).
+	RefreshTokenHash string `json:"urn:openid:params:jwt:claim:rt_hash,omitempty"`
+	AuthReqID        string `json:"urn:openid:params:jwt:claim:auth_req_id,omitempty"`
 }
 
 // audience is a JSON string when it has one member (RFC 7519 §4.1.3).

@@ -190,6 +190,8 @@ func (s *teller) direct(line string) {
 		u, err := h.people.FindUser(h.tb.Context(), "", rest)
 		h.must(err)
 		h.must(h.people.DeleteUser(h.tb.Context(), u))
+	case "ciba-id": // names what people may see of an auth_req_id
+		s.name("ciba_id", requestID(s.values[rest]))
 	case "skip-consent": // of the application of a client
 		h.skipConsent(rest)
 	default:
@@ -513,6 +515,9 @@ var patterns = []struct {
 	{"code", regexp.MustCompile(`sgac_[\w.~-]+`)},
 	{"access_token", regexp.MustCompile(`sgat_[\w.~-]+`)},
 	{"refresh_token", regexp.MustCompile(`sgrt_[\w.~-]+`)},
+	{"device_code", regexp.MustCompile(`sgdc_[\w.~-]+`)},
+	{"auth_req_id", regexp.MustCompile(`sgcr_[\w.~-]+`)},
+	{"user_code", regexp.MustCompile(`\b[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}\b`)},
 	{"correlation", correlation},
 	{"jti", regexp.MustCompile(`"jti": "([\w-]{22})"`)},
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},

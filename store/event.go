@@ -92,6 +92,11 @@ func checkConsumers(consumers []Consumer) error {
 	return nil
 }
 
+// Consumes reports whether Config.Consumers has a consumer of that name.
+func (db *DB) Consumes(name string) bool {
+	return slices.ContainsFunc(db.config.Consumers, func(c Consumer) bool { return c.Name == name })
+}
+
 // Event adds to the batch that e became true. ID, Time and Expires are filled in.
 func (b *Batch) Event(e Event) {
 	e.ID, e.Time = NewID(), b.Now()
