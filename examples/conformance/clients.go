@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/signet-idp/signet/oidc"
+)
+
+// registration is one client in the file of -clients, an array of them:
+//
+//	[{
+//	  "profile": "fapi2",
+//	  "name": "Suite, first client",
+//	  "client_secret": "…",
+//	  "client": {"client_id": "one", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": […]}, "redirect_uris": […]}
+//	}]
+//
+// The metadata has the names of RFC 7591; client_secret is for clients that have one, at least 22 characters.
+type registration struct {
+	Profile string       `json:"profile"`
+	Name    string       `json:"name"`
+	Secret  string       `json:"client_secret"`
+	Client  *oidc.Client `json:"client"`
+}
+
+// readClients reads the file of -clients; none without one.
+func readClients(file string) ([]registration, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var all []registration
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for i, r := range all {
+		if r.Client == nil {
+			return nil, fmt.Errorf("%s: client %d has no metadata", file, i+1)
+		}
+	}
+	return all, nil
+}
+
+// register registers the clients of a profile.
+func (p *provider) register(ctx context.Context, all []registration) error {
+	var problems []error
+	for _, r := range all {
+		if r.Profile != p.name {
+			continue
+		}
+		var err error
+		if r.Secret != "" {
+			err = p.idp.Clients.Import(ctx, r.Name, r.Client, r.Secret)
+		} else {
+			_, err = p.idp.Clients.Create(ctx, r.Name, r.Client)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("client %q: %w", r.Client.ClientID, err))
+		}
+	}
+	return errors.Join(problems...)
+}
