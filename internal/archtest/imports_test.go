@@ -190,6 +190,7 @@ var libraries = []library{
 	{"github.com/go-sql-driver/mysql", "store/sqlstore/mysql examples/... internal/bench", "store/... .", "a driver costs only who uses it"},
 	{"github.com/redis/go-redis/v9", "store/redis examples/... internal/bench", "store/... .", "a driver costs only who uses it"},
 	{"github.com/wneessen/go-mail", "flow/notify", "flow/notify", "mail costs only who sends it"},
+	{"github.com/modelcontextprotocol/go-sdk", "examples/mcp", "examples/mcp", "an MCP server to protect (docs/decisions/013)"},
 	{"github.com/chromedp/chromedp", "internal/testenv", "...", "a browser is for tests"},
 	{"github.com/chromedp/cdproto", "internal/testenv", "...", "a browser is for tests"},
 	{"golang.org/x/tools/txtar", "", "...", "transcripts as golden files (docs/decisions/002)"},
