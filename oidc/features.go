@@ -41,6 +41,10 @@ type Features struct {
 	ResourceIndicators *ResourceIndicators
 	// PairwiseSubjects is OpenID Connect Core §8.
 	PairwiseSubjects *PairwiseSubjects
+	// SignedUserInfo is OpenID Connect Core §5.3.2, SignedIntrospection RFC 9701, and Encryption what clients have encrypted to them.
+	SignedUserInfo      *SignedUserInfo
+	SignedIntrospection *SignedIntrospection
+	Encryption          *Encryption
 
 	// How sessions end.
 
@@ -124,6 +128,15 @@ func (p *Provider) buildFeatures() error {
 		add(f.part())
 	}
 	if f := p.config.Features.PairwiseSubjects; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.SignedUserInfo; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.SignedIntrospection; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.Encryption; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)

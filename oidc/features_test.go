@@ -19,6 +19,7 @@ var features = map[string]func(*oidc.Config){
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
 	"open registration":     openly,
 	"registration":          registering(oidc.Registration{}),
+	"protected answers":     protected,
 	"pairwise":              pairwise,
 	"resources":             resources,
 }

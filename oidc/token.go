@@ -102,6 +102,7 @@ type issue struct {
 	// accessExtra and idExtra are further claims: a JSON object, or nothing.
 	accessExtra, idExtra json.RawMessage
 	accessKey, idKey     signingKey
+	idSealing            sealing
 }
 
 // accessClaims is the payload of a JWT access token (RFC 9068 §2.2) and the stored form of an opaque one.
@@ -248,6 +249,9 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	if t.idKey, err = p.keys.signer(ctx, t.client.IDTokenAlg); err != nil {
 		return err
 	}
+	if t.idSealing, err = p.sealing(ctx, t.client, t.client.IDTokenEncryptedResponseAlg, t.client.IDTokenEncryptedResponseEnc); err != nil {
+		return err
+	}
 	t.idExtra, err = p.runHook(ctx, t, IDTokenType, claims)
 	return err
 }
@@ -323,7 +327,11 @@ func (t *issue) sign() (*tokenResponse, error) {
 	if err := t.front.hash(t.id, t.idKey.algorithm); err != nil {
 		return nil, unavailable(err)
 	}
-	if r.IDToken, err = signClaims(t.idKey, "JWT", t.id, t.idExtra); err != nil {
+	signed, err := signClaims(t.idKey, "JWT", t.id, t.idExtra)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if r.IDToken, err = t.idSealing.token(signed); err != nil {
 		return nil, unavailable(err)
 	}
 	return r, nil

@@ -1,7 +1,9 @@
 package oidc
 
 import (
+	"mime"
 	"net/http"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/web"
 )
@@ -41,11 +43,28 @@ func (p *Provider) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, err := p.introspect(r.Context(), client, sent.form.Value("token"))
+	mediaType := mediaJSON
+	if err == nil && p.config.Features.SignedIntrospection != nil && accepts(r, mediaIntrospection) {
+		mediaType = mediaIntrospection
+		answer, err = p.signIntrospection(r.Context(), client, answer)
+	}
 	if err != nil {
 		p.refuse(w, r, err)
 		return
 	}
-	web.WriteJSON(w, http.StatusOK, answer)
+	web.WriteAs(w, http.StatusOK, mediaType, answer)
+}
+
+// accepts reports whether the request names the media type among those that it would like (RFC 9110 §12.5.1).
+func accepts(r *http.Request, mediaType string) bool {
+	for _, header := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(header, ",") {
+			if named, parameters, err := mime.ParseMediaType(part); err == nil && named == mediaType && parameters["q"] != "0" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // serveRevoke is the revocation endpoint (RFC 7009).

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/store"
 )
 
 var (
@@ -17,33 +20,98 @@ var (
 	}
 )
 
-// userInfo answers what the token's bearer may know about the person (OpenID Connect Core §5.3).
-func (p *Provider) userInfo(ctx context.Context, token string, proven confirmation) ([]byte, error) {
-	t, err := p.openAccessToken(ctx, token)
-	if errors.Is(err, errBroken) {
-		return nil, errToken
+// SignedUserInfo lets clients be registered for userinfo that is signed (OpenID Connect Core §5.3.2).
+type SignedUserInfo struct{}
+
+func (f SignedUserInfo) part(p *Provider) (part, error) {
+	return part{
+		features: []string{"signed userinfo"},
+		describe: func(m *metadata) { m.UserInfoAlgs = p.keys.names() },
+	}, nil
+}
+
+// The forms of userinfo.
+const (
+	mediaJSON = "application/json"
+	mediaJWT  = "application/jwt"
+)
+
+// userInfo answers what the token's bearer may know about the person (OpenID Connect Core §5.3), and in which form.
+func (p *Provider) userInfo(ctx context.Context, token string, proven confirmation) (mediaType string, body []byte, err error) {
+	t, claims, err := p.userClaims(ctx, token, proven)
+	if err != nil {
+		return "", nil, err
+	}
+	c, err := p.Clients.find(ctx, t.claims.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil, errToken
 	}
 	if err != nil {
-		return nil, err
+		return "", nil, err
+	}
+	return p.protectUserInfo(ctx, c, claims)
+}
+
+// protectUserInfo signs and encrypts userinfo as the client is registered (OpenID Connect Core §5.3.2).
+func (p *Provider) protectUserInfo(ctx context.Context, c *Client, claims map[string]any) (mediaType string, body []byte, err error) {
+	seal, err := p.sealing(ctx, c, c.UserInfoEncryptedResponseAlg, c.UserInfoEncryptedResponseEnc)
+	if err != nil {
+		return "", nil, err
+	}
+	if c.UserInfoSignedResponseAlg == "" {
+		if body, err = json.Marshal(claims); err != nil || seal.key.Key == nil {
+			return mediaJSON, body, err
+		}
+		sealed, err := jose.Encrypt(body, seal.header, seal.key.Key)
+		return mediaJWT, []byte(sealed), err
+	}
+	key, err := p.keys.signer(ctx, c.UserInfoSignedResponseAlg)
+	if err != nil {
+		return "", nil, err
+	}
+	claims["iss"], claims["aud"] = p.site.Issuer(), c.ClientID
+	if body, err = json.Marshal(claims); err != nil {
+		return "", nil, err
+	}
+	signed, err := key.sign(typUserInfo, body)
+	if err != nil {
+		return "", nil, err
+	}
+	token, err := seal.token(signed)
+	return mediaJWT, []byte(token), err
+}
+
+// typUserInfo is the typ of signed userinfo: another than that of ID tokens, so that the one is never taken for the other
+// (RFC 8725 §3.11).
+const typUserInfo = "userinfo+jwt"
+
+// userClaims are what the token's bearer may know.
+func (p *Provider) userClaims(ctx context.Context, token string, proven confirmation) (*presentedToken, map[string]any, error) {
+	t, err := p.openAccessToken(ctx, token)
+	if errors.Is(err, errBroken) {
+		return nil, nil, errToken
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	bound := t.claims.Confirmation.demanded()
 	if !bound.provenBy(proven) { // a bound token is nobody's bearer token
-		return nil, errToken
+		return nil, nil, errToken
 	}
 	if proven.JKT != "" && bound.JKT == "" { // RFC 9449 §7.1: the scheme is for tokens that are bound
-		return nil, errToken
+		return nil, nil, errToken
 	}
 	if t.chain == nil || !t.grants(scopeOpenID) {
-		return nil, errNotOpenID
+		return nil, nil, errNotOpenID
 	}
 	g := t.chain.grant
 	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes()))
 	if errors.Is(err, errBroken) {
-		return nil, errToken
+		return nil, nil, errToken
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	claims["sub"] = t.claims.Subject
-	return json.Marshal(claims)
+	return t, claims, nil
 }

@@ -19,12 +19,12 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, challenged(scheme, err))
 		return
 	}
-	claims, err := p.userInfo(r.Context(), token, proven)
+	mediaType, body, err := p.userInfo(r.Context(), token, proven)
 	if err != nil {
 		p.refuse(w, r, challenged(scheme, err))
 		return
 	}
-	web.WriteJSON(w, http.StatusOK, claims)
+	web.WriteAs(w, http.StatusOK, mediaType, body)
 }
 
 // challenged adds the challenge that RFC 6750 §3 and RFC 9449 §7.1 demand beside every refusal, in the scheme that the client used.

@@ -18,9 +18,14 @@ func NoStore(h http.Header) {
 
 // WriteJSON writes body, which must be JSON, uncached.
 func WriteJSON(w http.ResponseWriter, status int, body []byte) {
+	WriteAs(w, status, "application/json", body)
+}
+
+// WriteAs writes an encoded document of a media type, uncached.
+func WriteAs(w http.ResponseWriter, status int, mediaType string, body []byte) {
 	h := w.Header()
 	NoStore(h)
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", mediaType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
