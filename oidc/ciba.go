@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
@@ -23,7 +24,7 @@ const BackchannelAuthentication GrantType = "urn:openid:params:grant-type:ciba"
 
 // CIBA turns on client-initiated backchannel authentication (OpenID Connect CIBA Core 1.0): a till, or a person at a telephone,
 // names somebody; the host tells them on a device of theirs, and they decide there. Clients need BackchannelAuthentication among
-// their GrantTypes and must authenticate.
+// their GrantTypes and must authenticate; one with a Client.BackChannelRequestSigningAlg must sign its requests (§7.1.1).
 type CIBA struct {
 	// Notify tells the person, on a device that is known to be theirs, that a request waits for them: by a message with its URL, or
 	// in an app that answers with Provider.ApproveCIBA and DenyCIBA. It is called on the client's request and must be quick;
@@ -108,6 +109,9 @@ func (f CIBA) part(p *Provider) (part, error) {
 		routes:   g.routes(),
 		describe: func(m *metadata) {
 			m.CIBAEndpoint, m.CIBADeliveryModes, m.CIBAUserCode = p.site.URL(pathCIBA), f.modes(), f.UserCode != nil
+			for _, alg := range jose.Supported() {
+				m.CIBAAlgs = append(m.CIBAAlgs, string(alg))
+			}
 		},
 	}
 	if f.Ping || f.Push {
@@ -167,8 +171,8 @@ func (f CIBA) checkClient(p *Provider) func(c *Client, bad report) {
 		if c.BackChannelUserCode && f.UserCode == nil {
 			bad("backchannel_user_code_parameter", "needs Features.CIBA.UserCode")
 		}
-		if c.BackChannelRequestSigningAlg != "" {
-			bad("backchannel_authentication_request_signing_alg", "is not supported")
+		if alg := c.BackChannelRequestSigningAlg; alg != "" && (!slices.Contains(jose.Supported(), jose.Algorithm(alg)) || !c.hasKeys()) {
+			bad("backchannel_authentication_request_signing_alg", "must be an algorithm of key pairs, and the client needs keys (CIBA Core §4)")
 		}
 		if c.delivery() == deliverPoll {
 			return
@@ -196,12 +200,13 @@ type cibaResponse struct {
 
 // authorize begins a client's request (CIBA Core §7.2).
 func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaResponse, error) {
-	c, form := r.client, r.form
+	c := r.client
 	if c.Public() || !c.allows(BackchannelAuthentication) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for CIBA", Status: 400}
 	}
-	if form.Has("request") {
-		return nil, invalidRequest("signed requests are not supported")
+	form, err := g.signed(ctx, r.form, c)
+	if err != nil {
+		return nil, err
 	}
 	q, err := g.parse(form, c)
 	if err != nil {
@@ -386,7 +391,11 @@ func (g *cibaGrant) findByIDToken(ctx context.Context, token string, c *Client) 
 	if err != nil {
 		return nil, err
 	}
-	return g.config.Directory.Subjects.Get(ctx, store.Ref{Org: c.Org, ID: hint.Subject})
+	id, err := g.hintedSubject(ctx, hint)
+	if err != nil {
+		return nil, err
+	}
+	return g.config.Directory.Subjects.Get(ctx, store.Ref{Org: c.Org, ID: id})
 }
 
 // checkUserCode judges the code under the lock of the account's password: guesses here are guesses there.

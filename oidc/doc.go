@@ -136,13 +136,13 @@
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2 and §3.3, OAuth 2.0 Multiple Response Type
 // Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
-// CIBA Core 1.0 (poll, ping, push; unsigned requests);
+// CIBA Core 1.0 (poll, ping, push);
 // RFC 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).
 //
 // # Not implemented
 //
 // Answered with the specification's error: request objects (RFC 9101), PAR (9126),
-// client assertions (7523), mutual TLS (8705), signed CIBA requests. Absent:
+// client assertions (7523), mutual TLS (8705). Absent:
 // rich authorization requests (9396),
 // front-channel and back-channel logout, session management, per-client CORS.
 package oidc

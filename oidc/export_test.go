@@ -110,3 +110,6 @@ func RewriteAuthReqID(text string) (rewritten string, grant store.Ref, ok bool) 
 
 // AuthReqIDText is authReqIDText.
 var AuthReqIDText = authReqIDText
+
+// ParseCIBAObject is parseCIBAObject.
+var ParseCIBAObject = parseCIBAObject

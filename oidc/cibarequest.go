@@ -1,0 +1,120 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/internal/web"
+)
+
+// cibaParameters are those of an authentication request (CIBA Core §7.1). In a signed request they stand in it and nowhere else.
+var cibaParameters = []string{
+	"scope", "client_notification_token", "acr_values", "login_hint_token", "id_token_hint", "login_hint", "binding_message", "user_code",
+	"requested_expiry",
+}
+
+// cibaObject is what a signed request must say besides (CIBA Core §7.1.1).
+type cibaObject struct {
+	Issuer   string   `json:"iss"`
+	Audience audience `json:"aud"`
+	jose.Times
+	JTI string `json:"jti"`
+}
+
+const (
+	// cibaObjectLife is how long a signed request may live, and how old it may be (FAPI-CIBA §5.2.2).
+	cibaObjectLife = time.Hour
+	// cibaObjectSkew is how far the clocks of a client and of ours may be apart.
+	cibaObjectSkew = 30 * time.Second
+)
+
+// signed returns the parameters of a request, out of the JWT of a client that signs its requests. It is of no use to anybody else, and
+// once more to the client what it was before: the client must authenticate beside it.
+func (g *cibaGrant) signed(ctx context.Context, form web.Form, c *Client) (web.Form, error) {
+	text := form.Value("request")
+	switch {
+	case c.BackChannelRequestSigningAlg == "" && text == "":
+		return form, nil
+	case c.BackChannelRequestSigningAlg == "":
+		return form, invalidRequest("the client is not registered for signed requests")
+	case text == "":
+		return form, invalidRequest("the client is registered to sign its requests")
+	case slices.ContainsFunc(cibaParameters, form.Has):
+		return form, invalidRequest("a parameter stands beside the signed request")
+	}
+	verifier := jose.Verifier{
+		Algorithms: []jose.Algorithm{jose.Algorithm(c.BackChannelRequestSigningAlg)}, Types: []string{"", "JWT", "oauth-authz-req+jwt"},
+	}
+	_, payload, err := verifier.Verify(text, func(h jose.Header) (jose.PublicKey, error) { return g.clientSigningKey(ctx, c, h) })
+	if isClientKeyFault(err) {
+		return form, invalidRequest("the signed request is not one of the client's").because(err)
+	}
+	if err != nil {
+		return form, unavailable(err)
+	}
+	inner, err := parseCIBAObject(payload, c.ClientID, g.site.Issuer(), g.db.Now())
+	if err != nil {
+		return form, invalidRequest("the signed request is not acceptable").because(err)
+	}
+	return inner, nil
+}
+
+// parseCIBAObject reads and judges the claims of a signed request.
+func parseCIBAObject(payload []byte, clientID, issuer string, now time.Time) (web.Form, error) {
+	var o cibaObject
+	var all map[string]json.RawMessage
+	if err := errors.Join(strictjson.Unmarshal(payload, &o), strictjson.Unmarshal(payload, &all)); err != nil {
+		return web.Form{}, err
+	}
+	if err := o.judge(clientID, issuer, now); err != nil {
+		return web.Form{}, err
+	}
+	values := url.Values{}
+	for _, name := range cibaParameters {
+		if raw := all[name]; raw != nil {
+			text, err := parameterText(raw)
+			if err != nil {
+				return web.Form{}, errors.New(name + " is neither a text nor a number")
+			}
+			values.Set(name, text)
+		}
+	}
+	return web.ParseForm(values.Encode())
+}
+
+// parameterText reads a member as what it would be in a form: requested_expiry may be a number too.
+func parameterText(raw json.RawMessage) (string, error) {
+	var number json.Number
+	if len(raw) > 0 && raw[0] != '"' {
+		err := json.Unmarshal(raw, &number)
+		return number.String(), err
+	}
+	var text string
+	err := json.Unmarshal(raw, &text)
+	return text, err
+}
+
+// judge returns what is wrong with the object: all of its members are demanded (CIBA Core §7.1.1).
+func (o *cibaObject) judge(clientID, issuer string, now time.Time) error {
+	switch {
+	case o.Issuer != clientID:
+		return errors.New("iss is not the client")
+	case !slices.Contains(o.Audience, issuer):
+		return errors.New("aud is not the issuer")
+	case o.JTI == "" || o.Exp.IsZero() || o.Iat.IsZero() || o.Nbf.IsZero():
+		return errors.New("jti, exp, iat or nbf is missing")
+	case !now.Before(o.Exp.Add(cibaObjectSkew)):
+		return errors.New("it has expired")
+	case now.Add(cibaObjectSkew).Before(o.Nbf.Time), now.Add(cibaObjectSkew).Before(o.Iat.Time):
+		return errors.New("it does not hold yet")
+	case now.Sub(o.Nbf.Time) > cibaObjectLife+cibaObjectSkew, o.Exp.Sub(now) > cibaObjectLife+cibaObjectSkew:
+		return errors.New("it lives for longer than an hour")
+	}
+	return nil
+}
