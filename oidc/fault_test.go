@@ -76,6 +76,7 @@ func doors() []door {
 		presentingDoors(),
 		logoutDoors(),
 		exchangeDoors(),
+		bearerDoors(),
 		dpopDoors(),
 		decoupledDoors(),
 	)

@@ -27,6 +27,9 @@ type Features struct {
 	Device *Device
 	// CIBA is the grant of a client that asks for a person who is elsewhere (CIBA Core).
 	CIBA *CIBA
+	// JWTBearer is RFC 7523 §2.1, SAMLBearer RFC 7522 §2.1.
+	JWTBearer  *JWTBearer
+	SAMLBearer *SAMLBearer
 
 	// How clients come to be registered.
 
@@ -52,6 +55,14 @@ type Features struct {
 
 	// Legacy is what RFC 9700 advises against.
 	Legacy *Legacy
+	// Experimental are drafts.
+	Experimental Experimental
+}
+
+// Experimental are features by drafts: what they do follows the draft, and may change or go with any version.
+type Experimental struct {
+	// IDJAG is draft-ietf-oauth-identity-assertion-authz-grant.
+	IDJAG *IDJAG
 }
 
 // Consumers are those that store.Config.Consumers must have beside the host's, so that what the features send is never lost.
@@ -99,9 +110,7 @@ func (p *Provider) buildFeatures() error {
 	}
 	add(p.core())
 	add(p.clientKeysPart(), nil)
-	if f := p.config.Features.TokenExchange; f != nil {
-		add(f.part(p))
-	}
+	p.buildGrants(add)
 	if f := p.config.Features.DPoP; f != nil {
 		add(f.part(p))
 	}
@@ -140,6 +149,23 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)
+}
+
+// buildGrants asks the features that are grants of their own.
+func (p *Provider) buildGrants(add func(part, error)) {
+	f := p.config.Features
+	var exchange *tokenExchange
+	if f.TokenExchange != nil {
+		x, made, err := f.TokenExchange.part(p)
+		exchange = x
+		add(made, err)
+	}
+	if f.Experimental.IDJAG != nil {
+		add(p.idJAGPart(exchange))
+	}
+	if f.JWTBearer != nil || f.SAMLBearer != nil || f.Experimental.IDJAG != nil {
+		add(p.assertionPart())
+	}
 }
 
 // core is the part that cannot be left out.

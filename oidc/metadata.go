@@ -69,6 +69,8 @@ type metadata struct {
 	DPoPAlgs                    []string `json:"dpop_signing_alg_values_supported,omitempty"` // RFC 9449 §5.1
 	CIBAAlgs                    []string `json:"backchannel_authentication_request_signing_alg_values_supported,omitempty"`
 	CIBADeliveryModes           []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	ChainedTokenTypes           []string `json:"identity_chaining_requested_token_types_supported,omitempty"` // ID-JAG §5
+	GrantProfiles               []string `json:"authorization_grant_profiles_supported,omitempty"`            // ID-JAG §6
 
 	ClaimsParameter           bool `json:"claims_parameter_supported"`
 	RequestParameter          bool `json:"request_parameter_supported"`

@@ -24,6 +24,8 @@ type party struct {
 	application *directory.Application
 	// name is what an act member calls them.
 	name actClaim
+	// issuer is who says so; "" is the provider.
+	issuer string
 	// clientID is the client that the token was issued to; "" for another issuer's.
 	clientID string
 
@@ -81,6 +83,9 @@ func (x *tokenExchange) openParty(ctx context.Context, r tokenRequest, token, ty
 	if errors.Is(err, errBroken) || isTokenFault(err) {
 		return nil, errParty
 	}
+	if err == nil && a.name.Subject == "" { // somebody here: by the name that the client knows them by
+		a.name.Subject, err = x.p.subjectFor(ctx, r.client, a.subject.ID)
+	}
 	return a, err
 }
 
@@ -104,7 +109,7 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 		return nil, errParty
 	}
 	a := &party{
-		chain: t.chain, clientID: t.claims.ClientID, name: actClaim{Subject: t.claims.Subject},
+		chain: t.chain, clientID: t.claims.ClientID,
 		scopes: t.scopes(), audience: t.claims.Audience, expires: time.Unix(t.claims.Expires, 0), bounded: true,
 		mayAct: t.claims.MayAct,
 	}
@@ -114,6 +119,7 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 	}
 	c, err := x.p.Clients.find(ctx, t.claims.ClientID)
 	if err == nil {
+		a.name.Subject = c.ClientID
 		a.application, err = x.p.livingApplication(ctx, c)
 	}
 	return a, err
@@ -138,7 +144,7 @@ func (x *tokenExchange) openRefreshToken(ctx context.Context, r tokenRequest, to
 		return nil, errParty
 	}
 	return &party{
-		chain: c, family: f, subject: c.subject, clientID: c.grant.ClientID, name: actClaim{Subject: c.subject.ID},
+		chain: c, family: f, subject: c.subject, clientID: c.grant.ClientID,
 		scopes: f.Scopes, audience: x.p.audienceOf(c.grant, r.client), expires: f.Expires, bounded: true, actor: c.grant.Actor,
 	}, nil
 }
@@ -186,7 +192,7 @@ func (x *tokenExchange) openIDToken(ctx context.Context, r tokenRequest, token s
 		return nil, err
 	}
 	return &party{
-		chain: c, subject: c.subject, clientID: said.Party, name: actClaim{Subject: said.Subject},
+		chain: c, subject: c.subject, clientID: said.Party,
 		scopes: c.grant.Scopes, audience: x.p.audienceOf(c.grant, r.client), expires: expires, bounded: true, actor: c.grant.Actor,
 	}, nil
 }
@@ -200,7 +206,11 @@ func (x *tokenExchange) grantBehind(ctx context.Context, said *ownIDToken) (*cha
 	if err != nil {
 		return nil, err
 	}
-	query := store.Query{Org: client.Org, Filter: store.Equals("holder", store.Text(grantHolder(store.Ref{ID: said.Subject}, said.Party)))}
+	subject, err := x.p.subjectNamed(ctx, client, said.Subject)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	query := store.Query{Org: client.Org, Filter: store.Equals("holder", store.Text(grantHolder(store.Ref{ID: subject}, said.Party)))}
 	for g, err := range x.p.grants.All(ctx, query) {
 		if err != nil {
 			return nil, err
@@ -229,9 +239,9 @@ func (x *tokenExchange) openForeign(ctx context.Context, r tokenRequest, token s
 	if err != nil {
 		return nil, err
 	}
-	a := &party{subject: subject, name: actClaim{Issuer: said.Issuer, Subject: said.Subject}, mayAct: said.MayAct}
-	if subject.Kind != directory.Outsider {
-		a.name = actClaim{Subject: subject.ID}
+	a := &party{subject: subject, issuer: issuer.Issuer, mayAct: said.MayAct}
+	if subject.Kind == directory.Outsider {
+		a.name = actClaim{Issuer: said.Issuer, Subject: said.Subject}
 	}
 	if subject.Status != directory.Active {
 		return nil, errParty

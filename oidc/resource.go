@@ -129,7 +129,7 @@ func (p *Provider) askedResources(ctx context.Context, c *Client, form web.Form)
 func (p *Provider) targetOf(ctx context.Context, t *issue) (target, error) {
 	switch {
 	case t.chain != nil && len(t.chain.grant.Audience) > 0: // a token exchange has decided it (RFC 8693 §2.1)
-		return target{audience: t.chain.grant.Audience}, nil
+		return p.recognize(ctx, t.client, t.chain.grant.Audience)
 	case p.config.Features.ResourceIndicators == nil:
 		return target{audience: t.client.Audience}, nil
 	case !t.direct():
@@ -143,6 +143,21 @@ func (p *Provider) targetOf(ctx context.Context, t *issue) (target, error) {
 		t.chain.grant.Resources = asked
 	}
 	return p.aim(ctx, t.client, asked, nil)
+}
+
+// recognize is the target of an audience that was decided, with what is known of the resources in it.
+func (p *Provider) recognize(ctx context.Context, c *Client, decided audience) (target, error) {
+	t := target{audience: decided}
+	for _, identifier := range decided {
+		known, err := p.findResource(ctx, c.Org, identifier)
+		switch {
+		case err == nil:
+			t.resources = append(t.resources, known)
+		case !errors.Is(err, store.ErrNotFound):
+			return target{}, unavailable(err)
+		}
+	}
+	return t, nil
 }
 
 // direct reports whether the token request is itself what asks for the grant: no authorization request has come before it, in

@@ -3,7 +3,6 @@ package oidc
 import (
 	"context"
 	"errors"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -61,11 +60,11 @@ type tokenExchange struct {
 }
 
 // part gives the token endpoint the grant.
-func (f TokenExchange) part(p *Provider) (part, error) {
-	x := &tokenExchange{p: p, feature: f}
+func (f TokenExchange) part(p *Provider) (*tokenExchange, part, error) {
+	x := &tokenExchange{p: p, feature: f, issue: map[string]func(context.Context, *exchangeRequest) (*tokenResponse, error){}}
 	var err error
 	x.issuers, err = p.trust("TokenExchange.Issuers", f.Issuers)
-	return part{
+	return x, part{
 		grants: map[GrantType]exchange{TokenExchangeGrant: x.exchange},
 		check:  confidentialOnly(TokenExchangeGrant, "RFC 8693 §2.1"),
 	}, err
@@ -120,10 +119,13 @@ func (x *tokenExchange) attempt(ctx context.Context, r tokenRequest) (*tokenResp
 			return nil, err
 		}
 	}
-	for _, judge := range []func(*tokenExchange) *Error{q.judgeActor, q.judgeScopes, q.judgeTargets} {
+	for _, judge := range []func(*tokenExchange) *Error{q.judgeActor, q.judgeScopes} {
 		if refusal := judge(x); refusal != nil {
 			return nil, refusal
 		}
+	}
+	if err := q.judgeTargets(ctx, x); err != nil {
+		return nil, err
 	}
 	if err := x.askPolicy(ctx, q); err != nil {
 		return nil, err
@@ -163,16 +165,27 @@ func (x *tokenExchange) parse(r tokenRequest) (*exchangeRequest, error) {
 		}
 		q.scopes = append(q.scopes, s)
 	}
-	for _, resource := range r.form.Values("resource") { // RFC 8693 §2.1, RFC 8707 §2
-		if u, err := url.Parse(resource); err != nil || !u.IsAbs() || strings.Contains(resource, "#") {
-			return nil, invalidTarget("resource must be an absolute URI without a fragment")
-		}
-		q.targets = append(q.targets, resource)
+	var refusal *Error
+	if q.targets, refusal = askedTargets(r); refusal != nil {
+		return nil, refusal
 	}
 	q.targets = append(q.targets, r.form.Values("audience")...)
 	slices.Sort(q.targets)
 	q.targets = slices.Compact(q.targets)
 	return q, nil
+}
+
+// askedTargets are the APIs that a request names by their URIs (RFC 8693 §2.1, RFC 8707 §2).
+func askedTargets(r tokenRequest) ([]string, *Error) {
+	var targets []string
+	for _, resource := range r.form.Values("resource") {
+		if !validResource(resource) {
+			return nil, errTarget
+		}
+		targets = append(targets, resource)
+	}
+	slices.Sort(targets)
+	return slices.Compact(targets), nil
 }
 
 func invalidTarget(description string) *Error {
@@ -212,7 +225,10 @@ func (q *exchangeRequest) judgeActor(x *tokenExchange) *Error {
 }
 
 // judgeScopes keeps the new token within the scopes of the subject token, and of the client.
-func (q *exchangeRequest) judgeScopes(*tokenExchange) *Error {
+func (q *exchangeRequest) judgeScopes(x *tokenExchange) *Error {
+	if x.issue[q.requested] != nil { // its scopes are not ours
+		return nil
+	}
 	asked := q.scopes
 	if len(asked) == 0 {
 		asked = q.who.scopes
@@ -237,16 +253,35 @@ func (q *exchangeRequest) judgeScopes(*tokenExchange) *Error {
 }
 
 // judgeTargets keeps the new token to the APIs of the client, and of the subject token (RFC 8693 §2.2.2).
-func (q *exchangeRequest) judgeTargets(x *tokenExchange) *Error {
+func (q *exchangeRequest) judgeTargets(ctx context.Context, x *tokenExchange) error {
 	if x.issue[q.requested] != nil { // whoever issues it judges whom it is for
 		return nil
 	}
 	for _, target := range q.targets {
-		if !slices.Contains(q.client.Audience, target) && !slices.Contains(q.who.audience, target) {
-			return invalidTarget("the client may not have a token for this target")
+		if slices.Contains(q.who.audience, target) {
+			continue
+		}
+		if err := x.p.mayTarget(ctx, q.client, target); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// mayTarget returns nil when a client may have tokens for an API without being granted it by anybody: its own, or where it is not
+// kept to some, a resource that is known (RFC 8707 §2).
+func (p *Provider) mayTarget(ctx context.Context, c *Client, target string) error {
+	if slices.Contains(c.Audience, target) {
+		return nil
+	}
+	if len(c.Audience) > 0 {
+		return errTarget
+	}
+	_, err := p.findResource(ctx, c.Org, target)
+	if errors.Is(err, store.ErrNotFound) {
+		return errTarget
+	}
+	return err
 }
 
 // askPolicy lets the host's policy narrow or refuse the exchange.
@@ -259,9 +294,9 @@ func (x *tokenExchange) askPolicy(ctx context.Context, q *exchangeRequest) error
 		SubjectTokenType: q.form.Value("subject_token_type"), ActorTokenType: q.form.Value("actor_token_type"),
 		RequestedTokenType: q.requested, Scopes: slices.Clone(q.scopes), Audience: slices.Clone(q.targets),
 	}
-	e.Issuer = q.who.name.Issuer
+	e.Issuer = q.who.issuer
 	if q.acting != nil {
-		e.Actor, e.ActorIssuer = q.acting.name.Subject, q.acting.name.Issuer
+		e.Actor, e.ActorIssuer = q.acting.name.Subject, q.acting.issuer
 	}
 	if err := x.feature.Policy(ctx, e); err != nil {
 		if refusal, ok := errors.AsType[*Error](err); ok {
@@ -273,7 +308,7 @@ func (x *tokenExchange) askPolicy(ctx context.Context, q *exchangeRequest) error
 		return unavailable(errors.New("oidc: the exchange policy has added scopes or audiences"))
 	}
 	if len(q.targets) > 0 && len(e.Audience) == 0 { // nothing left is not the audience of the client
-		return invalidTarget("the client may not have a token for this target")
+		return errTarget
 	}
 	q.scopes, q.targets = e.Scopes, e.Audience
 	return nil
@@ -285,20 +320,12 @@ func subset(part, whole []string) bool {
 
 // mint makes the Grant of the new token: it stands on the same person, sign-in and session as that of the subject token.
 func (x *tokenExchange) mint(ctx context.Context, q *exchangeRequest) (*tokenResponse, error) {
-	app, err := x.p.livingApplication(ctx, q.client)
-	if errors.Is(err, errBroken) {
-		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled", Status: 400}
-	}
+	g, err := x.p.grantFor(ctx, q.client, q.who.subject)
 	if err != nil {
 		return nil, err
 	}
-	g := &Grant{
-		Meta:     store.Meta{Org: q.client.Org, ID: store.NewID()},
-		ClientID: q.client.ClientID, Application: app.Ref(), ApplicationEpoch: app.Epoch,
-		Subject: q.who.subject.Ref(), SubjectEpoch: q.who.subject.Epoch,
-		Status: directory.Active, Type: TokenExchangeGrant, Scopes: q.scopes, Audience: q.targets, Actor: q.actor,
-		NoIDToken: q.requested != typeIDToken,
-	}
+	g.Type, g.Scopes, g.Audience, g.Actor = TokenExchangeGrant, q.scopes, q.targets, q.actor
+	g.NoIDToken = q.requested != typeIDToken
 	if c := q.who.chain; c != nil {
 		g.Session, g.SessionEpoch, g.SID = c.grant.Session, c.grant.SessionEpoch, c.grant.SID
 		g.AuthTime, g.ACR, g.AMR = c.grant.AuthTime, c.grant.ACR, c.grant.AMR
