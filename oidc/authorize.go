@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -30,16 +31,36 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	if err != nil {
 		return nil, asError(err)
 	}
+	if reference := form.Value("request_uri"); p.config.Features.PAR != nil && strings.HasPrefix(reference, pushedPrefix) {
+		q, refusal := p.pushed(ctx, c, reference)
+		if refusal != nil {
+			return nil, refusal
+		}
+		return q, p.checkApplication(ctx, c)
+	}
+	q, refusal := p.parseRequest(ctx, c, form)
+	if q != nil && refusal == nil && p.mustPush(c) {
+		refusal = invalidRequest("the client must push its requests (RFC 9126)")
+	}
+	return q, refusal
+}
+
+// parseRequest reads a request in the client's name, signed or not. Its errors are those of begin.
+func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (*authorizationRequest, *Error) {
+	whole := sent.Encode()
+	if len(whole) > maxRequest {
+		return nil, &Error{Code: "invalid_request", Description: "the request is longer than 16384 bytes", Status: 413}
+	}
+	form, wrong := p.unwrap(ctx, c, sent)
+	if wrong != nil { // what stands beside an object that is no good may still say where its client is to be told
+		form = sent
+	}
 	redirectURI := form.Value("redirect_uri")
 	switch {
 	case redirectURI == "":
-		return nil, invalidRequest("redirect_uri is missing")
+		return nil, cmp.Or(wrong, invalidRequest("redirect_uri is missing"))
 	case !matchRedirectURI(c.RedirectURIs, redirectURI):
-		return nil, invalidRequest("redirect_uri is not registered for the client")
-	}
-	whole := form.Encode()
-	if len(whole) > maxRequest {
-		return nil, &Error{Code: "invalid_request", Description: "the request is longer than 16384 bytes", Status: 413}
+		return nil, cmp.Or(wrong, invalidRequest("redirect_uri is not registered for the client"))
 	}
 	q := &authorizationRequest{
 		Meta:     store.Meta{Org: c.Org, ID: store.NewID(), Expires: p.db.Now().Add(requestLifetime)},
@@ -47,6 +68,10 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 		Restart: p.db.Keys().Seal([]byte(whole), restartPlace...),
 	}
 	// From here on the client can be told.
+	if wrong != nil {
+		_ = p.parseResponse(q, form, c) // how, as far as it can be known
+		return q, wrong
+	}
 	if refusal := p.parseResponse(q, form, c); refusal != nil {
 		return q, refusal
 	}
@@ -54,9 +79,11 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 		return q, refusal
 	}
 	if q.HintSubject != "" { // by the name that the client knows the person by (OpenID Connect Core §5.5.1)
-		if q.HintSubject, err = p.subjectNamed(ctx, c, q.HintSubject); err != nil {
+		subject, err := p.subjectNamed(ctx, c, q.HintSubject)
+		if err != nil {
 			return q, unavailable(err)
 		}
+		q.HintSubject = subject
 	}
 	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
 		return q, refusal
@@ -68,12 +95,18 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 	if q.Resources, refusal = p.askedResources(ctx, c, form); refusal != nil {
 		return q, refusal
 	}
-	if _, err := p.livingApplication(ctx, c); errors.Is(err, errBroken) {
-		return q, &Error{Code: "unauthorized_client", Description: "the application is disabled"}
-	} else if err != nil {
-		return q, unavailable(err)
+	return q, p.checkApplication(ctx, c)
+}
+
+func (p *Provider) checkApplication(ctx context.Context, c *Client) *Error {
+	_, err := p.livingApplication(ctx, c)
+	if errors.Is(err, errBroken) {
+		return &Error{Code: "unauthorized_client", Description: "the application is disabled"}
 	}
-	return q, nil
+	if err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // parseIDTokenHint reads id_token_hint: an ID token of ours, which may have expired (OpenID Connect Core §3.1.2.1).

@@ -15,36 +15,34 @@ import (
 // without our cookies, so it only leaves the request behind and sends the browser to fetch it by itself.
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	form, bad := readBrowserForm(w, r)
-	q, refusal := p.begin(r.Context(), form, bad)
-	if q == nil {
-		p.showError(w, r, refusal)
+	for attempt := 0; ; attempt++ {
+		q, refusal := p.begin(r.Context(), form, bad)
+		switch {
+		case q == nil, refusal != nil && refusal.status() >= http.StatusInternalServerError: // ours, and not the client's to hear about
+			p.showError(w, r, refusal)
+			return
+		case refusal != nil:
+			p.answerRefusal(w, r, q, refusal)
+			return
+		}
+		if refusal := p.admit(r, q.Org); refusal != nil {
+			p.showError(w, r, refusal)
+			return
+		}
+		err := p.hold(w, r, q)
+		if attempt < maxAttempts && store.ConflictOn(err, requestKind) != nil { // a pushed request was loaded twice at once
+			continue
+		}
+		switch {
+		case err != nil:
+			p.showError(w, r, unavailable(err))
+		case r.Method == http.MethodPost:
+			web.SeeOther(w, p.resumePath(q))
+		default:
+			p.advance(w, r, q)
+		}
 		return
 	}
-	switch {
-	case refusal == nil:
-	case refusal.status() >= http.StatusInternalServerError: // ours, and not the client's to hear about
-		p.showError(w, r, refusal)
-		return
-	default:
-		p.answerRefusal(w, r, q, refusal)
-		return
-	}
-	if refusal := p.admit(r, q.Org); refusal != nil {
-		p.showError(w, r, refusal)
-		return
-	}
-	q.Browser = p.bind(w, r)
-	b := p.db.Batch()
-	p.requests.Insert(b, q)
-	if err := b.Apply(r.Context()); err != nil {
-		p.showError(w, r, unavailable(err))
-		return
-	}
-	if r.Method == http.MethodPost {
-		web.SeeOther(w, p.resumePath(q))
-		return
-	}
-	p.advance(w, r, q)
 }
 
 // admit bounds what one address may leave behind here: requests that are kept until somebody answers them.

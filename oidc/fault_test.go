@@ -79,6 +79,7 @@ func doors() []door {
 		bearerDoors(),
 		dpopDoors(),
 		decoupledDoors(),
+		parDoors(),
 	)
 }
 

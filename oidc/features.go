@@ -13,6 +13,10 @@ import (
 type Features struct {
 	// What requests and responses may look like.
 
+	// PAR lets clients push their requests, JAR sign them.
+	PAR *PAR
+	JAR *JAR
+
 	// WebMessage is the response mode for a script that waits in another window, or around a frame.
 	WebMessage *WebMessage
 
@@ -118,6 +122,12 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.CIBA; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.PAR; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.JAR; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.WebMessage; f != nil {

@@ -16,6 +16,8 @@ var features = map[string]func(*oidc.Config){
 	"dpop":                  withDPoP,
 	"dpop nonce":            withNonces,
 	"legacy response types": legacy,
+	"par":                   withPAR,
+	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
 	"open registration":     openly,
 	"registration":          registering(oidc.Registration{}),

@@ -53,6 +53,9 @@ type authorizationRequest struct {
 	// may be in it.
 	Restart store.Sealed `json:"restart,omitempty"`
 
+	// Pushed is set for a request that its client has pushed.
+	Pushed *pushing `json:"pushed,omitempty"`
+
 	// Answer is set when the sign-in is complete and a code was handed out.
 	Answer *codeAnswer `json:"answer,omitempty"`
 }
@@ -87,8 +90,6 @@ const (
 
 // unsupportedParameters are those whose silent neglect would change what the client means (OpenID Connect Core §6, §7.2.1).
 var unsupportedParameters = [...]struct{ name, code string }{
-	{"request", "request_not_supported"},
-	{"request_uri", "request_uri_not_supported"},
 	{"registration", "registration_not_supported"},
 }
 
@@ -252,7 +253,7 @@ func (q *authorizationRequest) parseClaims(form web.Form) *Error {
 // interaction is what the request asks of the flow engine.
 func (q *authorizationRequest) interaction(app *directory.Application, resume string) directory.Interaction {
 	return directory.Interaction{
-		ID: q.ID, Resume: resume, Purpose: directory.SignIn,
+		ID: q.interactionID(), Resume: resume, Purpose: directory.SignIn,
 		Application: app.Ref(), ApplicationName: app.Name, ApplicationLinks: app.Links(), Organization: q.Org,
 		Passive:        q.prompts(promptNone),
 		Reauthenticate: q.prompts(promptLogin),

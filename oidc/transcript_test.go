@@ -512,6 +512,7 @@ var patterns = []struct {
 	form *regexp.Regexp
 }{
 	{"jwt", regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)},
+	{"request_uri", regexp.MustCompile(`urn:ietf:params:oauth:request_uri:[\w-]+\.[\w-]+`)},
 	{"code", regexp.MustCompile(`sgac_[\w.~-]+`)},
 	{"access_token", regexp.MustCompile(`sgat_[\w.~-]+`)},
 	{"refresh_token", regexp.MustCompile(`sgrt_[\w.~-]+`)},
