@@ -3,11 +3,9 @@ package oidc
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
-	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 )
 
@@ -32,7 +30,7 @@ func (f PAR) part(p *Provider) (part, error) {
 	}
 	return part{
 		features: []string{"PAR"},
-		routes:   []web.Route{{Path: pathPAR, Methods: []string{http.MethodPost}, Class: web.TokenAuthenticated, Handler: p.servePAR}},
+		routes:   p.parRoutes(),
 		describe: func(m *metadata) { m.PAREndpoint, m.RequirePAR = p.site.URL(pathPAR), f.Required },
 	}, nil
 }

@@ -8,6 +8,10 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
+func (p *Provider) parRoutes() []web.Route {
+	return []web.Route{{Path: pathPAR, Methods: []string{http.MethodPost}, Class: web.TokenAuthenticated, Handler: p.servePAR}}
+}
+
 // servePAR is the pushed authorization request endpoint (RFC 9126 §2).
 func (p *Provider) servePAR(w http.ResponseWriter, r *http.Request) {
 	sent, client, _, err := p.readClientRequest(w, r)
