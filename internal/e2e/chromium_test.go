@@ -55,6 +55,8 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"logout for the application":    logoutAskedByApplication,
 	"remember me":                   rememberMe,
 	"locked account":                lockedAccount,
+	"device grant":                  deviceGrant,
+	"backchannel authentication":    backchannelAuthentication,
 }
 
 // patience is how long a page may take on a machine that is busy with other things.
