@@ -198,7 +198,11 @@ var clientType = store.Type[Client]{
 		return []store.Key{{Scope: store.GlobalScope, Name: "client_id", Value: c.ClientID}}
 	},
 	Index: func(c *Client) []store.Entry {
-		return []store.Entry{{Field: "application", Value: store.Text(c.Application.ID)}}
+		entries := []store.Entry{{Field: "application", Value: store.Text(c.Application.ID)}}
+		for _, origin := range c.AllowedOrigins {
+			entries = append(entries, store.Entry{Field: "origin", Value: store.Text(origin)})
+		}
+		return entries
 	},
 	Cached: true,
 }
@@ -387,7 +391,7 @@ func (s *Clients) remove(b *store.Batch, c *Client) {
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.deleted", Data: eventData(map[string]string{"client_id": c.ClientID})})
 }
 
-// List returns a page of clients. Field: application.
+// List returns a page of clients. Fields: application, origin.
 func (s *Clients) List(ctx context.Context, q store.Query) (store.Listing[Client], error) {
 	return s.stored.List(ctx, q)
 }

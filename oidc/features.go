@@ -41,6 +41,10 @@ type Features struct {
 	Registration *Registration
 	// MetadataDocuments lets clients be known by the URL of a document.
 	MetadataDocuments *MetadataDocuments
+	// CORS lets scripts in browsers call as the clients whose origins they come from.
+	CORS *CORS
+	// WebFinger tells which issuer is responsible for a person.
+	WebFinger *WebFinger
 
 	// What is in tokens.
 
@@ -158,6 +162,12 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.Encryption; f != nil {
 		add(f.part(p))
 	}
+	if f := p.config.Features.CORS; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.WebFinger; f != nil {
+		add(f.part(p))
+	}
 	return errors.Join(problems...)
 }
 
@@ -218,6 +228,9 @@ func (p *Provider) joinParts() {
 			p.grantTypes[grant] = exchange
 		}
 		p.routes = append(p.routes, made.routes...)
+	}
+	if p.shared != nil {
+		p.routes = p.shared.share(p.routes)
 	}
 	rules.grants = sortedKeys(p.grantTypes)
 	rules.algorithm = p.keys.standard()

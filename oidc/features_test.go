@@ -19,6 +19,8 @@ var features = map[string]func(*oidc.Config){
 	"par":                   withPAR,
 	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },
+	"cors":                  sharing,
+	"webfinger":             func(c *oidc.Config) { c.Features.WebFinger = &oidc.WebFinger{} },
 	"open registration":     openly,
 	"registration":          registering(oidc.Registration{}),
 	"protected answers":     protected,

@@ -107,6 +107,8 @@ type Provider struct {
 	seen    observe.Limit
 	// fetch calls the URLs that clients supply: nothing else may.
 	fetch *fetch.Client
+	// shared lets scripts call; nil lets none.
+	shared *sharing
 	// registeredKeys are the key sets that clients have given by value.
 	registeredKeys keySetMemory
 

@@ -103,6 +103,9 @@ func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (cl
 		return sent, nil, "", err
 	}
 	client, method, err := p.authenticate(r.Context(), sent)
+	if err == nil {
+		p.withhold(w, r, client)
+	}
 	return sent, client, method, err
 }
 
