@@ -130,6 +130,8 @@
 //   - A user code is one of 25,600,000,000; see Device. A person is asked ten times in five minutes by CIBA.
 //   - The claims parameter releases what the scopes of the client would, and what Client.Claims names; nothing else.
 //
+//   - A registration has at most 64 KiB, a metadata document 8 KiB; lists in either 100 members, values 2,048 bytes, names 120 characters.
+//
 // # Specifications
 //
 // RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
@@ -139,6 +141,8 @@
 // Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
 // CIBA Core 1.0 (poll, ping, push);
 // RFC 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).
+// RFC 7591, 7592 and OpenID Connect Dynamic Client Registration 1.0,
+// draft-ietf-oauth-client-id-metadata-document; RFC 7033. Third-party-initiated login (OpenID Connect Core 1.0 §4) is Provider.InitiateLogin.
 //
 // Experimental, behind Features.Experimental: draft-ietf-oauth-identity-assertion-authz-grant-02 (ID-JAG).
 //
@@ -147,5 +151,5 @@
 // Answered with the specification's error:
 // client assertions (7523), mutual TLS (8705). Absent:
 // rich authorization requests (9396),
-// front-channel and back-channel logout, session management, per-client CORS.
+// front-channel and back-channel logout, session management.
 package oidc
