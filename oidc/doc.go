@@ -123,11 +123,17 @@
 //
 //   - An authorization request has at most 16 KiB, its state 4,096 bytes and its nonce 512; bodies and queries at all have 64 KiB.
 //     One address begins 60 sign-ins a minute on each node (directory.ThrottlePolicy).
+//
 //   - What is signed lives for at most LongestToken, 30 days: no key is published for longer after its last use.
+//
 //   - A code lives for at most ten minutes, a refresh token for ten years unused.
+//
 //   - The id of a deleted client is never used again, for whatever it had still names it.
+//
 //   - At most four act for somebody one after the other (RFC 8693 §4.1). JWTs of trusted issuers may have 16 KiB and be 30 seconds off.
+//
 //   - A user code is one of 25,600,000,000; see Device. A person is asked ten times in five minutes by CIBA.
+//
 //   - The claims parameter releases what the scopes of the client would, and what Client.Claims names; nothing else.
 //
 //   - A registration has at most 64 KiB, a metadata document 8 KiB; lists in either 100 members, values 2,048 bytes, names 120 characters.
