@@ -24,6 +24,10 @@ type Client struct {
 	Application store.Ref `json:"application"`
 	// SecretHash is the digest of the client secret; "" for a public client.
 	SecretHash string `json:"client_secret_hash,omitempty"`
+	// SealedSecret is the secret itself, for a client that signs with it (client_secret_jwt) and for no other.
+	SealedSecret store.Sealed `json:"client_secret_sealed,omitempty"`
+	// fresh is a secret that was just made, until the client is written.
+	fresh secret.Text
 	// AuthMethod is how the client authenticates; "" is client_secret_basic, or none for a client made public.
 	AuthMethod AuthMethod `json:"token_endpoint_auth_method"`
 	// RedirectURIs are where authorization responses may go, compared byte by byte; http on a loopback address
@@ -243,29 +247,13 @@ func (s *Clients) Create(ctx context.Context, name string, c *Client) (secretVal
 	return secretValue, s.create(ctx, name, c)
 }
 
-// renewSecret gives the client a new secret, and none to one that has no use for it.
-func (c *Client) renewSecret() string {
-	c.SecretHash = ""
-	if !usesSecret(c.AuthMethod) {
-		return ""
-	}
-	fresh := secret.New()
-	c.SecretHash = fresh.Hash()
-	return fresh.Reveal()
-}
-
-// usesSecret reports whether a client that authenticates so has a secret; "" is client_secret_basic.
-func usesSecret(method AuthMethod) bool {
-	return slices.Contains([]AuthMethod{"", ClientSecretBasic, ClientSecretPost}, method)
-}
-
 // Import registers a client whose secret was made elsewhere. It must be random, of at least 128 bits, because only its
 // SHA-256 digest is kept: 22 characters are the least that is taken.
 func (s *Clients) Import(ctx context.Context, name string, c *Client, secretValue string) error {
 	if len(secretValue) < 22 {
 		return &InvalidClientError{"client_secret", "must be random and of at least 22 characters"}
 	}
-	c.SecretHash = secret.Hash(secretValue)
+	c.setSecret(secret.Text(secretValue))
 	return s.create(ctx, name, c)
 }
 
@@ -284,6 +272,7 @@ func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 // insert adds to the batch that a client is registered, with the application when it has none.
 func (s *Clients) insert(ctx context.Context, b *store.Batch, app *directory.Application, c *Client) error {
 	c.fillDefaults(s.db.Now(), s.rules.algorithm)
+	s.keepSecret(c)
 	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
@@ -361,6 +350,7 @@ func (s *Clients) Replace(ctx context.Context, c *Client) error {
 
 // replace adds to the batch what Replace does.
 func (s *Clients) replace(ctx context.Context, b *store.Batch, c *Client) error {
+	s.keepSecret(c)
 	if err := s.rules.approve(ctx, c); err != nil {
 		return err
 	}
@@ -371,8 +361,8 @@ func (s *Clients) replace(ctx context.Context, b *store.Batch, c *Client) error 
 
 // RotateSecret gives the client a new secret and returns it. The old one is dead within a second on every node.
 func (s *Clients) RotateSecret(ctx context.Context, c *Client) (string, error) {
-	if c.Public() {
-		return "", &InvalidClientError{"token_endpoint_auth_method", "a public client has no secret"}
+	if !usesSecret(c.AuthMethod) {
+		return "", &InvalidClientError{"token_endpoint_auth_method", "is not one that uses a secret"}
 	}
 	fresh := c.renewSecret()
 	return fresh, s.Replace(ctx, c)

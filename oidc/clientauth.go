@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/clientcert"
 	"github.com/signet-idp/signet/internal/dpop"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
@@ -22,6 +23,8 @@ type clientRequest struct {
 	proofs []string
 	// proof is what came of them: good, but not used yet; nil is none.
 	proof *dpop.Proof
+	// certificate is what the client has proven to hold the key of; nil is none.
+	certificate *clientcert.Presented
 	// method and url are of the request as the client sees it.
 	method, url string
 }
@@ -32,8 +35,11 @@ func (p *Provider) prove(ctx context.Context, sent clientRequest, c *Client) (co
 	if c.DPoPBoundTokens && sent.proof == nil {
 		return confirmation{}, invalidProof("the client is registered for DPoP and sent no proof") // RFC 9449 §5.2
 	}
+	if c.CertificateBoundTokens && sent.certificate == nil { // RFC 8705 §3.4
+		return confirmation{}, invalidRequest("the client is registered for mutual TLS and sent no certificate")
+	}
 	jkt, err := p.useProof(ctx, sent.proof)
-	return confirmation{JKT: jkt}, err
+	return confirmation{JKT: jkt, X5T: thumbprint(sent.certificate)}, err
 }
 
 // credentials are what a client sent to prove who it is.
@@ -46,8 +52,6 @@ type credentials struct {
 func readCredentials(authorization string, form web.Form) (credentials, *Error) {
 	bodyID, bodySecret := form.Value("client_id"), form.Value("client_secret")
 	switch {
-	case form.Has("client_assertion") || form.Has("client_assertion_type"):
-		return credentials{}, invalidClient("client assertions are not supported")
 	case authorization != "":
 		c, refusal := readBasic(authorization)
 		if refusal != nil {
@@ -89,6 +93,9 @@ func readBasic(authorization string) (credentials, *Error) {
 
 // authenticate proves who the client is. An unknown client and a wrong secret give the same answer for the same work.
 func (p *Provider) authenticate(ctx context.Context, request clientRequest) (*Client, AuthMethod, error) {
+	if request.form.Has("client_assertion") || request.form.Has("client_assertion_type") {
+		return p.authenticateByAssertion(ctx, request)
+	}
 	sent, refusal := readCredentials(request.authorization, request.form)
 	if refusal != nil {
 		return nil, "", refusal
@@ -106,6 +113,8 @@ func (p *Provider) authenticate(ctx context.Context, request clientRequest) (*Cl
 	switch {
 	case !known:
 		return nil, "", errClient
+	case c.byCertificate() && sent.method == NoAuth: // RFC 8705 §2: client_id alone, and the certificate beside it
+		return c, c.AuthMethod, p.authenticateByCertificate(ctx, request, c)
 	case c.AuthMethod != sent.method:
 		return nil, "", errClient.because(errors.New("the client used " + string(sent.method) + ", but is registered for " + string(c.AuthMethod)))
 	case c.Public() || matches:

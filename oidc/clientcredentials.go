@@ -34,7 +34,7 @@ func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResp
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := &issue{client: r.client, app: app, scopes: scopes, form: r.form, bound: r.proven}
+	t := &issue{client: r.client, app: app, scopes: scopes, form: r.form, bound: r.bound()}
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}

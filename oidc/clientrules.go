@@ -77,13 +77,15 @@ func (r *clientRules) checkAuthMethod(c *Client, bad report) {
 		if c.InsecureOptionalPKCE {
 			bad("insecure_optional_pkce", "is not for public clients")
 		}
-	case ClientSecretBasic, ClientSecretPost:
-		if c.SecretHash == "" {
-			bad("client_secret", "is missing")
-		}
 	default:
 		if !slices.Contains(r.methods, c.AuthMethod) {
 			bad("token_endpoint_auth_method", "%q is not supported", c.AuthMethod)
+		}
+		if usesSecret(c.AuthMethod) && c.SecretHash == "" {
+			bad("client_secret", "is missing")
+		}
+		if !usesSecret(c.AuthMethod) && c.SecretHash != "" {
+			bad("token_endpoint_auth_method", "is %s, but there is a secret", c.AuthMethod)
 		}
 	}
 }

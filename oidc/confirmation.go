@@ -37,3 +37,13 @@ func (c confirmation) tokenType() string {
 	}
 	return "Bearer"
 }
+
+// bound is what tokens of the request are bound to. A certificate binds them only where the client asks for it (RFC 8705 §3.4): it may
+// be there for authentication alone.
+func (r tokenRequest) bound() confirmation {
+	b := r.proven
+	if !r.client.CertificateBoundTokens {
+		b.X5T = ""
+	}
+	return b
+}

@@ -80,6 +80,8 @@ func doors() []door {
 		dpopDoors(),
 		decoupledDoors(),
 		parDoors(),
+		assertionDoors(),
+		mutualTLSDoors(),
 	)
 }
 

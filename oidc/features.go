@@ -21,7 +21,9 @@ type Features struct {
 	WebMessage *WebMessage
 
 	// What tokens and clients are bound to.
-	DPoP *DPoP
+	ClientAssertions *ClientAssertions
+	MutualTLS        *MutualTLS
+	DPoP             *DPoP
 
 	// Further grants.
 
@@ -119,6 +121,12 @@ func (p *Provider) buildFeatures() error {
 	add(p.core())
 	add(p.clientKeysPart(), nil)
 	p.buildGrants(add)
+	if f := p.config.Features.ClientAssertions; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.MutualTLS; f != nil {
+		add(f.part(p))
+	}
 	if f := p.config.Features.DPoP; f != nil {
 		add(f.part(p))
 	}

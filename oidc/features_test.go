@@ -15,6 +15,8 @@ var features = map[string]func(*oidc.Config){
 	"exchange":              exchanging(),
 	"dpop":                  withDPoP,
 	"dpop nonce":            withNonces,
+	"assertions":            withAssertions,
+	"mutual tls":            func(c *oidc.Config) { c.Features.MutualTLS = &oidc.MutualTLS{Aliases: "https://mtls.id.example"} },
 	"legacy response types": legacy,
 	"par":                   withPAR,
 	"jar":                   withJAR,

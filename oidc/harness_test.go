@@ -181,7 +181,8 @@ func (h *harness) must(err error) {
 // register creates a client with the harness's secret for it.
 func (h *harness) register(c *oidc.Client) *oidc.Client {
 	h.tb.Helper()
-	if c.AuthMethod == oidc.NoAuth {
+	switch c.AuthMethod {
+	case oidc.NoAuth, oidc.PrivateKeyJWT, oidc.TLSClientAuth, oidc.SelfSignedTLSClientAuth:
 		_, err := h.Clients.Create(h.tb.Context(), "App "+c.ClientID, c)
 		h.must(err)
 		return c

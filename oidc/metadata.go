@@ -96,6 +96,9 @@ func (p *Provider) metadata() *metadata {
 			made.describe(m)
 		}
 	}
+	if aliases := p.mtlsAliases(m); aliases != nil { // of everything that stands above
+		m.MTLSEndpoints = aliases
+	}
 	return m
 }
 

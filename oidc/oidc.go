@@ -111,6 +111,9 @@ type Provider struct {
 	shared *sharing
 	// registeredKeys are the key sets that clients have given by value.
 	registeredKeys keySetMemory
+	// assertions and mutualTLS are how clients authenticate besides; nil is not.
+	assertions *assertionRules
+	mutualTLS  *mutualTLS
 
 	parts      []part
 	grantTypes map[GrantType]exchange

@@ -69,7 +69,7 @@ func (p *Provider) newFamily(t *issue, r tokenRequest, now time.Time) *family {
 		FamilyHash: familySecret.Hash(), MemberHash: member.Hash(), Scopes: t.scopes, Method: r.method,
 	}
 	if r.client.Public() {
-		f.Bound = r.proven
+		f.Bound = r.bound()
 	}
 	return f
 }
@@ -142,7 +142,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes, form: r.form, bound: r.proven}
+	t := &issue{client: r.client, chain: c, app: c.application, scopes: scopes, form: r.form, bound: r.bound()}
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}

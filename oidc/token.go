@@ -21,7 +21,7 @@ type tokenRequest struct {
 	form   web.Form
 	client *Client
 	method AuthMethod
-	// proven is what the sender has proven to hold: what the tokens will be bound to.
+	// proven is what the sender has proven to hold; see bound.
 	proven confirmation
 }
 

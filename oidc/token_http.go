@@ -102,6 +102,9 @@ func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (cl
 	if sent.proof, err = p.readProofOf(w, r, ""); err != nil {
 		return sent, nil, "", err
 	}
+	if sent.certificate, err = p.readCertificate(r); err != nil {
+		return sent, nil, "", err
+	}
 	client, method, err := p.authenticate(r.Context(), sent)
 	if err == nil {
 		p.withhold(w, r, client)

@@ -2,6 +2,8 @@ package oidc_test
 
 import (
 	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,6 +24,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/signet-idp/signet/internal/clientcert"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -115,6 +118,11 @@ type teller struct {
 	raw      bool    // whether the next body is sent as it stands
 	prover   *prover // who proves to hold a key with the next request
 	provers  map[string]*prover
+	// asserter authenticates the next request by an assertion, certified by a certificate.
+	asserter  *asserter
+	asserters map[string]*asserter
+	certified certified
+	holders   map[string]certified
 
 	names  map[string]string // of random values
 	values map[string]string // by name
@@ -122,7 +130,7 @@ type teller struct {
 }
 
 func newTeller(h *harness) *teller {
-	s := &teller{h: h, browsers: map[string]*browser{}, provers: map[string]*prover{}, names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
+	s := &teller{h: h, browsers: map[string]*browser{}, provers: map[string]*prover{}, asserters: map[string]*asserter{}, holders: map[string]certified{}, names: map[string]string{}, values: map[string]string{}, counts: map[string]int{}}
 	for _, name := range []string{ann, bob} {
 		id := h.subject(name).ID
 		s.names[id], s.values[name] = "<"+name+">", id
@@ -169,6 +177,18 @@ func (s *teller) direct(line string) {
 		s.prover = s.provers[rest]
 	case "as": // the client that authenticates this request
 		s.client = rest
+	case "signer": // a further client, which authenticates by assertions
+		s.asserters[rest] = h.newAsserter(rest)
+	case "assert": // a fresh assertion of that client comes with this request
+		s.asserter = s.asserters[rest]
+	case "holder": // a further client, which authenticates by a certificate of its own, and has its tokens bound to it
+		c := (&authority{tb: h.tb}).issue(&x509.Certificate{Subject: pkix.Name{CommonName: rest}})
+		h.tlsMachine(rest, func(client *oidc.Client) {
+			client.AuthMethod, client.JWKS, client.CertificateBoundTokens = oidc.SelfSignedTLSClientAuth, selfSignedSet(h.tb, c, true), true
+		})
+		s.holders[rest], s.names[clientcert.Thumbprint(c.Certificate)] = c, "<x5t of "+rest+">"
+	case "certificate": // this request comes over a connection with the certificate of that client
+		s.certified = s.holders[rest]
 	case "raw": // the body of this request is sent as it stands, without its line feeds
 		s.raw = true
 	case "register": // a further client
@@ -211,7 +231,7 @@ func (s *teller) disable(name string) {
 func (s *teller) step(t *testing.T, name, text string) string {
 	t.Helper()
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	s.client, s.raw, s.prover = "", false, nil
+	s.client, s.raw, s.prover, s.asserter, s.certified = "", false, nil, nil, certified{}
 	for len(lines) > 0 && strings.HasPrefix(lines[0], "!") {
 		s.direct(lines[0][1:])
 		lines = lines[1:]
@@ -231,6 +251,9 @@ func (s *teller) step(t *testing.T, name, text string) string {
 	for i := range parameters {
 		parameters[i] = s.fill(t, parameters[i])
 	}
+	if s.asserter != nil {
+		parameters = append(parameters, "client_assertion_type="+assertionType, "client_assertion="+s.asserter.assertion())
+	}
 	before := len(s.h.logs.String())
 	a := s.browser.do(method, s.target(method, path, parameters), s.body(method, parameters), func(r *http.Request) {
 		if (method == http.MethodPost || method == http.MethodPut) && s.raw {
@@ -238,6 +261,7 @@ func (s *teller) step(t *testing.T, name, text string) string {
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 		}
 		s.authenticate(r)
+		present(r, s.certified)
 		for _, line := range headers {
 			field, value, _ := strings.Cut(line, ": ")
 			if field == "Content-Type" {

@@ -19,6 +19,12 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, challenged(scheme, err))
 		return
 	}
+	presented, err := p.readCertificate(r)
+	if err != nil {
+		p.refuse(w, r, challenged(scheme, err))
+		return
+	}
+	proven.X5T = thumbprint(presented) // RFC 8705 §3
 	mediaType, body, err := p.userInfo(r.Context(), token, proven)
 	if err != nil {
 		p.refuse(w, r, challenged(scheme, err))
