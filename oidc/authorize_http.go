@@ -177,7 +177,11 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 	if by.app, err = p.keepApplication(ctx, by.client, by.app); err != nil {
 		return nil, err
 	}
-	return p.complete(ctx, q, by, result, consent, len(due) > 0)
+	values, err := p.complete(ctx, q, by, result, consent, len(due) > 0)
+	if err == nil {
+		p.tellState(w, q, result.Session, values)
+	}
+	return values, err
 }
 
 func (p *Provider) resumePath(q *authorizationRequest) string {

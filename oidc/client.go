@@ -126,15 +126,16 @@ type Client struct {
 	TokenBinding string `json:"token_binding,omitempty" feature:"token binding"`
 
 	// CIBA delivery: poll, ping or push, and where to (CIBA Core §4).
-	TokenDeliveryMode              string `json:"backchannel_token_delivery_mode,omitempty" feature:"CIBA"`
-	ClientNotificationEndpoint     string `json:"backchannel_client_notification_endpoint,omitempty" feature:"CIBA"`
-	BackChannelRequestSigningAlg   string `json:"backchannel_authentication_request_signing_alg,omitempty" feature:"CIBA"`
-	BackChannelUserCode            bool   `json:"backchannel_user_code_parameter,omitempty" feature:"CIBA"`
-	BackChannelLogoutURI           string `json:"backchannel_logout_uri,omitempty" feature:"back-channel logout"`
-	BackChannelLogoutSession       bool   `json:"backchannel_logout_session_required,omitempty" feature:"back-channel logout"`
-	FrontChannelLogoutURI          string `json:"frontchannel_logout_uri,omitempty" feature:"front-channel logout"`
-	FrontChannelLogoutSession      bool   `json:"frontchannel_logout_session_required,omitempty" feature:"front-channel logout"`
-	RevokeWhenUpstreamSessionEnded bool   `json:"revoke_when_upstream_session_ended,omitempty" feature:"upstream logout"`
+	TokenDeliveryMode            string `json:"backchannel_token_delivery_mode,omitempty" feature:"CIBA"`
+	ClientNotificationEndpoint   string `json:"backchannel_client_notification_endpoint,omitempty" feature:"CIBA"`
+	BackChannelRequestSigningAlg string `json:"backchannel_authentication_request_signing_alg,omitempty" feature:"CIBA"`
+	BackChannelUserCode          bool   `json:"backchannel_user_code_parameter,omitempty" feature:"CIBA"`
+	BackChannelLogoutURI         string `json:"backchannel_logout_uri,omitempty" feature:"back-channel logout"`
+	BackChannelLogoutSession     bool   `json:"backchannel_logout_session_required,omitempty" feature:"back-channel logout"`
+	FrontChannelLogoutURI        string `json:"frontchannel_logout_uri,omitempty" feature:"front-channel logout"`
+	FrontChannelLogoutSession    bool   `json:"frontchannel_logout_session_required,omitempty" feature:"front-channel logout"`
+	// RevokeWhenSessionEnded revokes what was granted with offline_access too when the session ends in which that was.
+	RevokeWhenSessionEnded bool `json:"revoke_when_session_ended,omitempty" feature:"back-channel logout"`
 
 	// AllowedOrigins are the web origins whose scripts may call the token, userinfo and revocation endpoints.
 	AllowedOrigins []string `json:"allowed_origins,omitempty" feature:"CORS"`

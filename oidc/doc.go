@@ -152,6 +152,9 @@
 //
 // Experimental, behind Features.Experimental: draft-ietf-oauth-identity-assertion-authz-grant-02 (ID-JAG).
 //
+// Logout: RP-Initiated Logout 1.0, and by Config.Features Back-Channel Logout 1.0, Front-Channel Logout 1.0 and Session Management 1.0. A
+// session that merely went idle, or passed its limit, has not ended: no client is told.
+//
 // # Not implemented
 //
 // Answered with the specification's error:

@@ -61,6 +61,12 @@ type Features struct {
 
 	// How sessions end.
 
+	// BackChannelLogout tells clients from here that a session has ended, FrontChannelLogout by the browser, and SessionManagement lets
+	// their pages ask.
+	BackChannelLogout  *BackChannelLogout
+	FrontChannelLogout *FrontChannelLogout
+	SessionManagement  *SessionManagement
+
 	// What weakens the provider, and what is not a standard yet.
 
 	// Legacy is what RFC 9700 advises against.
@@ -81,6 +87,9 @@ func (f Features) Consumers() []store.Consumer {
 	var consumers []store.Consumer
 	if f.CIBA != nil && (f.CIBA.Ping || f.CIBA.Push) {
 		consumers = append(consumers, store.Consumer{Name: cibaConsumer, Types: []string{cibaDecided}})
+	}
+	if f.BackChannelLogout != nil {
+		consumers = append(consumers, logoutConsumers()...)
 	}
 	return consumers
 }
@@ -119,6 +128,15 @@ func (p *Provider) buildFeatures() error {
 		p.parts = append(p.parts, made)
 	}
 	add(p.core())
+	if f := p.config.Features.BackChannelLogout; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.FrontChannelLogout; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.SessionManagement; f != nil {
+		add(f.part(p))
+	}
 	add(p.clientKeysPart(), nil)
 	p.buildGrants(add)
 	if f := p.config.Features.ClientAssertions; f != nil {

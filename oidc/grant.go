@@ -55,6 +55,9 @@ var grantType = store.Type[Grant]{
 		if !g.Session.IsZero() {
 			entries = append(entries, store.Entry{Field: "session", Value: store.Text(g.Session.ID)})
 		}
+		if g.SID != "" {
+			entries = append(entries, store.Entry{Field: "sid", Value: store.Text(g.SID)})
+		}
 		return entries
 	},
 }

@@ -127,7 +127,7 @@ func newHarness(tb testing.TB, p storetest.Placement, edit ...func(*oidc.Config)
 	h.persona = &persona{h: h, results: map[string]*directory.Result{}}
 	ring, err := store.NewKeyRing(store.GenerateRingKey())
 	h.must(err)
-	h.db, err = store.Open(store.Config{Driver: h.faults, Ephemeral: h.faults.Ephemeral(p.Ephemeral), Keys: ring, Now: h.clock.Now, Consumers: oidc.Features{CIBA: &oidc.CIBA{Ping: true}}.Consumers()})
+	h.db, err = store.Open(store.Config{Driver: h.faults, Ephemeral: h.faults.Ephemeral(p.Ephemeral), Keys: ring, Now: h.clock.Now, Consumers: oidc.Features{CIBA: &oidc.CIBA{Ping: true}, BackChannelLogout: &oidc.BackChannelLogout{}}.Consumers()})
 	h.must(err)
 	h.people, err = directory.New(directory.Config{
 		DB: h.db, Hasher: cheapHasher(), Throttle: directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleRequest}},

@@ -66,23 +66,42 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request, q *logoutReques
 		return err
 	}
 	// A person who refuses stays signed in, and goes where they came from all the same.
+	var frames []string
 	if result.Refusal == "" && !result.Session.IsZero() {
-		if err := p.config.EndSession(w, r, result.Session, "logout"); err != nil {
-			return err
-		}
-		if err := p.revokeGrantsIn(r.Context(), result.Session); err != nil {
+		if frames, err = p.endSession(w, r, result.Session); err != nil {
 			return err
 		}
 	}
-	if q.RedirectURI == "" {
-		if result.Refusal == directory.Denied {
-			return &Error{Code: "logout_canceled", Description: "you are still signed in", Status: http.StatusOK}
-		}
+	switch {
+	case len(frames) > 0 && q.RedirectURI != "":
+		p.writeFrontChannel(w, r, frames, q.logoutReturn())
+	case len(frames) > 0:
+		p.writeFrontChannel(w, r, frames, p.leavePath(q)) // where the session that has ended is no more, and the page says so
+	case q.RedirectURI != "":
+		web.SeeOther(w, q.logoutReturn())
+	case result.Refusal == directory.Denied:
+		return &Error{Code: "logout_canceled", Description: "you are still signed in", Status: http.StatusOK}
+	default:
 		p.config.Pages.SignedOut(w, r)
-		return nil
 	}
-	web.SeeOther(w, q.logoutReturn())
 	return nil
+}
+
+// endSession ends a session and what hangs on it, and returns the URLs by which the browser has to tell clients of it.
+func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, session store.Ref) (frames []string, err error) {
+	if p.config.Features.FrontChannelLogout != nil {
+		clients, err := p.tookPart(r.Context(), session.ID)
+		if err != nil {
+			return nil, err
+		}
+		frames = p.frames(clients, session.ID)
+	}
+	if err := p.config.EndSession(w, r, session, "logout"); err != nil {
+		return nil, err
+	}
+	p.forgetState(w)
+	p.hurry()
+	return frames, p.revokeGrantsIn(r.Context(), session)
 }
 
 // clientName is how the page calls the client; "" for none, or one that is gone.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // minting is a Grant about to be made, whatever was given for it, with the tokens that hang on it.
@@ -92,10 +93,28 @@ func latest(a, b time.Time) time.Time {
 
 // join makes the application a participant of the session, whom a logout must tell.
 func (p *Provider) join(ctx context.Context, b *store.Batch, c *chain) error {
-	if c.session == nil {
-		return nil
+	session := c.session
+	if session == nil {
+		var err error
+		if session, err = p.begunIn(ctx, c.grant); err != nil || session == nil {
+			return err
+		}
 	}
-	return p.config.Directory.Participants.Join(ctx, b, c.session, c.application.Ref(), protocolName)
+	return p.config.Directory.Participants.Join(ctx, b, session, c.application.Ref(), protocolName)
+}
+
+// begunIn returns the session in which a grant was given that outlives it, where clients learn of its end all the same; nil when there
+// is none any more.
+func (p *Provider) begunIn(ctx context.Context, g *Grant) (*directory.Session, error) {
+	f := p.config.Features
+	if g.SID == "" || f.BackChannelLogout == nil && f.FrontChannelLogout == nil {
+		return nil, nil
+	}
+	session, err := p.config.Directory.Sessions.Get(ctx, store.Ref{ID: g.SID})
+	if errors.Is(err, store.ErrNotFound) || err == nil && session.Status != directory.Active {
+		return nil, nil
+	}
+	return session, err
 }
 
 const protocolName = "oidc"

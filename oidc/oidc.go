@@ -134,6 +134,9 @@ type Provider struct {
 	pairwise *pairwiseSubjects // nil without the feature
 	ciba     *cibaGrant        // nil without the feature
 	due      chan struct{}
+
+	logoutTokenLifetime time.Duration
+	checkSession        *checkSession // nil without SessionManagement
 }
 
 // signingAlgorithms are those that everybody's Keys have, the one that every OpenID client knows first (OpenID Connect

@@ -189,6 +189,14 @@ func (db *DB) Done(ctx context.Context, c *Claimed) error {
 	return db.finish(ctx, c.delivery, DeliveryDone, "")
 }
 
+// Finish adds to the batch that the consumer has carried out the delivery, so that what it came to is written once, or not at all. A
+// *Conflict is the sign that another node was faster.
+func (db *DB) Finish(b *Batch, c *Claimed) {
+	c.delivery.State, c.delivery.Error = DeliveryDone, ""
+	c.delivery.Expires = db.Now().Add(doneRetention)
+	db.outbox.Replace(b, c.delivery)
+}
+
 // Fail says that an attempt failed for a reason that may be shown to operators, and when to try again. After MaxAttempts
 // the delivery is dead.
 func (db *DB) Fail(ctx context.Context, c *Claimed, reason string, retryAt time.Time) error {

@@ -65,6 +65,10 @@ type Policy struct {
 	Images []string
 	// FramedBy is the one origin that may show the page in a frame; "" is none.
 	FramedBy string
+	// FramedByAnybody is for a page that shows nothing and does nothing.
+	FramedByAnybody bool
+	// Frames are what the page may frame; nil is nothing.
+	Frames []string
 }
 
 // Set writes the headers that every page has.
@@ -79,12 +83,15 @@ func (p Policy) Set(h http.Header) {
 		script = "'" + p.ScriptHash + "'"
 	}
 	framing := "frame-ancestors 'none'"
-	if source.MatchString(p.FramedBy) {
+	switch {
+	case p.FramedByAnybody:
+		framing = "frame-ancestors *"
+	case source.MatchString(p.FramedBy):
 		framing = "frame-ancestors " + p.FramedBy
-	} else {
+	default:
 		h.Set("X-Frame-Options", "DENY")
 	}
-	h.Set("Content-Security-Policy", strings.Join([]string{
+	directives := []string{
 		"default-src 'none'",
 		"script-src " + script,
 		"style-src " + style,
@@ -93,7 +100,11 @@ func (p Policy) Set(h http.Header) {
 		sources("form-action 'self'", p.FormAction),
 		framing,
 		"base-uri 'none'",
-	}, "; "))
+	}
+	if len(p.Frames) > 0 {
+		directives = append(directives, sources("frame-src", p.Frames))
+	}
+	h.Set("Content-Security-Policy", strings.Join(directives, "; "))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")

@@ -91,6 +91,20 @@ func (s *Site) SetCookie(w http.ResponseWriter, purpose, value string, lifetime 
 	http.SetCookie(w, c)
 }
 
+// SetReadableCookie sets a cookie that scripts of ours can read, also where a page of somebody else's frames us; "" removes it. It is for
+// what authenticates nobody. On http, browsers give it to frames of the same site alone.
+func (s *Site) SetReadableCookie(w http.ResponseWriter, purpose, value string) {
+	c := s.cookie(purpose, value)
+	c.HttpOnly = false
+	if s.secure {
+		c.SameSite = http.SameSiteNoneMode
+	}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
 // ClearCookie removes the site's cookie for a purpose.
 func (s *Site) ClearCookie(w http.ResponseWriter, purpose string) {
 	c := s.cookie(purpose, "")

@@ -362,6 +362,14 @@ func (s *Sessions) EndUpstreamOf(ctx context.Context, subject store.Ref, issuer,
 	}, s.of(ctx, subject))
 }
 
+// EndRevoked ends the sessions of a subject that sign nobody in any more because everything of theirs was revoked, or because they may
+// not sign in.
+func (s *Sessions) EndRevoked(ctx context.Context, subject *Subject, reason string) error {
+	return s.endThose(ctx, reason, func(session *Session) bool {
+		return subject.Status != Active || session.SubjectEpoch != subject.Epoch
+	}, s.of(ctx, subject.Ref()))
+}
+
 // endThose ends the sessions of a walk that are meant.
 func (s *Sessions) endThose(ctx context.Context, reason string, meant func(*Session) bool, walk iter.Seq2[*Session, error]) error {
 	var refs []store.Ref
