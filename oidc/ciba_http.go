@@ -25,7 +25,7 @@ func (g *cibaGrant) serveRequest(w http.ResponseWriter, r *http.Request) {
 	}
 	var response *cibaResponse
 	if err == nil {
-		response, err = g.authorize(r.Context(), tokenRequest{sent.form, client, method, proven})
+		response, err = g.authorize(r.Context(), tokenRequest{form: sent.form, client: client, method: method, proven: proven})
 	}
 	if err != nil {
 		g.refuse(w, r, err)

@@ -140,7 +140,7 @@
 //
 // # Specifications
 //
-// RFC 6749 (authorization code, refresh token, client credentials), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
+// RFC 6749 (authorization code, refresh token, client credentials, and in Features.Legacy password), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
 // 7521 to 7523 (assertions as grants; SAML by a SAMLVerifier of the host's), 8628, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, OAuth 2.0 Multiple Response Type

@@ -77,6 +77,8 @@ func doors() []door {
 		logoutDoors(),
 		exchangeDoors(),
 		bearerDoors(),
+		passwordDoors(),
+		customDoors(),
 		dpopDoors(),
 		decoupledDoors(),
 		parDoors(),

@@ -36,6 +36,8 @@ type Features struct {
 	// JWTBearer is RFC 7523 §2.1, SAMLBearer RFC 7522 §2.1.
 	JWTBearer  *JWTBearer
 	SAMLBearer *SAMLBearer
+	// CustomGrants are the host's own (RFC 6749 §4.5).
+	CustomGrants []CustomGrant
 
 	// How clients come to be registered.
 
@@ -205,6 +207,9 @@ func (p *Provider) buildGrants(add func(part, error)) {
 		x, made, err := f.TokenExchange.part(p)
 		exchange = x
 		add(made, err)
+	}
+	if len(f.CustomGrants) > 0 {
+		add(p.customGrantPart(f.CustomGrants))
 	}
 	if f.Experimental.IDJAG != nil {
 		add(p.idJAGPart(exchange))

@@ -13,6 +13,10 @@ type Legacy struct {
 	// scripts, histories and other windows may come by it, and access tokens among it are bound to nothing. A client must be registered for
 	// each by itself, and for the grant type implicit where tokens are among them.
 	ResponseTypes []string
+	// Password serves the password grant (RFC 6749 §4.3): the client sees the password. Guessing is counted together with guessing
+	// at sign-in. It is refused for accounts that show a second factor, at applications that demand one, and for those who must
+	// be asked anything else.
+	Password bool
 }
 
 // legacyTypes are what Legacy.ResponseTypes may name.
@@ -22,6 +26,9 @@ var legacyTypes = []string{
 
 func (l Legacy) part(p *Provider) (part, error) {
 	made := part{grants: map[GrantType]exchange{}}
+	if l.Password {
+		made.grants[PasswordGrant] = p.exchangePassword
+	}
 	for _, named := range l.ResponseTypes {
 		t := orderedResponseType(named)
 		if !slices.Contains(legacyTypes, t) {

@@ -23,6 +23,8 @@ type tokenRequest struct {
 	method AuthMethod
 	// proven is what the sender has proven to hold; see bound.
 	proven confirmation
+	// address is where it comes from, network the same grouped for counting.
+	address, network string
 }
 
 // tokenResponse is the answer of RFC 6749 §5.1.

@@ -20,7 +20,10 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, err)
 		return
 	}
-	response, err := p.exchange(r.Context(), tokenRequest{sent.form, client, method, proven})
+	response, err := p.exchange(r.Context(), tokenRequest{
+		form: sent.form, client: client, method: method, proven: proven,
+		address: p.site.Address(r).String(), network: p.site.AddressGroup(r),
+	})
 	if err != nil {
 		p.refuse(w, r, err)
 		return
