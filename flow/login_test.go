@@ -241,7 +241,7 @@ func TestAddress(t *testing.T) {
 func TestViewCarriesTheRequest(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		app := w.app("")
-		app.Logo = "/logo.svg"
+		app.Logo, app.TermsURL = "/logo.svg", "https://app.example/terms"
 		w.must(w.Applications.Replace(t.Context(), app))
 		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Branding, "", app.ID, directory.Branding{Name: "Branded"}))
 		seen := make(chan flow.View, 1)
@@ -265,7 +265,7 @@ func TestViewCarriesTheRequest(t *testing.T) {
 		w.engine.ServeHTTP(httptest.NewRecorder(), r)
 		v := <-seen
 		if v.RedirectOrigins[0] != "https://app.example" || v.Locales[0] != "de" || v.Branding.Name != "Branded" ||
-			v.ApplicationLogo != "/logo.svg" || v.Restart != "sealed" || v.Expires.IsZero() {
+			v.ApplicationLogo != "/logo.svg" || v.ApplicationLinks.Terms != "https://app.example/terms" || v.Restart != "sealed" || v.Expires.IsZero() {
 			t.Errorf("view: %+v", v)
 		}
 	})

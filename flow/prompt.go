@@ -113,6 +113,8 @@ type View struct {
 	// ApplicationName is whom the person signs in to; "" is nobody in particular.
 	ApplicationName string `json:"applicationName,omitempty"`
 	ApplicationLogo string `json:"applicationLogo,omitempty"`
+	// ApplicationLinks are what else is shown of it; its Logo is ApplicationLogo.
+	ApplicationLinks directory.ApplicationLinks `json:"applicationLinks,omitzero"`
 	// Person is the identifier that the person typed, once known.
 	Person string `json:"person,omitempty"`
 	// Restart lets an expired page begin again; sealed, opaque.

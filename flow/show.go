@@ -136,11 +136,15 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 	if !x.Request.Application.IsZero() {
 		switch app, err := e.dir.Applications.Get(ctx, x.Request.Application); {
 		case err == nil:
-			view.ApplicationLogo = app.Logo
+			view.ApplicationLinks = app.Links()
 		case !errors.Is(err, store.ErrNotFound):
 			return View{}, err
 		}
 	}
+	if x.Request.ApplicationLinks != (directory.ApplicationLinks{}) { // the protocol knows better, as of a client that is new
+		view.ApplicationLinks = x.Request.ApplicationLinks
+	}
+	view.ApplicationLogo = view.ApplicationLinks.Logo
 	return view, nil
 }
 

@@ -112,6 +112,30 @@ func TestApplicationLogo(t *testing.T) {
 	}
 }
 
+// OpenID Connect Registration §2: people see the pages of the application, and where it belongs when it has named itself; nothing but
+// https and paths of our own is linked.
+func TestApplicationLinks(t *testing.T) {
+	t.Parallel()
+	p := newPages(t, nil)
+	v := passwordView()
+	v.ApplicationLinks = directory.ApplicationLinks{Site: "app.example", URL: "https://app.example/", Policy: "https://app.example/policy", Terms: "https://app.example/terms?a=1&b=2"}
+	_, page := show(t, p, v)
+	for _, want := range []string{
+		`id="application_site"><bdi>app.example</bdi>`, `id="client_uri" href="https://app.example/"`, `id="policy_uri" href="https://app.example/policy"`,
+		`id="tos_uri" href="https://app.example/terms?a=1&amp;b=2"`, `rel="noopener noreferrer nofollow"`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s does not stand in %s", want, page)
+		}
+	}
+	for _, bad := range []string{"javascript:alert(1)", "data:text/html,x", "//evil.example", `/\evil.example`, "https://u@app.example", "https://app.example/\" onclick=\"x"} {
+		v.ApplicationLinks = directory.ApplicationLinks{URL: bad, Policy: bad, Terms: bad}
+		if _, page := show(t, p, v); strings.Contains(page, "onclick=\"x") || strings.Contains(page, `href="`+bad) || strings.Contains(page, "application_site") {
+			t.Errorf("%q is linked: %s", bad, page)
+		}
+	}
+}
+
 // TestContrast holds the built-in tokens to WCAG 2.2 §1.4.3 (text) and §1.4.11 (controls and focus), and every accent that
 // Branding may bring.
 func TestContrast(t *testing.T) {

@@ -228,6 +228,7 @@ func TestHostileText(t *testing.T) {
 // poison puts the text in every place of a view that holds text from outside, and leaves a legible page behind it.
 func poison(v *flow.View, hostile string) {
 	v.ApplicationName, v.Person, v.Flow, v.Restart, v.ApplicationLogo = hostile+"x", hostile, hostile, hostile, hostile
+	v.ApplicationLinks = directory.ApplicationLinks{Site: hostile, URL: hostile, Logo: hostile, Policy: hostile, Terms: hostile}
 	v.Locales = []string{hostile}
 	v.Branding = directory.Branding{
 		Name: hostile + "x", Logo: hostile, Favicon: hostile, SupportEmail: hostile, PrivacyURL: hostile, TermsURL: hostile,

@@ -52,6 +52,11 @@ type Page struct {
 	// Application is where a page without anything to do leads to, if that is known.
 	Application string
 
+	// Site is the host that the application belongs to, where it has only called itself what it is called. About are links of the
+	// application's own.
+	Site  string
+	About []Link
+
 	// SupportEmail, PrivacyURL and TermsURL are for the foot of the page; each may be "".
 	SupportEmail, PrivacyURL, TermsURL string
 	// Favicon and Stylesheet are what the head refers to, and Style the tokens of the Branding, admitted by Nonce.
@@ -65,6 +70,12 @@ type Page struct {
 	catalog catalog
 	ambient map[string]string
 	images  []string
+}
+
+// Link leads to a page of the application's own.
+type Link struct {
+	ID, URL string
+	Label   Text
 }
 
 // Notice is a message above the form. Role is its ARIA role.
@@ -201,11 +212,27 @@ func (p *Page) concern(v flow.View, imageOrigins []string) {
 	}
 	p.ambient["application"] = name
 	p.Monogram = monogram(name)
+	p.about(v.ApplicationLinks)
 	if p.Logo != "" {
 		return // the product's own stands above it
 	}
 	if logo, origin := image(v.ApplicationLogo); logo != "" && admitted(origin, imageOrigins) {
 		p.show(logo, origin, name)
+	}
+}
+
+// about shows where the application belongs and what it says of itself: those who register applications must let people see it (OpenID
+// Connect Registration §2).
+func (p *Page) about(links directory.ApplicationLinks) {
+	p.Site = printable(links.Site)
+	for _, l := range []struct{ id, url, label string }{
+		{"client_uri", links.URL, "application.home"},
+		{"policy_uri", links.Policy, "application.policy"},
+		{"tos_uri", links.Terms, "application.terms"},
+	} {
+		if target := link(l.url); target != "" {
+			p.About = append(p.About, Link{l.id, target, p.T(l.label)})
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ func (p *Pages) samples() []*Page {
 	message := flow.Message{ID: "password.title", Level: flow.Error}
 	view := flow.View{
 		Flow: "flow", Submit: "/flow", Restart: "restart", Person: "sample", ApplicationName: "Sample", Branding: brand,
+		ApplicationLinks: directory.ApplicationLinks{Site: "sample.example", URL: "/", Policy: "/policy", Terms: "/terms"},
 		Prompt: flow.Prompt{
 			Title: message, Intro: message, Messages: []flow.Message{message}, QR: "otpauth://totp/Sample", QRText: "SAMPLE",
 			Consent: []directory.ConsentItem{{ID: "email", Title: "scope.email", Detail: "scope.email.detail"}},
