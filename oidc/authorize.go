@@ -95,6 +95,12 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if q.Resources, refusal = p.askedResources(ctx, c, form); refusal != nil {
 		return q, refusal
 	}
+	if q.Details, refusal = p.askedDetails(ctx, c, form); refusal != nil {
+		return q, refusal
+	}
+	if len(q.Scopes)+len(q.Details) == 0 {
+		return q, errNoScope()
+	}
 	return q, p.checkApplication(ctx, c)
 }
 
@@ -140,6 +146,11 @@ func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app 
 	if err != nil {
 		return nil, nil, err
 	}
+	details, err := p.detailItems(ctx, q, consent)
+	if err != nil {
+		return nil, nil, err
+	}
+	items = append(items, details...)
 	if app.SkipConsent {
 		consent.decide(items, itemIDs(items), p.db.Now())
 		return consent, nil, nil
@@ -165,7 +176,10 @@ type asker struct {
 // on the way.
 func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by asker, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
 	scopes, claims := consent.apply(q)
-	if len(scopes) == 0 {
+	if err := p.decideDetails(ctx, q, consent); err != nil {
+		return nil, err
+	}
+	if len(scopes)+len(q.Details) == 0 {
 		return nil, refused(directory.Denied)
 	}
 	q.Answer = &codeAnswer{

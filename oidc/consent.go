@@ -2,9 +2,11 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -18,11 +20,16 @@ type Consent struct {
 	Subject  store.Ref `json:"subject"`
 	ClientID string    `json:"client_id"`
 	// Granted and Refused are ids of consent items: scopes, and "claim:<name>" for single claims.
-	Granted []string  `json:"granted"`
-	Refused []string  `json:"refused,omitempty"`
-	Updated time.Time `json:"updated"`
+	Granted []string `json:"granted"`
+	Refused []string `json:"refused,omitempty"`
+	// Details are authorization details that are not asked for again (RFC 9396): the last of them.
+	Details []json.RawMessage `json:"authorization_details,omitempty"`
+	Updated time.Time         `json:"updated"`
 	// Epoch moves when the consent is revoked: what rests on it and has not been handed out yet is void.
 	Epoch int64 `json:"epoch,omitempty"`
+
+	// approved are the ids of the details of this one request that are granted.
+	approved []string
 }
 
 var consentKind = store.Kind{Name: "oidc.consent"}
@@ -83,6 +90,12 @@ func (c *Consent) due(items []directory.ConsentItem, again bool) []directory.Con
 // decide records the answer to the items that were asked.
 func (c *Consent) decide(asked []directory.ConsentItem, approved []string, now time.Time) {
 	for _, item := range asked {
+		if strings.HasPrefix(item.ID, detailItem) { // of this request alone
+			if slices.Contains(approved, item.ID) {
+				c.approved = append(c.approved, item.ID)
+			}
+			continue
+		}
 		to, from := &c.Refused, &c.Granted
 		if slices.Contains(approved, item.ID) {
 			to, from = from, to
@@ -167,7 +180,7 @@ func (p *Provider) checkConsent(ctx context.Context, b *store.Batch, q *authoriz
 }
 
 // decided reports whether there is a decision in it.
-func (c *Consent) decided() bool { return len(c.Granted)+len(c.Refused) > 0 }
+func (c *Consent) decided() bool { return len(c.Granted)+len(c.Refused)+len(c.Details) > 0 }
 
 // Consents returns what a person has decided about clients.
 func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent, error) {
@@ -219,7 +232,7 @@ func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientI
 	}
 	b := p.db.Batch()
 	decided := c.decided()
-	c.Granted, c.Refused, c.Updated, c.Expires = nil, nil, b.Now(), b.Now().Add(requestLifetime)
+	c.Granted, c.Refused, c.Details, c.Updated, c.Expires = nil, nil, nil, b.Now(), b.Now().Add(requestLifetime)
 	c.Epoch++
 	p.putConsent(b, c)
 	if decided {

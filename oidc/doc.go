@@ -146,7 +146,7 @@
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, OAuth 2.0 Multiple Response Type
 // Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
 // CIBA Core 1.0 (poll, ping, push);
-// RFC 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).
+// RFC 9396 (for the code flow, refresh and client credentials), 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).
 // RFC 7591, 7592 and OpenID Connect Dynamic Client Registration 1.0,
 // draft-ietf-oauth-client-id-metadata-document; RFC 7033. Third-party-initiated login (OpenID Connect Core 1.0 §4) is Provider.InitiateLogin.
 //
@@ -159,6 +159,5 @@
 //
 // Answered with the specification's error:
 // client assertions (7523), mutual TLS (8705). Absent:
-// rich authorization requests (9396),
 // front-channel and back-channel logout, session management.
 package oidc

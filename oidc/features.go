@@ -56,6 +56,8 @@ type Features struct {
 	ResourceIndicators *ResourceIndicators
 	// PairwiseSubjects is OpenID Connect Core §8.
 	PairwiseSubjects *PairwiseSubjects
+	// RAR is RFC 9396.
+	RAR *RAR
 	// SignedUserInfo is OpenID Connect Core §5.3.2, SignedIntrospection RFC 9701, and Encryption what clients have encrypted to them.
 	SignedUserInfo      *SignedUserInfo
 	SignedIntrospection *SignedIntrospection
@@ -180,6 +182,9 @@ func (p *Provider) buildFeatures() error {
 	}
 	if f := p.config.Features.PairwiseSubjects; f != nil {
 		add(f.part(p))
+	}
+	if f := p.config.Features.RAR; f != nil {
+		add(f.part())
 	}
 	if f := p.config.Features.SignedUserInfo; f != nil {
 		add(f.part(p))

@@ -27,6 +27,7 @@ var features = map[string]func(*oidc.Config){
 	"registration":          registering(oidc.Registration{}),
 	"protected answers":     protected,
 	"pairwise":              pairwise,
+	"rar":                   richly,
 	"resources":             resources,
 }
 

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -30,6 +31,8 @@ type Grant struct {
 	Claims *claimsRequest `json:"claims,omitempty"`
 	// Resources are the APIs that its tokens may be for (RFC 8707); none are those of the client.
 	Resources []string `json:"resources,omitempty"`
+	// Details are what was granted beyond scopes (RFC 9396); a token may have less.
+	Details []json.RawMessage `json:"authorization_details,omitempty"`
 	// SID is the session id as the client knows it.
 	SID      string    `json:"sid,omitempty"`
 	AuthTime time.Time `json:"auth_time"`

@@ -208,7 +208,7 @@ func narrow(held []string, r tokenRequest) ([]string, *Error) {
 			left = append(left, s)
 		}
 	}
-	if len(left) == 0 {
+	if len(left) == 0 && len(held) > 0 {
 		return nil, invalidScope("the client may no longer have any of the scopes")
 	}
 	return left, nil

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +48,8 @@ type authorizationRequest struct {
 	// JKT is the thumbprint of the DPoP key that the code is bound to (RFC 9449 §10); "" is none.
 	JKT       string   `json:"dpop_jkt,omitempty"`
 	Resources []string `json:"resources,omitempty"`
+	// Details are authorization details (RFC 9396); once the request is answered, those that were granted.
+	Details []json.RawMessage `json:"authorization_details,omitempty"`
 	// Browser is whom the request belongs to.
 	Browser binding `json:"browser,omitempty"`
 	// Restart is the request as it came, for a fresh start from an expired page. It is sealed because an id_token_hint
@@ -182,11 +185,13 @@ func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
 			q.Scopes = append(q.Scopes, s)
 		}
 	}
-	if len(q.Scopes) == 0 {
-		return invalidScope("the client may not have any of the requested scopes")
+	if len(q.Scopes) == 0 && !form.Has("authorization_details") { // those are judged by themselves (RFC 9396 §3)
+		return errNoScope()
 	}
 	return nil
 }
+
+func errNoScope() *Error { return invalidScope("the client may not have any of the requested scopes") }
 
 func (q *authorizationRequest) parsePrompt(form web.Form) *Error {
 	q.Prompt = strings.Fields(form.Value("prompt"))

@@ -35,6 +35,8 @@ type tokenResponse struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	IDToken      string `json:"id_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
+	// Details are those of the access token (RFC 9396 §7).
+	Details json.RawMessage `json:"authorization_details,omitempty"`
 	// IssuedTokenType says what AccessToken is, after an exchange (RFC 8693 §2.2.1).
 	IssuedTokenType string `json:"issued_token_type,omitempty"`
 }
@@ -192,6 +194,9 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 		Expires: now.Add(aim.lifetime(p.accessLifetime(t.client))).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
 		ClientID: t.client.ClientID, Scope: strings.Join(aim.scopes(t.scopes), " "), Confirmation: t.bound.claim(),
 	}
+	if t.access.Details, err = p.detailsOf(ctx, t); err != nil {
+		return err
+	}
 	if t.chain == nil {
 		t.access.Epoch = &t.app.Epoch
 	} else {
@@ -308,7 +313,7 @@ func (p *Provider) write(b *store.Batch, t *issue) {
 func (t *issue) sign() (*tokenResponse, error) {
 	r := &tokenResponse{
 		TokenType: t.bound.tokenType(), ExpiresIn: t.access.Expires - t.access.Issued,
-		RefreshToken: t.refresh, Scope: t.access.Scope,
+		RefreshToken: t.refresh, Scope: t.access.Scope, Details: t.access.Details,
 	}
 	var err error
 	if t.opaque != "" {

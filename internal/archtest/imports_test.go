@@ -172,6 +172,7 @@ type library struct {
 // libraries lists every foreign package that may be imported; a further one needs a decision record.
 var libraries = []library{
 	{"github.com/go-jose/go-jose/v4", "internal/jose", "...", "JOSE is hidden behind internal/jose, so that replacing it breaks nobody; tests read tokens independently"},
+	{"github.com/google/jsonschema-go", "oidc", "...", "types of authorization details have a JSON Schema (docs/decisions/013)"},
 	{"github.com/go-webauthn/webauthn", "mfa", "mfa idptest", "passkeys are a factor"},
 	{"github.com/pquerna/otp", "mfa", "...", "TOTP is a factor; tests play the person's authenticator"},
 	{"github.com/boombuler/barcode", "mfa", "mfa", "the QR code of an enrolment (docs/decisions/002)"},
@@ -241,6 +242,7 @@ type linkedModule struct {
 var linkedModules = []linkedModule{
 	{"github.com/boombuler/barcode", "mfa"},
 	{"github.com/go-jose/go-jose/v4", "internal/jose"},
+	{"github.com/google/jsonschema-go", "oidc"},
 	{"github.com/pquerna/otp", "mfa"},
 	{"golang.org/x/crypto", "internal/password"},
 	{"golang.org/x/oauth2", "flow/federated"},
