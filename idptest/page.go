@@ -100,8 +100,8 @@ func (p *Page) submission(f *form, target *url.URL, values url.Values) *http.Req
 	return r
 }
 
-// SignIn answers every page of the provider as the person would, and returns the first that is not the provider's: name
-// and password, a one-time code, for which an authenticator app is set up where one is demanded, and consent to all that is
+// SignIn answers every page of the provider as the person would, and returns the first that is not the provider's, or that ends what was
+// begun on another device: name and password, a one-time code, for which an authenticator app is set up where one is demanded, and consent to all that is
 // asked for. A page on which there is nothing to answer, or on which the answer did not help, ends the test.
 func (p *Page) SignIn(u *directory.User) *Page {
 	p.browser.server.t.Helper()
@@ -118,7 +118,7 @@ func (p *Page) answer(u *directory.User, consent string) *Page {
 	t := p.browser.server.t
 	t.Helper()
 	var asked []string
-	for p.Status != 0 && p.isProvider() {
+	for p.Status != 0 && p.isProvider() && !p.Has("done") {
 		question := p.question()
 		if question == "" || slices.Contains(asked, question) {
 			t.Fatalf("idptest: %s gets no further than %v", u.Username, p)

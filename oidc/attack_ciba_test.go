@@ -200,7 +200,8 @@ func TestCIBAScopesLeftOut(t *testing.T) {
 	t.Parallel()
 	cibaWorld(t, func(t *testing.T, h *harness) {
 		id := h.ciba(till, "scope", "openid profile email")
-		h.must(h.ApproveCIBA(t.Context(), requestID(id), h.proofOf(ann), []string{"email"}))
+		proof := []directory.Evidence{{Method: "app", AMR: []string{"hwk"}}} // hers, and now
+		h.must(h.ApproveCIBA(t.Context(), requestID(id), proof, []string{"email"}))
 		if got := h.issued(h.pollFor(till, id)); got.Scope != "openid email" {
 			t.Errorf("granted %q", got.Scope)
 		}

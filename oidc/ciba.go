@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -510,8 +511,8 @@ func parseAuthReqID(text string) (awaited, bool) {
 var ErrCIBAOff = errors.New("oidc: Features.CIBA is off")
 
 // ApproveCIBA records that the person has allowed a request outside of the page, in an app of the host's: id is CIBARequest.ID, or the
-// auth_req_id. The evidence is what they have proven there, all of it of that person; a request that demands more is not
-// approved. Scopes are what they have allowed; nil is all that was asked. It returns an error that wraps store.ErrNotFound for a
+// auth_req_id. The evidence is what they have proven there, all of it of that person and none of it empty; a zero Subject and Time are
+// that person's, and now. Scopes are what they have allowed; nil is all that was asked. It returns an error that wraps store.ErrNotFound for a
 // request that is not there, and an *Error for one that is finished or expired.
 func (p *Provider) ApproveCIBA(ctx context.Context, id string, evidence []directory.Evidence, scopes []string) error {
 	return p.decideCIBA(ctx, id, func(g *cibaGrant, q *decoupled) error {
@@ -565,6 +566,13 @@ func (g *cibaGrant) approveFor(ctx context.Context, q *decoupled, evidence []dir
 	}
 	if err != nil {
 		return err
+	}
+	evidence = slices.Clone(evidence)
+	for i := range evidence {
+		evidence[i].Subject = cmp.Or(evidence[i].Subject, subject.ID)
+		if evidence[i].Time.IsZero() {
+			evidence[i].Time = g.db.Now()
+		}
 	}
 	result := &directory.Result{
 		Subject: subject.Ref(), SubjectVersion: subject.Version, SubjectEpoch: subject.Epoch, Evidence: evidence,
