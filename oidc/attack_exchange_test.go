@@ -392,3 +392,50 @@ func TestAttackOutsiderIsSomebody(t *testing.T) {
 		}
 	}, func(f *oidc.TokenExchange) { f.Issuers[0].Accounts, f.Issuers[0].Match = oidc.AccountIgnored, nil })
 }
+
+// TestAttackExchangeDropsBinding: a bound token is exchanged by who proves what it is bound to, and what comes of it is bound too; a chain
+// of exchanges makes no bearer token of it (RFC 8693 §5, RFC 9449 §7.2).
+func TestAttackExchangeDropsBinding(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerExchange()
+		owner, thief := h.newProver(), h.newProver()
+		bound := h.issued(owner.redeem(front, h.code(front, "scope", "openid read")))
+		exchange := []string{"grant_type", exchangeGrant, "subject_token", bound.AccessToken, "subject_token_type", typeAccess}
+		for typ, token := range map[string]string{typeAccess: bound.AccessToken, typeJWT: bound.AccessToken} {
+			for _, clientID := range []string{front, broker} {
+				if a := h.exchange(clientID, token, typ); a.errorCode() != "invalid_request" {
+					t.Errorf("%s by %s without a proof: %s", typ, clientID, a)
+				}
+			}
+		}
+		if a := thief.token(front, exchange...); a.errorCode() != "invalid_request" {
+			t.Errorf("with another key: %s", a)
+		}
+		got := h.issued(owner.token(front, exchange...))
+		cnf, _ := claims(t, got.AccessToken)["cnf"].(map[string]any)
+		if got.TokenType != "DPoP" || cnf["jkt"] != owner.jkt() {
+			t.Errorf("exchanged: %s, %v", got.TokenType, cnf)
+		}
+		if a := h.exchange(front, got.AccessToken, typeAccess); a.errorCode() != "invalid_request" {
+			t.Errorf("the exchanged one without a proof: %s", a)
+		}
+		actor := append([]string{"actor_token", bound.AccessToken, "actor_token_type", typeAccess}, "audience", api)
+		if a := h.exchange(front, h.fronts().AccessToken, typeAccess, actor...); a.errorCode() != "invalid_request" {
+			t.Errorf("an actor's bound token without a proof: %s", a)
+		}
+		// What was bound to nothing is bound when it is exchanged with a proof.
+		free := h.issued(owner.token(front, "grant_type", exchangeGrant, "subject_token", h.fronts().AccessToken, "subject_token_type", typeAccess))
+		if free.TokenType != "DPoP" {
+			t.Errorf("token_type = %q", free.TokenType)
+		}
+		foreign := h.foreign(map[string]any{"cnf": map[string]any{"jkt": owner.jkt()}})
+		if a := thief.token(broker, "grant_type", exchangeGrant, "subject_token", foreign, "subject_token_type", typeJWT); a.errorCode() != "invalid_request" {
+			t.Errorf("a foreign one with another key: %s", a)
+		}
+		h.issued(owner.token(broker, "grant_type", exchangeGrant, "subject_token", foreign, "subject_token_type", typeJWT))
+	}, func(c *oidc.Config) {
+		exchanging()(c)
+		withDPoP(c)
+	})
+}

@@ -13,6 +13,7 @@ var features = map[string]func(*oidc.Config){
 	"device":                withDevices,
 	"ciba":                  withBindingMessages,
 	"exchange":              exchanging(),
+	"password":              withPasswords,
 	"dpop":                  withDPoP,
 	"dpop nonce":            withNonces,
 	"assertions":            withAssertions,
