@@ -197,6 +197,7 @@ func TestPassive(t *testing.T) {
 			"consent":          {b, directory.Interaction{Consent: items}, directory.ConsentRequired},
 			"consent of known": {nobody, directory.Interaction{Purpose: directory.ApproveConsent, Subject: ann.Ref(), Consent: items}, directory.ConsentRequired},
 			"unreachable":      {nobody, directory.Interaction{ACR: []string{"urn:none"}, EssentialACR: true}, directory.Unmet},
+			"new account":      {nobody, directory.Interaction{CreateAccount: true}, directory.RegistrationUnavailable},
 			"logout":           {b, directory.Interaction{Purpose: directory.SignOut}, directory.InteractionRequired},
 		} {
 			c.in.Passive = true

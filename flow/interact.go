@@ -27,6 +27,9 @@ func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.I
 	if unreachable(in) {
 		return &directory.Result{Refusal: directory.Unmet}, nil
 	}
+	if in.CreateAccount { // there is no flow that registers people yet
+		return &directory.Result{Refusal: directory.RegistrationUnavailable}, nil
+	}
 	x, err := e.find(r.Context(), executionID(in), e.browser(r))
 	switch {
 	case err == nil:

@@ -75,6 +75,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.parseResponse(q, form, c); refusal != nil {
 		return q, refusal
 	}
+	if refusal := p.parsePrompt(q, form); refusal != nil {
+		return q, refusal
+	}
 	if refusal := q.parse(form, c); refusal != nil {
 		return q, refusal
 	}
@@ -182,6 +185,11 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by ask
 	if len(scopes)+len(q.Details) == 0 {
 		return nil, refused(directory.Denied)
 	}
+	if q.secured() {
+		if _, err := p.responseKeys(ctx, by.client); err != nil {
+			return nil, err
+		}
+	}
 	q.Answer = &codeAnswer{
 		Expires: p.db.Now().Add(p.config.CodeLifetime),
 		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
@@ -255,6 +263,7 @@ func refused(r directory.Refusal) *Error {
 		directory.InteractionRequired:      {Code: "interaction_required", Description: "the person must be asked something"},
 		directory.ConsentRequired:          {Code: "consent_required", Description: "the person must consent"},
 		directory.AccountSelectionRequired: {Code: "account_selection_required", Description: "the person must choose an account"},
+		directory.RegistrationUnavailable:  {Code: "invalid_request", Description: "accounts cannot be made here"},
 		directory.Unmet:                    {Code: "unmet_authentication_requirements", Description: "the required authentication cannot be reached"},
 	}
 	if e, ok := codes[r]; ok {

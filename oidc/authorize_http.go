@@ -110,7 +110,7 @@ func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizat
 	case err != nil:
 		p.showError(w, r, asError(err))
 	case values != nil:
-		p.answer(w, q, values)
+		p.answer(w, r, q, values)
 	}
 }
 
@@ -205,13 +205,17 @@ func (p *Provider) Restart(sealed string) (string, error) {
 func (p *Provider) answerRefusal(w http.ResponseWriter, r *http.Request, q *authorizationRequest, refusal *Error) {
 	p.observeRefusal(r, q.ClientID, "", refusal)
 	p.log(r, refusal, "")
-	p.answer(w, q, errorValues(refusal))
+	p.answer(w, r, q, errorValues(refusal))
 }
 
 // answer sends the authorization response to the proven redirect URI.
-func (p *Provider) answer(w http.ResponseWriter, q *authorizationRequest, values url.Values) {
-	values = p.response(q, values)
-	switch q.ResponseMode {
+func (p *Provider) answer(w http.ResponseWriter, r *http.Request, q *authorizationRequest, values url.Values) {
+	values, err := p.secure(r.Context(), q, p.response(q, values))
+	if err != nil {
+		p.showError(w, r, asError(err))
+		return
+	}
+	switch q.transport() {
 	case modeFormPost:
 		writeFormPost(w, q.RedirectURI, values)
 	case modeWebMessage:

@@ -143,7 +143,8 @@
 // RFC 6749 (authorization code, refresh token, client credentials, and in Features.Legacy password), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
 // 7521 to 7523 (assertions as grants; SAML by a SAMLVerifier of the host's), 8628, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
-// Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, OAuth 2.0 Multiple Response Type
+// Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, JARM,
+// Initiating User Registration (asking for it), OAuth 2.0 Multiple Response Type
 // Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
 // CIBA Core 1.0 (poll, ping, push);
 // RFC 9396 (for the code flow, refresh and client credentials), 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).

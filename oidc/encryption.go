@@ -65,18 +65,21 @@ func (c *Client) encryptedResponses() map[string][2]string {
 func checkEncryption(c *Client, bad report) {
 	chosen := c.encryptedResponses()
 	for _, what := range sortedKeys(chosen) {
-		alg, enc := chosen[what][0], chosen[what][1]
-		switch {
-		case alg == "" && enc == "":
-			continue
-		case !slices.Contains(keyManagements(), alg):
-			bad(what+"_encrypted_response_alg", "%q is not supported", alg)
-		case !c.hasKeys():
-			bad(what+"_encrypted_response_alg", "needs jwks or jwks_uri")
-		}
-		if enc != "" && !slices.Contains(encryptions(), enc) {
-			bad(what+"_encrypted_response_enc", "%q is not supported", enc)
-		}
+		checkEncryptedResponse(c, what, chosen[what][0], chosen[what][1], bad)
+	}
+}
+
+func checkEncryptedResponse(c *Client, what, alg, enc string, bad report) {
+	switch {
+	case alg == "" && enc == "":
+		return
+	case !slices.Contains(keyManagements(), alg):
+		bad(what+"_encrypted_response_alg", "%q is not supported", alg)
+	case !c.hasKeys():
+		bad(what+"_encrypted_response_alg", "needs jwks or jwks_uri")
+	}
+	if enc != "" && !slices.Contains(encryptions(), enc) {
+		bad(what+"_encrypted_response_enc", "%q is not supported", enc)
 	}
 }
 

@@ -84,6 +84,7 @@ func doors() []door {
 		parDoors(),
 		assertionDoors(),
 		mutualTLSDoors(),
+		jarmDoors(),
 	)
 }
 

@@ -17,6 +17,11 @@ type Features struct {
 	PAR *PAR
 	JAR *JAR
 
+	// JARM signs responses.
+	JARM *JARM
+	// CreateAccount is prompt=create.
+	CreateAccount *CreateAccount
+
 	// WebMessage is the response mode for a script that waits in another window, or around a frame.
 	WebMessage *WebMessage
 
@@ -162,6 +167,12 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.JAR; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.JARM; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.CreateAccount; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.WebMessage; f != nil {

@@ -118,7 +118,7 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 	if err := q.parseChallenge(form, c); err != nil {
 		return err
 	}
-	for _, parse := range []func(web.Form) *Error{q.parsePrompt, q.parseMaxAge, q.parseClaims} {
+	for _, parse := range []func(web.Form) *Error{q.parseMaxAge, q.parseClaims} {
 		if err := parse(form); err != nil {
 			return err
 		}
@@ -193,10 +193,14 @@ func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
 
 func errNoScope() *Error { return invalidScope("the client may not have any of the requested scopes") }
 
-func (q *authorizationRequest) parsePrompt(form web.Form) *Error {
+func (p *Provider) parsePrompt(q *authorizationRequest, form web.Form) *Error {
 	q.Prompt = strings.Fields(form.Value("prompt"))
-	for _, p := range q.Prompt {
-		if !slices.Contains([]string{promptNone, promptLogin, promptConsent, promptSelectAccount}, p) {
+	known := []string{promptNone, promptLogin, promptConsent, promptSelectAccount}
+	if p.config.Features.CreateAccount != nil {
+		known = append(known, promptCreate)
+	}
+	for _, value := range q.Prompt {
+		if !slices.Contains(known, value) {
 			return invalidRequest("prompt has an unknown value")
 		}
 	}
@@ -263,6 +267,7 @@ func (q *authorizationRequest) interaction(app *directory.Application, resume st
 		Passive:        q.prompts(promptNone),
 		Reauthenticate: q.prompts(promptLogin),
 		SelectAccount:  q.prompts(promptSelectAccount),
+		CreateAccount:  q.prompts(promptCreate),
 		MaxAge:         q.MaxAge,
 		ACR:            q.ACR, EssentialACR: q.EssentialACR,
 		Hint: q.LoginHint, HintSubject: q.HintSubject,

@@ -36,7 +36,7 @@ func (p *Provider) parseResponse(q *authorizationRequest, form web.Form, c *Clie
 	return mode
 }
 
-func (p *Provider) parseResponseMode(q *authorizationRequest, form web.Form, _ *Client) *Error {
+func (p *Provider) parseResponseMode(q *authorizationRequest, form web.Form, c *Client) *Error {
 	mode := form.Value("response_mode")
 	switch {
 	case mode == "":
@@ -45,7 +45,13 @@ func (p *Provider) parseResponseMode(q *authorizationRequest, form web.Form, _ *
 		return invalidRequest("the response_mode is not supported")
 	case mode == modeQuery && inFront(q.ResponseType): // Multiple Response Type Encoding Practices §3, §5
 		return invalidRequest("tokens are not sent in a query")
-	case mode == modeWebMessage && messageOrigin(q.RedirectURI) == "":
+	case mode == modeQuery+securedMode && inFront(q.ResponseType) && c.AuthorizationEncryptedResponseAlg == "": // JARM §2.3.1
+		q.ResponseMode += securedMode
+		return invalidRequest("tokens are sent in a query only to clients that have their responses encrypted")
+	case mode == modeJWT: // JARM §2.3.4
+		q.ResponseMode += securedMode
+		return nil
+	case strings.HasPrefix(mode, modeWebMessage) && messageOrigin(q.RedirectURI) == "":
 		return invalidRequest("web_message needs a redirect URI with an origin")
 	}
 	q.ResponseMode = mode

@@ -36,6 +36,8 @@ type Interaction struct {
 	Reauthenticate bool
 	// SelectAccount demands that the person choose who to be (prompt=select_account).
 	SelectAccount bool
+	// CreateAccount asks that the person be offered to make an account (prompt=create).
+	CreateAccount bool
 	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one.
 	MaxAge *time.Duration
 	// ACR are the context classes that will do, in order of preference; empty is any. When EssentialACR is set a
@@ -118,6 +120,8 @@ const (
 	ConsentRequired Refusal = "consent_required"
 	// AccountSelectionRequired: a choice must be made and asking was forbidden.
 	AccountSelectionRequired Refusal = "account_selection_required"
+	// RegistrationUnavailable: CreateAccount was asked for, and nobody can make an account here.
+	RegistrationUnavailable Refusal = "registration_unavailable"
 	// Unmet: the demanded class of authentication cannot be reached (OpenID Connect Unmet Authentication Requirements).
 	Unmet Refusal = "unmet_authentication_requirements"
 )
