@@ -374,3 +374,29 @@ func assertionDoors() []door {
 		}},
 	}
 }
+
+// TestClientAssertionAtPAR: the pushed authorization request endpoint takes the issuer, the token endpoint and itself for an audience
+// (RFC 9126 §2), also under the name that clients with a certificate use (RFC 8705 §5), and no other endpoint.
+func TestClientAssertionAtPAR(t *testing.T) {
+	t.Parallel()
+	const pathPAR = "/oauth2/par"
+	h := together(t, withAssertions, func(c *oidc.Config) {
+		c.Features.PAR = &oidc.PAR{}
+		c.Features.MutualTLS = &oidc.MutualTLS{Aliases: "https://mtls.id.example"}
+	})
+	a := h.newAsserter("signer", func(c *oidc.Client) { c.GrantTypes, c.Scopes, c.RedirectURIs = nil, nil, []string{callback} })
+	push := func(audience string) *answer {
+		form := authorization("signer")
+		form.Set("client_assertion", a.assertion("aud", audience))
+		form.Set("client_assertion_type", assertionType)
+		return h.send(h.request(http.MethodPost, pathPAR, form))
+	}
+	for audience, want := range map[string]int{
+		h.issuer: 201, h.issuer + pathToken: 201, h.issuer + pathPAR: 201, "https://mtls.id.example" + pathPAR: 201, "https://mtls.id.example" + pathToken: 201,
+		h.issuer + pathIntrospect: 401, "https://mtls.id.example.evil" + pathPAR: 401, "https://mtls.id.example": 401, // an alias is no issuer
+	} {
+		if got := push(audience); got.Status != want {
+			t.Errorf("%s: %s", audience, got)
+		}
+	}
+}

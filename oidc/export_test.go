@@ -113,3 +113,22 @@ var AuthReqIDText = authReqIDText
 
 // ParseCIBAObject is parseCIBAObject.
 var ParseCIBAObject = parseCIBAObject
+
+// ReadClientAssertion reads an assertion without verifying it, and judges what it says of a client that it names itself.
+func ReadClientAssertion(text, audience string, now time.Time) (subject string, judged error, err error) {
+	said, err := readClientAssertion(text)
+	if err != nil {
+		return "", nil, err
+	}
+	rules := &assertionRules{ClientAssertions: ClientAssertions{MaxLifetime: time.Hour}}
+	return said.Subject, rules.judge(said, &Client{ClientID: said.Subject}, []string{audience}, now), nil
+}
+
+// ParseClientKeys reads a key set, and returns how many of its keys sign and how many one can encrypt to.
+func ParseClientKeys(document []byte) (signing, encryption int, err error) {
+	set, err := parseClientKeys(document)
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(set.signing), len(set.encryption), nil
+}

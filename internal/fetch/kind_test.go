@@ -223,3 +223,14 @@ func TestAttackLargeCache(t *testing.T) {
 		t.Errorf("%d requests: the first of 40 MiB is still there", w.served())
 	}
 }
+
+func FuzzMaxAge(f *testing.F) {
+	for _, seed := range []string{"", "max-age=1", `max-age="1"`, "no-store", "max-age=99999999999999999999, public", "max-age=-1,,=", "max-age"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, control string) {
+		if age := fetch.MaxAge(http.Header{"Cache-Control": {control}}); age < 0 || age > 100*365*24*time.Hour {
+			t.Errorf("%q is %v", control, age)
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package fetch
+
+// MaxAge is maxAge.
+var MaxAge = maxAge
