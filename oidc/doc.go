@@ -117,7 +117,7 @@
 // Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
 // oidc.consent.decided, oidc.consent.revoked, oidc.device.decided,
 // oidc.ciba.decided, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
-// reuse of codes and refresh tokens (directory.Observation); of at most 100 a second, the next of which says how many were left out.
+// reuse of codes, refresh tokens and client assertions (directory.Observation); of at most 100 a second, the next of which says how many were left out.
 //
 // # Limits
 //
@@ -134,6 +134,10 @@
 //
 //   - A user code is one of 25,600,000,000; see Device. A person is asked ten times in five minutes by CIBA.
 //
+//   - A client assertion expires within an hour (ClientAssertions.MaxLifetime) and may be 30 seconds off. A key set of a client has at most
+//     256 KiB and 256 keys; one at jwks_uri is believed for an hour at most, and fetched again for a key that is missing at most every
+//     30 seconds.
+//
 //   - The claims parameter releases what the scopes of the client would, and what Client.Claims names; nothing else.
 //
 //   - A registration has at most 64 KiB, a metadata document 8 KiB; lists in either 100 members, values 2,048 bytes, names 120 characters.
@@ -141,7 +145,7 @@
 // # Specifications
 //
 // RFC 6749 (authorization code, refresh token, client credentials, and in Features.Legacy password), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
-// 7521 to 7523 (assertions as grants; SAML by a SAMLVerifier of the host's), 8628, 8693 (but for SAML tokens), 8707, 9068, 9207, 9449, 9700;
+// 7521 to 7523 (client authentication; assertions as grants; SAML by a SAMLVerifier of the host's), 8628, 8693 (but for SAML tokens), 8705, 8707, 9068, 9207, 9440, 9449, 9700;
 // OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
 // Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, JARM,
 // Initiating User Registration (asking for it), OAuth 2.0 Multiple Response Type
@@ -158,7 +162,6 @@
 //
 // # Not implemented
 //
-// Answered with the specification's error:
-// client assertions (7523), mutual TLS (8705). Absent:
+// Absent:
 // front-channel and back-channel logout, session management.
 package oidc
