@@ -159,6 +159,8 @@ type Client struct {
 
 	// described is what a metadata document says of the application; nil for a client that is registered.
 	described *directory.Application
+	// localhostPorts lets http://localhost match any port; see MetadataDocuments.InsecureLocalhostPorts.
+	localhostPorts bool
 }
 
 // AuthMethod is how a client authenticates at the token endpoint (OpenID Connect Core §9).

@@ -173,7 +173,7 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, request clientRe
 		return nil, "", errClient
 	}
 	if err != nil {
-		return nil, "", unavailable(err)
+		return nil, "", asError(err)
 	}
 	if err := p.verifyClientAssertion(ctx, text, c); err != nil {
 		return nil, "", err

@@ -38,6 +38,9 @@ type MetadataDocuments struct {
 	// InsecureRedirectsAnywhere believes redirect URIs at sites other than the document's (§6.1). Whoever can write to a site where
 	// documents may lie can then take the codes of people who trust its name.
 	InsecureRedirectsAnywhere bool
+	// InsecureLocalhostPorts lets a redirect URI of http://localhost match any port, as one of an address literal always does. RFC 8252 §8.3
+	// advises against the name, which may lead elsewhere; some clients of the Model Context Protocol use no other.
+	InsecureLocalhostPorts bool
 	// Policy sees every document that was read before it is used. It may narrow the Client and the Application, or refuse with an
 	// error. Nil is none. It is called by many goroutines at once.
 	Policy func(client *Client, application *directory.Application) error
@@ -131,7 +134,7 @@ func (d *documents) read(clientID string, document []byte) (*Client, error) {
 	d.rules.leaveOut(&m.client)
 	m.client.SectorIdentifierURI = "" // a document is of one sector: its own
 	app := &directory.Application{Meta: store.Meta{ID: secret.Hash(clientID)}, Status: directory.Active}
-	c := &Client{ClientID: clientID, Application: app.Ref(), described: app}
+	c := &Client{ClientID: clientID, Application: app.Ref(), described: app, localhostPorts: d.settings.InsecureLocalhostPorts}
 	c.adopt(m)
 	c.fillDefaults(time.Time{}, d.rules.algorithm)
 	if m.entitle(app, c); m.texts[memberName] == "" {
@@ -281,7 +284,7 @@ func (m *clientMetadata) restrict(anyRedirect bool) error {
 	switch c.AuthMethod {
 	case "":
 		c.AuthMethod = NoAuth // there is no secret to share, so the default of RFC 7591 cannot be meant
-	case NoAuth, privateKeyJWT:
+	case NoAuth, PrivateKeyJWT:
 	default:
 		return &InvalidClientError{"token_endpoint_auth_method", "must be none or private_key_jwt in a metadata document"}
 	}
@@ -303,9 +306,6 @@ func (m *clientMetadata) restrict(anyRedirect bool) error {
 	})
 	return nil
 }
-
-// privateKeyJWT is OpenID Connect Core §9.
-const privateKeyJWT AuthMethod = "private_key_jwt"
 
 // besideDocument reports whether a redirect URI is at the origin of the document, or leads into an application on the person's own
 // machine (RFC 8252 §7).

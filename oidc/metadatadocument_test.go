@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
@@ -340,6 +341,51 @@ func TestAttackMetadataDocumentReachesTooFar(t *testing.T) {
 		h := together(t, w.reading(oidc.MetadataDocuments{Scopes: []string{"read"}, Policy: policy}))
 		if a := h.newBrowser().get(signInTo("scope", "openid")); gotCode(a) {
 			t.Errorf("%s: %s", what, a)
+		}
+	}
+}
+
+// draft-ietf-oauth-client-id-metadata-document §8.2: a client with keys in its document authenticates by them, and by nothing less.
+func TestClientOfAMetadataDocumentWithKeys(t *testing.T) {
+	t.Parallel()
+	w := publish(t, "")
+	h := together(t, w.reading(oidc.MetadataDocuments{}), withAssertions)
+	a := &asserter{h: h, clientID: publishedURL, key: generateKey(jose.ES256), header: jose.Header{Alg: jose.ES256, Kid: "k1"}}
+	w.change(http.StatusOK, strings.Replace(documentOf(""), `"token_endpoint_auth_method":"none"`, `"token_endpoint_auth_method":"private_key_jwt","jwks":`+string(a.jwks()), 1), nil)
+	redeem := func(code string) []string {
+		return []string{"grant_type", "authorization_code", "code", code, "redirect_uri", "https://example.com/cb", "code_verifier", verifier}
+	}
+	code := h.newBrowser().get(signInTo()).returned().Get("code")
+	if answer := h.token("", append(redeem(code), "client_id", publishedURL)...); answer.Status < 400 || answer.member("error") != "invalid_client" {
+		t.Errorf("without an assertion: %s", answer)
+	}
+	if answer := a.post(pathToken, a.assertion(), redeem(code)...); !gotTokens(answer) {
+		t.Errorf("with an assertion: %s", answer)
+	}
+	w.change(http.StatusOK, strings.Replace(documentOf(""), `"token_endpoint_auth_method":"none"`, `"token_endpoint_auth_method":"private_key_jwt"`, 1), nil)
+	h.clock.advance(2 * time.Hour)
+	if answer := h.newBrowser().get(signInTo()); answer.Status != http.StatusBadRequest || answer.errorCode() != "invalid_client" {
+		t.Errorf("a document without the keys that it promises: %s", answer)
+	}
+}
+
+// The port of http://localhost matters unless the operator says otherwise (RFC 8252 §8.3), and nothing but the port ever does not.
+func TestAttackLocalhostPorts(t *testing.T) {
+	t.Parallel()
+	w := publish(t, strings.Replace(documentOf(""), `"http://127.0.0.1/cb"`, `"http://localhost/cb"`, 1))
+	strict, lax := together(t, w.reading(oidc.MetadataDocuments{})), together(t, w.reading(oidc.MetadataDocuments{InsecureLocalhostPorts: true}))
+	if a := strict.newBrowser().get(signInTo("redirect_uri", "http://localhost:49152/cb")); gotCode(a) || a.location() != nil {
+		t.Errorf("another port: %s", a)
+	}
+	if a := lax.newBrowser().get(signInTo("redirect_uri", "http://localhost:49152/cb")); !gotCode(a) || a.location().Host != "localhost:49152" {
+		t.Errorf("another port, where that is allowed: %s", a)
+	}
+	for _, uri := range []string{
+		"http://localhost:49152/other", "http://localhost.evil.example/cb", "http://localhost:1@evil.example/cb", "http://localhost:/cb", "http://127.0.0.1:49152/cb",
+		"https://localhost:49152/cb", "http://LOCALHOST/cb", "http://localhost:99999999/cb", "http://localhost\\@evil.example/cb", "http://localhost:80/cb?x", "http://a.localhost/cb",
+	} {
+		if a := lax.newBrowser().get(signInTo("redirect_uri", uri)); a.Status == http.StatusSeeOther {
+			t.Errorf("%s is answered with %s", uri, a)
 		}
 	}
 }

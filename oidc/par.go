@@ -104,7 +104,7 @@ func (p *Provider) pushed(ctx context.Context, c *Client, reference string) (*au
 		return nil, unavailable(err)
 	case q.Pushed == nil || !secret.Matches(q.Pushed.Hash, presented) || q.ClientID != c.ClientID:
 		return nil, errPushed
-	case q.Answer != nil || !p.db.Now().Before(q.Pushed.Expires) || !matchRedirectURI(c.RedirectURIs, q.RedirectURI):
+	case q.Answer != nil || !p.db.Now().Before(q.Pushed.Expires) || !c.mayReturnTo(q.RedirectURI):
 		return nil, errPushed
 	}
 	q.Expires = p.db.Now().Add(requestLifetime)

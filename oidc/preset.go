@@ -44,7 +44,7 @@ func M2M(scopes ...string) *Client {
 // client assertions, PAR and DPoP.
 func FAPI(jwks json.RawMessage, redirectURIs ...string) *Client {
 	return &Client{
-		AuthMethod: privateKeyJWT, AuthSigningAlg: "PS256", JWKS: slices.Clone(jwks),
+		AuthMethod: PrivateKeyJWT, AuthSigningAlg: "PS256", JWKS: slices.Clone(jwks),
 		GrantTypes: []GrantType{AuthorizationCode, RefreshToken}, RedirectURIs: slices.Clone(redirectURIs),
 		RequirePAR: true, DPoPBoundTokens: true, KeepRefreshToken: true, IDTokenAlg: "PS256", AccessTokenAlg: "PS256",
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc"
 )
 
@@ -37,6 +38,11 @@ func TestPresets(t *testing.T) {
 	}
 	if _, err := h.Clients.Create(t.Context(), "FAPI", fapi); err == nil {
 		t.Error("a FAPI client was registered where nothing of it is on")
+	}
+	full := together(t, withAssertions, withDPoP, func(c *oidc.Config) { c.Features.PAR = &oidc.PAR{} })
+	a := &asserter{h: full, clientID: "fapi", key: generateKey(jose.PS256), header: jose.Header{Alg: jose.PS256, Kid: "k1"}}
+	if secret, err := full.Clients.Create(t.Context(), "FAPI", oidc.FAPI(a.jwks(), callback)); err != nil || secret != "" {
+		t.Errorf("FAPI is refused where all of it is on: %v", err)
 	}
 	mcp := oidc.MCPClient()
 	if mcp.RedirectURIs[0] = "x"; oidc.MCPClient().RedirectURIs[0] == "x" {

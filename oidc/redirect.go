@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -80,6 +81,24 @@ func matchRedirectURI(registered []string, presented string) bool {
 		}
 	}
 	return false
+}
+
+// mayReturnTo reports whether the client may be answered at the presented URI.
+func (c *Client) mayReturnTo(presented string) bool {
+	if matchRedirectURI(c.RedirectURIs, presented) {
+		return true
+	}
+	literal, ok := localhostAsLiteral(presented)
+	return ok && c.localhostPorts && slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
+		registered, ok := localhostAsLiteral(uri)
+		return ok && matchRedirectURI([]string{registered}, literal)
+	})
+}
+
+// localhostAsLiteral puts an address literal in the place of the name in "http://localhost[:port]/…".
+func localhostAsLiteral(uri string) (string, bool) {
+	rest, ok := strings.CutPrefix(uri, "http://localhost")
+	return "http://127.0.0.1" + rest, ok && (rest == "" || strings.ContainsRune(":/?", rune(rest[0])))
 }
 
 // withoutLoopbackPort cuts the port out of "http://<loopback address>[:port]/…", working on the text so that nothing else
