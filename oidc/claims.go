@@ -79,7 +79,9 @@ func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequ
 func userInfoSection(q *claimsRequest) map[string]claimRequest { return q.UserInfo }
 func idTokenSection(q *claimsRequest) map[string]claimRequest  { return q.IDToken }
 
-// ClaimsSource says what is true of a person. An error that wraps store.ErrNotFound says that the person is no more, and
+// ClaimsSource says what is true of a person. A name may end in a language, as "family_name#ja-Kana-JP", for those who ask for
+// claims in it (claims_locales, or the claims parameter; OpenID Connect Core §5.2). A value may be an AggregatedClaim or a
+// DistributedClaim, for what others say. An error that wraps store.ErrNotFound says that the person is no more, and
 // whatever was issued to them is refused. The zero Config uses DirectoryClaims.
 type ClaimsSource func(ctx context.Context, d *directory.Directory, subject *directory.Subject) (map[string]any, error)
 
@@ -143,8 +145,12 @@ func addressClaim(a *directory.Address) map[string]string {
 
 // personal returns those of the person's claims that are wanted. It asks the source only when something is. errBroken says
 // that the person is no more.
-func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string) (map[string]any, error) {
-	personal := func(name string) bool { return !isProtocolClaim(name) }
+// Those that the source has in one of the locales too, as "name#ja", come along (OpenID Connect Core §5.2).
+func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string, locales ...string) (map[string]any, error) {
+	personal := func(name string) bool {
+		name = claimBase(name)
+		return !isProtocolClaim(name) && name != memberClaimNames && name != memberClaimSources
+	}
 	if !slices.ContainsFunc(wanted, personal) {
 		return map[string]any{}, nil
 	}
@@ -160,8 +166,11 @@ func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wan
 		if value, ok := all[name]; ok && personal(name) {
 			released[name] = value
 		}
+		if personal(name) && len(locales) > 0 {
+			addTranslations(released, all, name, locales)
+		}
 	}
-	return released, nil
+	return released, referToSources(released)
 }
 
 // isProtocolClaim reports whether the protocol gives the claim a meaning. Case does not save a name from it: readers of JSON

@@ -60,7 +60,7 @@ func (q *authorizationRequest) consentItems() []directory.ConsentItem {
 		released = append(released, scopeClaims(s)...)
 	}
 	for _, name := range q.Claims.names() {
-		if !slices.Contains(released, name) && !isProtocolClaim(name) {
+		if base := claimBase(name); !slices.Contains(released, base) && !isProtocolClaim(base) {
 			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: itemTitle("claim", name)})
 		}
 	}
@@ -125,7 +125,7 @@ func (c *Consent) apply(q *authorizationRequest) (scopes []string, claims *claim
 		return scopes, nil
 	}
 	refused := func(name string, _ claimRequest) bool {
-		return !isProtocolClaim(name) && !released[name] && !slices.Contains(c.Granted, claimItem+name)
+		return !isProtocolClaim(claimBase(name)) && !released[claimBase(name)] && !slices.Contains(c.Granted, claimItem+name)
 	}
 	claims = &claimsRequest{UserInfo: maps.Clone(q.Claims.UserInfo), IDToken: maps.Clone(q.Claims.IDToken)}
 	maps.DeleteFunc(claims.UserInfo, refused)

@@ -125,7 +125,7 @@ func (p *Provider) coreMetadata() *metadata {
 		RevocationAuthMethods:    append(slices.Clone(methods), NoAuth),
 		CodeChallengeMethods:     []string{"S256"},
 		PromptValuesSupported:    []string{promptNone, promptLogin, promptConsent, promptSelectAccount},
-		ClaimTypesSupported:      []string{"normal"},
+		ClaimTypesSupported:      p.claimTypes,
 		ClaimsSupported:          supportedClaims(),
 		ClaimsParameter:          true,
 		ResponseISSParameter:     true,

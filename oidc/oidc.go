@@ -132,8 +132,10 @@ type Provider struct {
 
 	proofs   *proofs           // nil without DPoP
 	pairwise *pairwiseSubjects // nil without the feature
-	ciba     *cibaGrant        // nil without the feature
-	due      chan struct{}
+	// claimTypes are what Config.Claims may answer with (OpenID Connect Core §5.6).
+	claimTypes []string
+	ciba       *cibaGrant // nil without the feature
+	due        chan struct{}
 
 	logoutTokenLifetime time.Duration
 	checkSession        *checkSession // nil without SessionManagement
@@ -174,6 +176,10 @@ func New(config Config) (*Provider, error) {
 			problems = append(problems, fmt.Errorf("oidc: Config.%s is required", required.field))
 		}
 	}
+	claimTypes := []string{"normal"}
+	if config.Claims != nil { // which may refer to others
+		claimTypes = append(claimTypes, "aggregated", "distributed")
+	}
 	problems = append(problems, config.fillDefaults())
 	var keys *keySet
 	if config.DB != nil && config.Keys != nil {
@@ -185,7 +191,7 @@ func New(config Config) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{
-		config: config, db: config.DB, site: site,
+		config: config, db: config.DB, site: site, claimTypes: claimTypes,
 		Clients:  newClients(config.DB, config.Directory),
 		keys:     keys,
 		requests: store.NewCollection(config.DB, requestType),

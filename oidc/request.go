@@ -29,22 +29,23 @@ const requestLifetime = 40 * time.Minute
 // the code will create.
 type authorizationRequest struct {
 	store.Meta
-	ClientID     string         `json:"client_id"`
-	RedirectURI  string         `json:"redirect_uri"`
-	ResponseType string         `json:"response_type"`
-	ResponseMode string         `json:"response_mode"`
-	State        string         `json:"state,omitempty"`
-	Scopes       []string       `json:"scopes,omitempty"`
-	Nonce        string         `json:"nonce,omitempty"`
-	Challenge    string         `json:"code_challenge,omitempty"`
-	Prompt       []string       `json:"prompt,omitempty"`
-	MaxAge       *time.Duration `json:"max_age,omitempty"`
-	ACR          []string       `json:"acr_values,omitempty"`
-	EssentialACR bool           `json:"essential_acr,omitempty"`
-	LoginHint    string         `json:"login_hint,omitempty"`
-	HintSubject  string         `json:"hint_subject,omitempty"`
-	UILocales    []string       `json:"ui_locales,omitempty"`
-	Claims       *claimsRequest `json:"claims,omitempty"`
+	ClientID      string         `json:"client_id"`
+	RedirectURI   string         `json:"redirect_uri"`
+	ResponseType  string         `json:"response_type"`
+	ResponseMode  string         `json:"response_mode"`
+	State         string         `json:"state,omitempty"`
+	Scopes        []string       `json:"scopes,omitempty"`
+	Nonce         string         `json:"nonce,omitempty"`
+	Challenge     string         `json:"code_challenge,omitempty"`
+	Prompt        []string       `json:"prompt,omitempty"`
+	MaxAge        *time.Duration `json:"max_age,omitempty"`
+	ACR           []string       `json:"acr_values,omitempty"`
+	EssentialACR  bool           `json:"essential_acr,omitempty"`
+	LoginHint     string         `json:"login_hint,omitempty"`
+	HintSubject   string         `json:"hint_subject,omitempty"`
+	UILocales     []string       `json:"ui_locales,omitempty"`
+	ClaimsLocales []string       `json:"claims_locales,omitempty"`
+	Claims        *claimsRequest `json:"claims,omitempty"`
 	// JKT is the thumbprint of the DPoP key that the code is bound to (RFC 9449 §10); "" is none.
 	JKT       string   `json:"dpop_jkt,omitempty"`
 	Resources []string `json:"resources,omitempty"`
@@ -115,6 +116,7 @@ func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
 	}
 	q.ACR = strings.Fields(form.Value("acr_values"))
 	q.UILocales = strings.Fields(form.Value("ui_locales"))
+	q.ClaimsLocales = parseClaimsLocales(form.Value("claims_locales"))
 	if err := q.parseChallenge(form, c); err != nil {
 		return err
 	}

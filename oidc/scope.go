@@ -94,6 +94,7 @@ func (c *Client) mayAsk(scope string) bool {
 // mayAskClaim reports whether the client may ask for the claim by itself: one of the protocol, one that a scope of the client's
 // releases, or one that it was registered for.
 func (c *Client) mayAskClaim(name string) bool {
+	name = claimBase(name)
 	for _, s := range standardScopes {
 		if slices.Contains(s.claims, name) && c.mayAsk(s.name) {
 			return true
