@@ -45,6 +45,7 @@ func (f JAR) part(p *Provider) (part, error) {
 	if f.Required && f.InsecureUnsigned {
 		return part{}, errors.New("oidc: Config.Features.JAR.Required contradicts InsecureUnsigned (RFC 9101 §10.5)")
 	}
+	p.keys.encryption, _ = p.config.Keys.(EncryptionKeys) // nil where nobody can decrypt
 	return part{
 		features: []string{"JAR"},
 		check:    func(c *Client, bad report) { p.checkRequestObjects(f, c, bad) },

@@ -305,13 +305,17 @@ func TestAttackEncryptedRequestObject(t *testing.T) {
 		h.signs(web, func(c *oidc.Client) {
 			c.RequestObjectEncryptionAlg, c.RequestObjectEncryptionEnc = "RSA-OAEP", "A256GCM"
 		})
+		// As a client finds them: published for encryption, and no use for signatures.
+		document := []byte(h.send(h.request(http.MethodGet, pathJWKS, nil)).Body)
+		published, err := jose.ParseEncryptionSet(document)
+		if err != nil || len(published) != 2 || strings.Count(string(document), `"use":"enc"`) != 2 {
+			t.Fatalf("published: %v in %s", err, document)
+		}
 		encrypt := func(content string, header jose.EncryptionHeader) string {
-			form := "ECDH-ES"
+			key := published[1].Key
 			if strings.HasPrefix(string(header.Alg), "RSA") {
-				form = "RSA-OAEP-256"
+				key = published[0].Key
 			}
-			_, key, err := decryptingKeys{}.Encryption(t.Context(), form)
-			h.must(err)
 			token, err := jose.Encrypt([]byte(content), header, key)
 			h.must(err)
 			return token

@@ -88,6 +88,8 @@ type keySet struct {
 	keys       Keys
 	algorithms []jose.Algorithm
 	now        func() time.Time
+	// encryption has keys published that others can encrypt to; nil has none.
+	encryption EncryptionKeys
 
 	mu       sync.Mutex
 	read     time.Time
@@ -149,12 +151,32 @@ func (s *keySet) current(ctx context.Context) ([]jose.PublicKey, []byte, error) 
 			public = append(public, jose.PublicKey{ID: id, Algorithm: algorithm, Key: keys[id]})
 		}
 	}
-	document, err := jose.Set(public)
+	encryption, err := s.encryptionKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	document, err := jose.Set(public, encryption...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("oidc: rendering the key set: %w", err)
 	}
 	s.public, s.document, s.read = public, document, now
 	return public, document, nil
+}
+
+// encryptionKeys are the keys to encrypt to now, one of each form.
+func (s *keySet) encryptionKeys(ctx context.Context) ([]jose.EncryptionKey, error) {
+	if s.encryption == nil {
+		return nil, nil
+	}
+	var published []jose.EncryptionKey
+	for _, form := range []jose.KeyManagement{jose.RSAOAEP256, jose.ECDHES} {
+		id, key, err := s.encryption.Encryption(ctx, string(form))
+		if err != nil {
+			return nil, fmt.Errorf("oidc: reading the %s key: %w", form, err)
+		}
+		published = append(published, jose.EncryptionKey{ID: id, Algorithm: form, Key: key})
+	}
+	return published, nil
 }
 
 // signingKey is a key in hand. It is fetched before anything is consumed, so that a key service which is away costs nobody
