@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,6 +72,8 @@ type CIBARequest struct {
 	// ClientID and ApplicationName say who asks, Scopes for what, ACR how sure it wants to be.
 	ClientID, ApplicationName string
 	Scopes, ACR               []string
+	// Details are the authorization details that it asks for (RFC 9396), as it has sent them.
+	Details []json.RawMessage
 	// BindingMessage stands on the client's side too; "" is none.
 	BindingMessage string
 	// Expires is when it is too late.
@@ -213,6 +216,9 @@ func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaRespons
 	if err != nil {
 		return nil, err
 	}
+	if err := g.parseRights(ctx, q, c, form); err != nil {
+		return nil, err
+	}
 	app, err := g.livingApplication(ctx, c)
 	if errors.Is(err, errBroken) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled", Status: 400}
@@ -252,7 +258,7 @@ func (g *cibaGrant) told(q *decoupled, app *directory.Application, subject *dire
 	id := grantLocator(q.Ref())
 	return CIBARequest{
 		ID: id, URL: g.site.URL(pathCIBA) + "?id=" + id, Subject: subject, ClientID: q.ClientID, ApplicationName: app.Name,
-		Scopes: slices.Clone(q.Scopes), ACR: slices.Clone(q.ACR), BindingMessage: message, Expires: q.Deadline,
+		Scopes: slices.Clone(q.Scopes), ACR: slices.Clone(q.ACR), Details: slices.Clone(q.Details), BindingMessage: message, Expires: q.Deadline,
 	}
 }
 
@@ -512,7 +518,8 @@ var ErrCIBAOff = errors.New("oidc: Features.CIBA is off")
 
 // ApproveCIBA records that the person has allowed a request outside of the page, in an app of the host's: id is CIBARequest.ID, or the
 // auth_req_id. The evidence is what they have proven there, all of it of that person and none of it empty; a zero Subject and Time are
-// that person's, and now. Scopes are what they have allowed; nil is all that was asked. It returns an error that wraps store.ErrNotFound for a
+// that person's, and now. Scopes are what they have allowed; nil is all that was asked. Whoever approves has
+// allowed the details. It returns an error that wraps store.ErrNotFound for a
 // request that is not there, and an *Error for one that is finished or expired.
 func (p *Provider) ApproveCIBA(ctx context.Context, id string, evidence []directory.Evidence, scopes []string) error {
 	return p.decideCIBA(ctx, id, func(g *cibaGrant, q *decoupled) error {
@@ -589,5 +596,8 @@ func (g *cibaGrant) approveFor(ctx context.Context, q *decoupled, evidence []dir
 		scopes = q.Scopes
 	}
 	consent.decide(items, scopes, g.db.Now())
+	for _, detail := range q.Details {
+		consent.approved = append(consent.approved, detailID(detail))
+	}
 	return g.approve(ctx, q, app, result, consent, len(items) > 0 && !app.SkipConsent)
 }

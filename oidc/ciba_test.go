@@ -391,3 +391,67 @@ func halfHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
+
+// What the tokens are for is asked with the request, of device grant and CIBA alike (RFC 8707 §2).
+func TestDecoupledResources(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerDevices()
+		h.registerCIBA("")
+		h.register(&oidc.Client{ClientID: "apis", GrantTypes: []oidc.GrantType{oidc.ClientCredentials}, Resources: []string{files, ledger}})
+		d := h.device(printer, "resource", files)
+		h.allow(d)
+		if got := h.audienceOf(h.issued(h.poll(printer, d.deviceCode)).AccessToken); !slices.Contains(got, files) {
+			t.Errorf("the device's token is for %v", got)
+		}
+		id := h.ciba(till, "resource", files)
+		h.must(h.ApproveCIBA(t.Context(), id, h.proofOf(ann), nil))
+		if got := h.audienceOf(h.issued(h.pollFor(till, id)).AccessToken); !slices.Contains(got, files) {
+			t.Errorf("the till's token is for %v", got)
+		}
+		for _, a := range []*answer{
+			h.askAs(pathDeviceAuthorization, printer, "scope", "openid", "resource", "https://other.example"),
+			h.askFor(till, "login_hint", ann, "resource", "https://other.example"),
+		} {
+			if a.errorCode() != "invalid_target" {
+				t.Errorf("an unknown resource: %s", a)
+			}
+		}
+	}, withDevices, withCIBA(&people{}), resources)
+}
+
+// Authorization details are asked of the person, and stand in the tokens (RFC 9396 §5, §7).
+func TestDecoupledDetails(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerCIBA("")
+		c := h.client(till)
+		c.AuthorizationDetailsTypes = []string{"accounts"}
+		h.must(h.Clients.Replace(t.Context(), c))
+		detail := array(both)
+		id := h.ciba(till, "authorization_details", detail)
+		if a := h.decideOn(id); !allowed(a) {
+			t.Fatal(a)
+		}
+		if items := h.persona.lastInteraction().Consent; !slices.ContainsFunc(items, func(i directory.ConsentItem) bool { return strings.HasPrefix(i.ID, "detail:") }) {
+			t.Errorf("asked %+v", items)
+		}
+		if got := h.issued(h.pollFor(till, id)); !strings.Contains(string(mustJSON(t, claims(t, got.AccessToken)["authorization_details"])), "accounts") {
+			t.Errorf("the token has %v", claims(t, got.AccessToken))
+		}
+		id = h.ciba(till, "authorization_details", detail)
+		h.must(h.ApproveCIBA(t.Context(), id, h.proofOf(ann), nil))
+		if got := h.issued(h.pollFor(till, id)); !strings.Contains(string(mustJSON(t, claims(t, got.AccessToken)["authorization_details"])), "accounts") {
+			t.Errorf("the token has %v", claims(t, got.AccessToken))
+		}
+	}, withCIBA(&people{}), richly)
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

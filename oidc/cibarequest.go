@@ -16,8 +16,11 @@ import (
 // cibaParameters are those of an authentication request (CIBA Core §7.1). In a signed request they stand in it and nowhere else.
 var cibaParameters = []string{
 	"scope", "client_notification_token", "acr_values", "login_hint_token", "id_token_hint", "login_hint", "binding_message", "user_code",
-	"requested_expiry",
+	"requested_expiry", "resource", memberDetails,
 }
+
+// memberDetails is JSON in a form and in a signed request alike (RFC 9396 §2).
+const memberDetails = "authorization_details"
 
 // cibaObject is what a signed request must say besides (CIBA Core §7.1.1).
 type cibaObject struct {
@@ -78,7 +81,10 @@ func parseCIBAObject(payload []byte, clientID, issuer string, now time.Time) (we
 	values := url.Values{}
 	for _, name := range cibaParameters {
 		if raw := all[name]; raw != nil {
-			text, err := parameterText(raw)
+			text, err := string(raw), error(nil)
+			if name != memberDetails {
+				text, err = parameterText(raw)
+			}
 			if err != nil {
 				return web.Form{}, errors.New(name + " is neither a text nor a number")
 			}

@@ -2,12 +2,14 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -24,6 +26,10 @@ type decoupled struct {
 	SecretHash string   `json:"secret_hash"`
 	Scopes     []string `json:"scopes"`
 	ACR        []string `json:"acr_values,omitempty"`
+	// Resources are the APIs that the tokens may be for (RFC 8707).
+	Resources []string `json:"resources,omitempty"`
+	// Details are authorization details (RFC 9396); once the request is answered, those that were granted.
+	Details []json.RawMessage `json:"authorization_details,omitempty"`
 	// Subject must be who decides; zero is anybody.
 	Subject store.Ref `json:"subject,omitzero"`
 	// Deadline is when it expires. The record stays for a while longer, so that the client can be told.
@@ -58,7 +64,7 @@ func (q *decoupled) pending(now time.Time) bool {
 func (q *decoupled) request() *authorizationRequest {
 	return &authorizationRequest{
 		Meta: store.Meta{Org: q.Grant.Org, ID: q.Grant.ID}, ClientID: q.ClientID, Scopes: q.Scopes, ACR: q.ACR, HintSubject: q.Subject.ID,
-		Answer: q.Answer,
+		Resources: q.Resources, Details: q.Details, Answer: q.Answer,
 	}
 }
 
@@ -198,8 +204,12 @@ func (d *decoupling) grantOf(q *decoupled) *Grant {
 // approve records what the person has granted, in one step with the consent that was given on the way. A request of which nothing is
 // left is refused.
 func (d *decoupling) approve(ctx context.Context, q *decoupled, app *directory.Application, result *directory.Result, consent *Consent, save bool) error {
-	scopes, claims := consent.apply(q.request())
-	if len(scopes) == 0 {
+	view := q.request()
+	scopes, claims := consent.apply(view)
+	if err := d.decideDetails(ctx, view, consent); err != nil {
+		return err
+	}
+	if q.Details = view.Details; len(scopes)+len(q.Details) == 0 {
 		return d.refuseRequest(ctx, q)
 	}
 	q.Answer = &codeAnswer{
@@ -281,6 +291,18 @@ type decision struct {
 	Deadline time.Time `json:"deadline"`
 	// Message is what the client must be told, sealed.
 	Message store.Sealed `json:"message,omitempty"`
+}
+
+// parseRights reads what the tokens are to be for beside scopes (RFC 8707, RFC 9396).
+func (d *decoupling) parseRights(ctx context.Context, q *decoupled, c *Client, form web.Form) error {
+	var refusal *Error
+	if q.Resources, refusal = d.askedResources(ctx, c, form); refusal != nil {
+		return refusal
+	}
+	if q.Details, refusal = d.askedDetails(ctx, c, form); refusal != nil {
+		return refusal
+	}
+	return nil
 }
 
 // parseScopes reads what a client wants on behalf of a person (RFC 8628 §3.1, CIBA Core §7.1).

@@ -122,6 +122,9 @@ func (g *deviceGrant) authorize(ctx context.Context, c *Client, form web.Form, a
 		ACR:      strings.Fields(form.Value("acr_values")),
 		Deadline: now.Add(g.settings.Lifetime), Interval: g.settings.Interval, Next: now.Add(g.settings.Interval),
 	}
+	if err := g.parseRights(ctx, q, c, form); err != nil {
+		return nil, err
+	}
 	userCode, err := g.insert(ctx, q, place)
 	if err != nil {
 		return nil, err
