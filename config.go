@@ -47,6 +47,9 @@ type Config struct {
 	// Paths moves endpoints and pages, for hosts that have something else there: their default path below the issuer ("/login",
 	// "/oauth2/token"), or that of several ("/oauth2"), and the path to have instead. Well-known names stay. Nil leaves all where they are.
 	Paths map[string]string
+	// Profile is what the provider keeps to, FAPI 2.0 for example: it turns on what it needs of OIDC, and New refuses what contradicts it. The
+	// zero value is RFC 9700.
+	Profile oidc.Profile
 	// OIDC is what is offered beyond the authorization code flow: the device grant, dynamic registration and so on. The zero value is
 	// none.
 	OIDC oidc.Features

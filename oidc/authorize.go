@@ -104,6 +104,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if len(q.Scopes)+len(q.Details) == 0 {
 		return q, errNoScope()
 	}
+	if refusal := p.keepsToProfiles(q, c); refusal != nil {
+		return q, refusal
+	}
 	return q, p.checkApplication(ctx, c)
 }
 

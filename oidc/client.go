@@ -59,6 +59,10 @@ type Client struct {
 	IDTokenLifetime      int64 `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime int64 `json:"refresh_token_lifetime,omitempty"`
 
+	// Profile is what the client keeps to besides the provider's Profile, for a provider that has clients of several. It fills in what is
+	// left open, and what contradicts it is refused.
+	Profile Profile `json:"profile,omitempty"`
+
 	// The settings below take effect only where a feature gives them a meaning; without it they are refused (feature:"…").
 
 	// ResponseTypes are what the client may ask the authorization endpoint for; empty is code, or none for a client that is not
@@ -244,6 +248,7 @@ func newClients(db *store.DB, dir *directory.Directory) *Clients {
 // Create registers a client, with an Application called name when it has none, and returns its secret: the one time that
 // it can be read. A public client (AuthMethod none) has none. Problems are an error of every *InvalidClientError at once.
 func (s *Clients) Create(ctx context.Context, name string, c *Client) (secretValue string, err error) {
+	s.rules.fillProfiles(c) // which may leave it no secret
 	if usesSecret(c.AuthMethod) {
 		secretValue = c.renewSecret()
 	}
@@ -274,7 +279,7 @@ func (s *Clients) create(ctx context.Context, name string, c *Client) error {
 
 // insert adds to the batch that a client is registered, with the application when it has none.
 func (s *Clients) insert(ctx context.Context, b *store.Batch, app *directory.Application, c *Client) error {
-	c.fillDefaults(s.db.Now(), s.rules.algorithm)
+	s.rules.fill(c, s.db.Now())
 	s.keepSecret(c)
 	if err := s.rules.approve(ctx, c); err != nil {
 		return err

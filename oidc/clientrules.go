@@ -12,7 +12,9 @@ import (
 
 // clientRules is what clients may be registered for: what the Provider serves, by itself and by its features.
 type clientRules struct {
-	grants []GrantType
+	// profile is the provider's.
+	profile Profile
+	grants  []GrantType
 	// methods are how clients with something to prove authenticate.
 	methods []AuthMethod
 	// responseTypes are what the authorization endpoint answers with.
@@ -168,4 +170,15 @@ func (r *clientRules) leaveOut(c *Client) {
 			value.Field(i).SetZero()
 		}
 	}
+}
+
+// fill sets what a client leaves open: what its profiles leave no choice about, and then the defaults.
+func (r *clientRules) fill(c *Client, now time.Time) {
+	r.fillProfiles(c)
+	c.fillDefaults(now, r.algorithm)
+}
+
+func (r *clientRules) fillProfiles(c *Client) {
+	r.profile.fillClient(c)
+	c.Profile.fillClient(c)
 }

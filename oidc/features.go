@@ -251,6 +251,7 @@ func (p *Provider) core() (part, error) {
 		check: func(c *Client, bad report) {
 			p.checkAlgorithms(c, bad)
 			checkRefreshPolicy(c, bad)
+			p.checkProfiles(c, bad)
 		},
 		approve: p.prepareKeys,
 	}, nil
@@ -259,6 +260,7 @@ func (p *Provider) core() (part, error) {
 // joinParts lays the parts together.
 func (p *Provider) joinParts() {
 	rules := &p.Clients.rules
+	rules.profile = p.config.Profile
 	p.grantTypes = map[GrantType]exchange{}
 	for _, made := range p.parts {
 		rules.features = append(rules.features, made.features...)

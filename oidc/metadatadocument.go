@@ -136,7 +136,7 @@ func (d *documents) read(clientID string, document []byte) (*Client, error) {
 	app := &directory.Application{Meta: store.Meta{ID: secret.Hash(clientID)}, Status: directory.Active}
 	c := &Client{ClientID: clientID, Application: app.Ref(), described: app, localhostPorts: d.settings.InsecureLocalhostPorts}
 	c.adopt(m)
-	c.fillDefaults(time.Time{}, d.rules.algorithm)
+	d.rules.fill(c, time.Time{})
 	if m.entitle(app, c); m.texts[memberName] == "" {
 		app.Name = excerpt(hostOf(clientID), maxMetadataName-3)
 	}

@@ -39,6 +39,9 @@ type Config struct {
 	// Paths moves endpoints: their default path below the issuer ("/oauth2/token"), or that of several ("/oauth2"), and the path to have
 	// instead. Well-known names stay. Nil leaves all where they are.
 	Paths map[string]string
+	// Profile is what the provider keeps to: it turns on the features that it needs, and New refuses what contradicts it. The zero value
+	// is OAuth21.
+	Profile Profile
 	// Features are what is offered beyond the authorization code flow. The zero value is none.
 	Features Features
 	// Outbound is how URLs are called that clients have registered. The zero value is safe.
@@ -180,7 +183,9 @@ func New(config Config) (*Provider, error) {
 	if config.Claims != nil { // which may refer to others
 		claimTypes = append(claimTypes, "aggregated", "distributed")
 	}
+	config.Profile.fill(&config.Features)
 	problems = append(problems, config.fillDefaults())
+	problems = append(problems, config.Profile.judge(&config))
 	var keys *keySet
 	if config.DB != nil && config.Keys != nil {
 		keys, problem = newKeySet(config.Keys, config.DB.Now)

@@ -262,7 +262,7 @@ func (r *registrar) revise(ctx context.Context, draft *RegistrationDraft, m *cli
 	}
 	c.adopt(m)
 	c.SoftwareStatement = m.client.SoftwareStatement
-	c.fillDefaults(c.Created, r.Clients.rules.algorithm)
+	r.Clients.rules.fill(c, c.Created)
 	m.entitle(draft.Application, c)
 	if r.settings.Policy == nil {
 		return nil
