@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -26,7 +28,11 @@ import (
 
 // options are the flags.
 type options struct {
-	address, base, cert, key, clients string
+	address, base, cert, key, clients, trust string
+	private                                  bool
+
+	networks []netip.Prefix
+	roots    *x509.CertPool
 }
 
 func main() {
@@ -35,6 +41,8 @@ func main() {
 	flag.StringVar(&o.base, "base", "", "the `URL` that clients reach it at; https and the address unless set")
 	flag.StringVar(&o.cert, "cert", "", "`file` of the certificate chain; one is made for the host of -base unless set")
 	flag.StringVar(&o.key, "key", "", "`file` of its key")
+	flag.BoolVar(&o.private, "private", false, "call clients on private networks too, where a suite of one's own runs")
+	flag.StringVar(&o.trust, "trust", "", "`file` of certificates to trust when clients are called")
 	flag.StringVar(&o.clients, "clients", "", "`file` of clients to register besides the built-in ones; see clients.go")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -54,6 +62,9 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	defer listener.Close()
 	if o.base == "" {
 		o.base = "https://" + listener.Addr().String()
+	}
+	if err := o.reach(); err != nil {
+		return err
 	}
 	certificate, err := o.certificate()
 	if err != nil {
@@ -99,6 +110,27 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
+	}
+	return nil
+}
+
+// reach says which clients can be called.
+func (o *options) reach() error {
+	if o.private {
+		for _, network := range []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"} {
+			o.networks = append(o.networks, netip.MustParsePrefix(network))
+		}
+	}
+	if o.trust == "" {
+		return nil
+	}
+	certificates, err := os.ReadFile(o.trust)
+	if err != nil {
+		return err
+	}
+	o.roots = x509.NewCertPool()
+	if !o.roots.AppendCertsFromPEM(certificates) {
+		return fmt.Errorf("%s has no certificates", o.trust)
 	}
 	return nil
 }

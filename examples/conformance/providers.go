@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
 )
 
@@ -20,8 +22,40 @@ type profile struct {
 }
 
 var profiles = []profile{
-	{"op", "Basic, Implicit, Hybrid, Form Post, Config, Dynamic, third-party-initiated login, logout in all forms", func(c *signet.Config) {
-		c.OIDC = oidc.Features{}
+	{"op", "Basic, Implicit, Hybrid, Form Post, Config, Dynamic, third-party-initiated login, logout in all forms, session management", func(c *signet.Config) {
+		c.OIDC = oidc.Features{
+			Legacy: &oidc.Legacy{ResponseTypes: []string{
+				"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token", "none",
+			}},
+			JAR:  &oidc.JAR{ByReference: true, InsecureMerge: true, InsecureUnsigned: true},
+			JARM: &oidc.JARM{}, PAR: &oidc.PAR{}, WebMessage: &oidc.WebMessage{},
+			ClientAssertions: &oidc.ClientAssertions{SharedSecrets: true}, MutualTLS: &oidc.MutualTLS{}, DPoP: &oidc.DPoP{},
+			Device: &oidc.Device{}, TokenExchange: &oidc.TokenExchange{},
+			Registration: &oidc.Registration{Open: true}, WebFinger: &oidc.WebFinger{},
+			PairwiseSubjects: &oidc.PairwiseSubjects{}, SignedUserInfo: &oidc.SignedUserInfo{}, Encryption: &oidc.Encryption{},
+			BackChannelLogout: &oidc.BackChannelLogout{}, FrontChannelLogout: &oidc.FrontChannelLogout{}, SessionManagement: &oidc.SessionManagement{},
+		}
+	}},
+	{"fapi1", "FAPI 1.0 Advanced, with JARM or code id_token", func(c *signet.Config) {
+		c.Profile = oidc.FAPI1Advanced
+		c.OIDC.Legacy = &oidc.Legacy{ResponseTypes: []string{"code id_token"}}
+	}},
+	{"fapi2", "FAPI 2.0 Security Profile, with DPoP or mutual TLS", func(c *signet.Config) {
+		c.Profile = oidc.FAPI2Security
+		c.OIDC.DPoP, c.OIDC.MutualTLS = &oidc.DPoP{}, &oidc.MutualTLS{}
+	}},
+	{"fapi2ms", "FAPI 2.0 Message Signing", func(c *signet.Config) {
+		c.Profile = oidc.FAPI2MessageSigning
+		c.OIDC.DPoP, c.OIDC.MutualTLS, c.OIDC.SignedIntrospection = &oidc.DPoP{}, &oidc.MutualTLS{}, &oidc.SignedIntrospection{}
+	}},
+	{"ciba", "FAPI-CIBA, poll and ping", func(c *signet.Config) {
+		c.Profile = oidc.FAPICIBA
+		// Nobody is told: the suite answers for the person.
+		c.OIDC.CIBA = &oidc.CIBA{Ping: true, Notify: func(context.Context, oidc.CIBARequest) error { return nil }}
+	}},
+	{"mcp", "Model Context Protocol", func(c *signet.Config) {
+		c.Profile = oidc.MCP
+		c.OIDC.Registration = &oidc.Registration{Open: true}
 	}},
 }
 
@@ -43,7 +77,7 @@ func furnish(ctx context.Context, o options, logger *slog.Logger) (*house, error
 	}
 	h := &house{}
 	for _, of := range profiles {
-		p, err := of.open(ctx, o.base, logger)
+		p, err := of.open(ctx, o, logger)
 		if err == nil {
 			h.providers = append(h.providers, p)
 			err = p.register(ctx, clients)
@@ -55,12 +89,13 @@ func furnish(ctx context.Context, o options, logger *slog.Logger) (*house, error
 	return h, nil
 }
 
-func (of profile) open(ctx context.Context, base string, logger *slog.Logger) (*provider, error) {
+func (of profile) open(ctx context.Context, o options, logger *slog.Logger) (*provider, error) {
 	keys, err := store.NewKeyRing(store.GenerateRingKey())
 	if err != nil {
 		return nil, err
 	}
-	config := signet.Config{Issuer: base + "/" + of.name, Store: memory.New(), Keys: keys, Logger: logger}
+	config := signet.Config{Issuer: o.base + "/" + of.name, Store: memory.New(), Keys: keys, Logger: logger}
+	config.Outbound.InsecureNetworks, config.Outbound.RootCAs = o.networks, o.roots
 	of.configure(&config)
 	idp, err := signet.New(config)
 	if err != nil {
@@ -83,6 +118,8 @@ func (h *house) handler() http.Handler {
 	for _, p := range h.providers {
 		p.idp.Mount(mux)
 		mux.HandleFunc("POST /test/"+p.name+"/rotate-keys", p.rotateKeys)
+		mux.HandleFunc("POST /test/"+p.name+"/ciba", p.answerCIBA)
+		mux.HandleFunc("GET /test/"+p.name+"/ciba", p.answerCIBA) // the suite calls it so
 	}
 	return mux
 }
@@ -94,4 +131,33 @@ func (p *provider) rotateKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// answerCIBA answers for the person whom a back channel asks: auth_req_id, and action allow or deny.
+func (p *provider) answerCIBA(w http.ResponseWriter, r *http.Request) {
+	err := p.decide(r.Context(), r.FormValue("auth_req_id"), r.FormValue("action"))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		http.Error(w, "there is no such request", http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (p *provider) decide(ctx context.Context, authReqID, action string) error {
+	switch action {
+	case "deny":
+		return p.idp.OIDC.DenyCIBA(ctx, authReqID)
+	case "allow":
+	default:
+		return fmt.Errorf("action is allow or deny, not %q", action)
+	}
+	person, err := p.idp.Directory.FindUser(ctx, "", personName)
+	if err != nil {
+		return err
+	}
+	proven := []directory.Evidence{{Method: "password", AMR: []string{"pwd"}, Subject: person.ID, Time: time.Now()}}
+	return p.idp.OIDC.ApproveCIBA(ctx, authReqID, proven, nil)
 }
