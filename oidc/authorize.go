@@ -78,7 +78,8 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.parsePrompt(q, form); refusal != nil {
 		return q, refusal
 	}
-	if refusal := q.parse(form, c); refusal != nil {
+	grantable := func(scopes []string) ([]string, *Error) { return p.grantable(ctx, c, beneficiary{}, scopes) }
+	if refusal := q.parse(form, c, grantable); refusal != nil {
 		return q, refusal
 	}
 	if q.HintSubject != "" { // by the name that the client knows the person by (OpenID Connect Core §5.5.1)
@@ -147,7 +148,14 @@ func (p *Provider) parseIDTokenHint(ctx context.Context, form web.Form, q *autho
 // approve decides what of the request the person has granted, once the flow has answered. A nil list of items to ask means
 // that consent is settled.
 func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app *directory.Application, subject store.Ref) (*Consent, []directory.ConsentItem, error) {
-	items := q.consentItems()
+	named, err := p.vocabulary(ctx, q.Org)
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err := p.consentItems(ctx, q, named)
+	if err != nil {
+		return nil, nil, err
+	}
 	consent, err := p.consentOf(ctx, subject, q.ClientID)
 	if err != nil {
 		return nil, nil, err
@@ -181,7 +189,11 @@ type asker struct {
 // complete turns the request into a code and what else its response type names, in one step with the consent that was given
 // on the way.
 func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by asker, result *directory.Result, consent *Consent, save bool) (url.Values, error) {
-	scopes, claims := consent.apply(q)
+	named, err := p.vocabulary(ctx, q.Org)
+	if err != nil {
+		return nil, err
+	}
+	scopes, claims := consent.apply(q, named)
 	if err := p.decideDetails(ctx, q, consent); err != nil {
 		return nil, err
 	}

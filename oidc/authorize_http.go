@@ -156,6 +156,10 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 // conclude asks the person for the consent that is due, and makes the answer.
 func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authorizationRequest, by asker, in directory.Interaction, result *directory.Result) (url.Values, error) {
 	ctx := r.Context()
+	q, err := p.forPerson(ctx, q, by, result.Subject)
+	if err != nil {
+		return nil, err
+	}
 	consent, due, err := p.dueConsent(ctx, q, by.app, result.Subject)
 	if err != nil {
 		return nil, err

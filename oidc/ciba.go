@@ -212,7 +212,7 @@ func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaRespons
 	if err != nil {
 		return nil, err
 	}
-	q, err := g.parse(form, c)
+	q, err := g.parse(ctx, form, c)
 	if err != nil {
 		return nil, err
 	}
@@ -263,8 +263,8 @@ func (g *cibaGrant) told(q *decoupled, app *directory.Application, subject *dire
 }
 
 // parse reads what does not depend on the person (CIBA Core §7.1).
-func (g *cibaGrant) parse(form web.Form, c *Client) (*decoupled, error) {
-	scopes, refusal := parseScopes(form.Value("scope"), c)
+func (g *cibaGrant) parse(ctx context.Context, form web.Form, c *Client) (*decoupled, error) {
+	scopes, refusal := g.parseScopes(ctx, form, c)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -591,7 +591,18 @@ func (g *cibaGrant) approveFor(ctx context.Context, q *decoupled, evidence []dir
 	if err != nil {
 		return err
 	}
-	items := q.request().consentItems()
+	request, err := g.requestFor(ctx, q, app, subject.Ref())
+	if err != nil {
+		return err
+	}
+	named, err := g.vocabulary(ctx, request.Org)
+	if err != nil {
+		return err
+	}
+	items, err := g.consentItems(ctx, request, named)
+	if err != nil {
+		return err
+	}
 	if scopes == nil {
 		scopes = q.Scopes
 	}

@@ -64,10 +64,10 @@ func (q claimRequest) texts() []string {
 
 // wanted lists the claims that are to be released at the userinfo endpoint, or in the ID token. Scopes release at the
 // userinfo endpoint alone, because the code flow always has one (OpenID Connect Core §5.4).
-func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequest, scopes []string) []string {
+func (q *claimsRequest) wanted(section func(*claimsRequest) map[string]claimRequest, scopes []string, v vocabulary) []string {
 	var names []string
 	for _, s := range scopes {
-		names = append(names, scopeClaims(s)...)
+		names = append(names, v.claims(s)...)
 	}
 	if q != nil {
 		names = slices.AppendSeq(names, maps.Keys(section(q)))

@@ -37,8 +37,8 @@ type Client struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	// GrantTypes are what the client may ask the token endpoint for; empty is authorization_code and refresh_token.
 	GrantTypes []GrantType `json:"grant_types"`
-	// Scopes are what the client may ask for; empty is every scope the provider knows for people, and none for
-	// client_credentials.
+	// Scopes are what the client may ask for; empty is every scope the provider knows for people, and those of APIs that its
+	// Application was granted (directory.AuthorizedAPI). A scope of an API needs that grant in any case.
 	Scopes []string `json:"scopes,omitempty"`
 	// Claims are those that the client may ask for one by one, in the claims parameter, besides the claims of its Scopes:
 	// a user's attributes, say. Empty is none.

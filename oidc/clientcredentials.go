@@ -3,8 +3,6 @@ package oidc
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -30,7 +28,7 @@ func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResp
 	if err != nil {
 		return nil, err
 	}
-	scopes, refusal := ownScopes(r)
+	scopes, refusal := p.ownScopes(ctx, r, app)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -47,25 +45,6 @@ func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResp
 		return nil, err
 	}
 	return t.sign()
-}
-
-// ownScopes are the scopes that a client may have for itself: those it is registered for, without the ones that are about a
-// person.
-func ownScopes(r tokenRequest) ([]string, *Error) {
-	asked := strings.Fields(r.form.Value("scope"))
-	var scopes []string
-	for _, s := range asked {
-		if !validScope(s) {
-			return nil, invalidScope("scope is not well-formed")
-		}
-		if slices.Contains(r.client.Scopes, s) && !isStandardScope(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	if len(asked) > 0 && len(scopes) == 0 {
-		return nil, invalidScope("the client may not have any of the requested scopes")
-	}
-	return scopes, nil
 }
 
 // livingApplication returns the client's application when it is active, and otherwise errBroken.

@@ -49,22 +49,44 @@ func consentRef(subject store.Ref, clientID string) store.Ref {
 const claimItem = "claim:"
 
 // consentItems lists what the request asks of a person. Being signed in at all is what they came for and is not asked.
-func (q *authorizationRequest) consentItems() []directory.ConsentItem {
+func (p *Provider) consentItems(ctx context.Context, q *authorizationRequest, v vocabulary) ([]directory.ConsentItem, error) {
 	var items []directory.ConsentItem
 	var released []string
 	for _, s := range q.Scopes {
 		if s == scopeOpenID {
 			continue
 		}
-		items = append(items, directory.ConsentItem{ID: s, Title: scopeTitle(s)})
-		released = append(released, scopeClaims(s)...)
+		item := v.item(s)
+		if !isStandardScope(s) && v[s] == nil {
+			var err error
+			if item, err = p.apiScopeItem(ctx, q.Org, s, item); err != nil {
+				return nil, err
+			}
+		}
+		items = append(items, item)
+		released = append(released, v.claims(s)...)
 	}
 	for _, name := range q.Claims.names() {
 		if base := claimBase(name); !slices.Contains(released, base) && !isProtocolClaim(base) {
 			items = append(items, directory.ConsentItem{ID: claimItem + name, Title: itemTitle("claim", name)})
 		}
 	}
-	return items
+	return items, nil
+}
+
+// apiScopeItem is how a scope is put to a person: as the API that it belongs to says, if there is one.
+func (p *Provider) apiScopeItem(ctx context.Context, org, scope string, otherwise directory.ConsentItem) (directory.ConsentItem, error) {
+	api, err := p.config.Directory.APIs.WithScope(ctx, org, scope)
+	if errors.Is(err, store.ErrNotFound) {
+		return otherwise, nil
+	}
+	if err != nil {
+		return otherwise, err
+	}
+	if s, ok := api.Scope(scope); ok && s.DisplayName != "" {
+		return scopeItem(scope, s.DisplayName, s.Description), nil
+	}
+	return otherwise, nil
 }
 
 // names lists the claims asked for one by one.
@@ -72,7 +94,7 @@ func (q *claimsRequest) names() []string {
 	if q == nil {
 		return nil
 	}
-	both := append(q.wanted(userInfoSection, nil), q.wanted(idTokenSection, nil)...)
+	both := append(q.wanted(userInfoSection, nil, nil), q.wanted(idTokenSection, nil, nil)...)
 	slices.Sort(both)
 	return slices.Compact(both)
 }
@@ -110,14 +132,14 @@ func (c *Consent) decide(asked []directory.ConsentItem, approved []string, now t
 
 // apply narrows the request's scopes and claims to what is granted. A claim that a scope of the request releases was not
 // asked for by itself, and shares the scope's fate.
-func (c *Consent) apply(q *authorizationRequest) (scopes []string, claims *claimsRequest) {
+func (c *Consent) apply(q *authorizationRequest, v vocabulary) (scopes []string, claims *claimsRequest) {
 	released := map[string]bool{}
 	for _, s := range q.Scopes {
 		if s != scopeOpenID && !slices.Contains(c.Granted, s) {
 			continue
 		}
 		scopes = append(scopes, s)
-		for _, name := range scopeClaims(s) {
+		for _, name := range v.claims(s) {
 			released[name] = true
 		}
 	}

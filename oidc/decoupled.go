@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -204,8 +202,15 @@ func (d *decoupling) grantOf(q *decoupled) *Grant {
 // approve records what the person has granted, in one step with the consent that was given on the way. A request of which nothing is
 // left is refused.
 func (d *decoupling) approve(ctx context.Context, q *decoupled, app *directory.Application, result *directory.Result, consent *Consent, save bool) error {
-	view := q.request()
-	scopes, claims := consent.apply(view)
+	view, err := d.requestFor(ctx, q, app, result.Subject)
+	if err != nil {
+		return err
+	}
+	named, err := d.vocabulary(ctx, view.Org)
+	if err != nil {
+		return err
+	}
+	scopes, claims := consent.apply(view, named)
 	if err := d.decideDetails(ctx, view, consent); err != nil {
 		return err
 	}
@@ -306,18 +311,32 @@ func (d *decoupling) parseRights(ctx context.Context, q *decoupled, c *Client, f
 }
 
 // parseScopes reads what a client wants on behalf of a person (RFC 8628 §3.1, CIBA Core §7.1).
-func parseScopes(scope string, c *Client) ([]string, *Error) {
-	var scopes []string
-	for _, s := range strings.Fields(scope) {
-		if !validScope(s) {
-			return nil, invalidScope("scope is not well-formed")
-		}
-		if c.mayAsk(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
+func (d *decoupling) parseScopes(ctx context.Context, form web.Form, c *Client) ([]string, *Error) {
+	asked, refusal := scopesOf(form)
+	if refusal != nil {
+		return nil, refusal
+	}
+	scopes, refusal := d.grantable(ctx, c, beneficiary{}, asked)
+	if refusal != nil {
+		return nil, refusal
 	}
 	if len(scopes) == 0 {
 		return nil, invalidScope("the client may not have any of the requested scopes")
 	}
 	return scopes, nil
+}
+
+// requestFor is the request with the scopes that the person may be granted of it, which may be none.
+func (d *decoupling) requestFor(ctx context.Context, q *decoupled, app *directory.Application, subject store.Ref) (*authorizationRequest, error) {
+	c, err := d.Clients.find(ctx, q.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	request := q.request()
+	scopes, refusal := d.grantable(ctx, c, beneficiary{app, subject, request.Resources}, request.Scopes)
+	if refusal != nil {
+		return nil, refusal
+	}
+	request.Scopes = scopes
+	return request, nil
 }

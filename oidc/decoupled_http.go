@@ -131,7 +131,11 @@ func shown(err error) error {
 // ask asks for the consent that is due, and always whether the request is the person's own (RFC 8628 §3.3.1).
 func (d *decoupling) ask(w http.ResponseWriter, r *http.Request, q *decoupled, app *directory.Application, in directory.Interaction, result *directory.Result) (*decoupled, error) {
 	ctx := r.Context()
-	consent, due, err := d.dueConsent(ctx, q.request(), app, result.Subject)
+	request, err := d.requestFor(ctx, q, app, result.Subject)
+	if err != nil {
+		return nil, err
+	}
+	consent, due, err := d.dueConsent(ctx, request, app, result.Subject)
 	if err != nil {
 		return nil, err
 	}

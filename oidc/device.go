@@ -102,7 +102,7 @@ func (g *deviceGrant) authorize(ctx context.Context, c *Client, form web.Form, a
 	if !c.allows(DeviceCode) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for the device grant", Status: 400}
 	}
-	scopes, refusal := parseScopes(form.Value("scope"), c)
+	scopes, refusal := g.parseScopes(ctx, form, c)
 	if refusal != nil {
 		return nil, refusal
 	}

@@ -71,6 +71,7 @@ func eventually(a *answer) bool { return gotCode(a) || refusedWith("request_fini
 func doors() []door {
 	return slices.Concat(
 		browserDoors(),
+		scopeDoors(),
 		frontDoors(),
 		tokenDoors(),
 		presentingDoors(),

@@ -215,14 +215,5 @@ func granted(r tokenRequest, held []string) ([]string, *Error) {
 	if len(asked) == 0 {
 		asked = held
 	}
-	var scopes []string
-	for _, s := range asked {
-		if s != scopeOffline && validScope(s) && r.client.mayAsk(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	if len(asked) > 0 && len(scopes) == 0 {
-		return nil, invalidScope("the client may not have any of the scopes")
-	}
-	return scopes, nil
+	return slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return s == scopeOffline || !validScope(s) }), nil
 }

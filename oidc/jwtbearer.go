@@ -164,22 +164,14 @@ func (a *assertionGrants) found(ctx context.Context, r tokenRequest, token strin
 	return made, err
 }
 
-// scopesForTheAsking are those that a client asks for and may have of anybody: there is no bound but its own.
+// scopesForTheAsking are those that a client asks for: there is no bound but its own, and that of the person, to which mint holds
+// them.
 func scopesForTheAsking(r tokenRequest) ([]string, *Error) {
-	asked := strings.Fields(r.form.Value("scope"))
-	var scopes []string
-	for _, s := range asked {
-		if !validScope(s) {
-			return nil, invalidScope("scope is not well-formed")
-		}
-		if s != scopeOffline && r.client.mayAsk(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
+	asked, refusal := scopesOf(r.form)
+	if refusal != nil {
+		return nil, refusal
 	}
-	if len(asked) > 0 && len(scopes) == 0 {
-		return nil, invalidScope("the client may not have any of the requested scopes")
-	}
-	return scopes, nil
+	return slices.DeleteFunc(asked, func(s string) bool { return s == scopeOffline }), nil
 }
 
 // targetsOf are the APIs that a client asks for, all of them its own (RFC 8707 §2); empty is all that it has.

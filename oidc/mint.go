@@ -39,6 +39,9 @@ func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) 
 	if err != nil {
 		return nil, err
 	}
+	if g.Scopes, err = p.stillGrantable(ctx, client, chain); err != nil {
+		return nil, err
+	}
 	t := &issue{client: client, chain: chain, app: chain.application, scopes: g.Scopes, nonce: m.nonce, form: m.request.form, bound: m.request.bound()}
 	if m.draft != nil {
 		m.draft(t)

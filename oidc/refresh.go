@@ -138,7 +138,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 		}
 		scopes = f.Last.Scopes
 	}
-	scopes, refusal := narrow(scopes, r)
+	scopes, refusal := p.narrow(ctx, c, scopes, r)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -190,9 +190,9 @@ func (p *Provider) familyOf(ctx context.Context, presented presentedRefresh) (*f
 	return f, c, err
 }
 
-// narrow returns the scopes of the new token: what was asked for, of what the refresh token holds, of what the client may
+// narrow returns the scopes of the new token: what was asked for, of what the refresh token holds, of what client and person may
 // still have (RFC 6749 §6).
-func narrow(held []string, r tokenRequest) ([]string, *Error) {
+func (p *Provider) narrow(ctx context.Context, c *chain, held []string, r tokenRequest) ([]string, *Error) {
 	scopes := held
 	if asked := strings.Fields(r.form.Value("scope")); len(asked) > 0 {
 		for _, s := range asked {
@@ -202,11 +202,9 @@ func narrow(held []string, r tokenRequest) ([]string, *Error) {
 		}
 		scopes = asked
 	}
-	var left []string
-	for _, s := range scopes {
-		if r.client.mayAsk(s) && !slices.Contains(left, s) {
-			left = append(left, s)
-		}
+	left, refusal := p.grantable(ctx, r.client, beneficiary{c.application, c.grant.Subject, c.grant.Resources}, scopes)
+	if refusal != nil {
+		return nil, refusal
 	}
 	if len(left) == 0 && len(held) > 0 {
 		return nil, invalidScope("the client may no longer have any of the scopes")

@@ -98,13 +98,14 @@ var unsupportedParameters = [...]struct{ name, code string }{
 }
 
 // parse fills in what the parameters say, once client and redirect URI are proven. Its errors may be sent there.
-func (q *authorizationRequest) parse(form web.Form, c *Client) *Error {
+// Grantable says which scopes the client may have.
+func (q *authorizationRequest) parse(form web.Form, c *Client, grantable func([]string) ([]string, *Error)) *Error {
 	for _, p := range unsupportedParameters {
 		if form.Has(p.name) {
 			return &Error{Code: p.code, Description: "the parameter " + p.name + " is not supported"}
 		}
 	}
-	if err := q.parseScope(form, c); err != nil {
+	if err := q.parseScope(form, grantable); err != nil {
 		return err
 	}
 	q.Nonce = form.Value("nonce")
@@ -174,18 +175,16 @@ func (q *authorizationRequest) checkSize() *Error {
 
 // parseScope keeps the scopes that the client may have. Unknown ones are left out, as RFC 6749 §3.3 permits, and the
 // answer's scope says so; a request of which nothing is left is an error.
-func (q *authorizationRequest) parseScope(form web.Form, c *Client) *Error {
-	asked := strings.Fields(form.Value("scope"))
-	for _, s := range asked {
-		if !validScope(s) {
-			return invalidScope("scope is not well-formed")
-		}
-		if s == scopeOffline && !responds(q.ResponseType, responseCode) {
-			continue // OpenID Connect Core §11: nobody redeems anything for a refresh token
-		}
-		if c.mayAsk(s) && !slices.Contains(q.Scopes, s) {
-			q.Scopes = append(q.Scopes, s)
-		}
+func (q *authorizationRequest) parseScope(form web.Form, grantable func([]string) ([]string, *Error)) *Error {
+	asked, refusal := scopesOf(form)
+	if refusal != nil {
+		return refusal
+	}
+	if !responds(q.ResponseType, responseCode) { // OpenID Connect Core §11: nobody redeems anything for a refresh token
+		asked = slices.DeleteFunc(asked, func(s string) bool { return s == scopeOffline })
+	}
+	if q.Scopes, refusal = grantable(asked); refusal != nil {
+		return refusal
 	}
 	if len(q.Scopes) == 0 && !form.Has("authorization_details") { // those are judged by themselves (RFC 9396 §3)
 		return errNoScope()

@@ -16,7 +16,7 @@ import (
 // ResourceIndicators lets clients name the APIs that their access tokens are for, by the parameter resource of authorization and
 // token requests (RFC 8707). Only resources that are known can be named, and a client with an Audience only those in it. A token
 // request may name fewer than were granted; a refresh token keeps all of them. Without the parameter, tokens are for the
-// client's Audience.
+// client's Audience. The APIs of the directory that the client's application was granted are known too.
 type ResourceIndicators struct {
 	// Resources are known.
 	Resources []Resource
@@ -78,8 +78,8 @@ func validResource(text string) bool {
 		!strings.ContainsFunc(text, notPrintable)
 }
 
-// findResource returns a resource that is known, or store.ErrNotFound.
-func (p *Provider) findResource(ctx context.Context, org, identifier string) (*Resource, error) {
+// findResource returns a resource that is known, and that the client may have tokens for, or store.ErrNotFound.
+func (p *Provider) findResource(ctx context.Context, c *Client, identifier string) (*Resource, error) {
 	f := p.config.Features.ResourceIndicators
 	if f == nil {
 		return nil, store.ErrNotFound
@@ -90,9 +90,12 @@ func (p *Provider) findResource(ctx context.Context, org, identifier string) (*R
 		}
 	}
 	if f.Find == nil {
-		return nil, store.ErrNotFound
+		return p.registeredResource(ctx, c, identifier)
 	}
-	found, err := f.Find(ctx, org, identifier)
+	found, err := f.Find(ctx, c.Org, identifier)
+	if errors.Is(err, store.ErrNotFound) {
+		return p.registeredResource(ctx, c, identifier)
+	}
 	if err == nil && (found == nil || found.Identifier != identifier || found.check() != nil) {
 		return nil, errors.New("oidc: Features.ResourceIndicators.Find returned a resource that is none, or another")
 	}
@@ -113,7 +116,7 @@ func (p *Provider) askedResources(ctx context.Context, c *Client, form web.Form)
 		if len(asked) == maxResources || !validResource(identifier) || len(c.Audience) > 0 && !slices.Contains(c.Audience, identifier) {
 			return nil, errTarget
 		}
-		_, err := p.findResource(ctx, c.Org, identifier)
+		_, err := p.findResource(ctx, c, identifier)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, errTarget
 		}
@@ -125,8 +128,17 @@ func (p *Provider) askedResources(ctx context.Context, c *Client, form web.Form)
 	return asked, nil
 }
 
-// targetOf decides what the access token in the making is for.
+// targetOf decides what the access token in the making is for. Where nobody says, it is for the APIs that its scopes belong to.
 func (p *Provider) targetOf(ctx context.Context, t *issue) (target, error) {
+	aim, err := p.namedTarget(ctx, t)
+	if err != nil || len(aim.audience) > 0 {
+		return aim, err
+	}
+	return p.targetOfScopes(ctx, t.client.Org, t.scopes)
+}
+
+// namedTarget is what the grant, the request or the client names.
+func (p *Provider) namedTarget(ctx context.Context, t *issue) (target, error) {
 	switch {
 	case t.chain != nil && len(t.chain.grant.Audience) > 0: // a token exchange has decided it (RFC 8693 §2.1)
 		return p.recognize(ctx, t.client, t.chain.grant.Audience)
@@ -149,7 +161,7 @@ func (p *Provider) targetOf(ctx context.Context, t *issue) (target, error) {
 func (p *Provider) recognize(ctx context.Context, c *Client, decided audience) (target, error) {
 	t := target{audience: decided}
 	for _, identifier := range decided {
-		known, err := p.findResource(ctx, c.Org, identifier)
+		known, err := p.findResource(ctx, c, identifier)
 		switch {
 		case err == nil:
 			t.resources = append(t.resources, known)
@@ -197,20 +209,27 @@ func (p *Provider) aim(ctx context.Context, c *Client, granted, asked []string) 
 			return target{}, errTarget
 		}
 	}
-	t := target{audience: asked}
-	if len(asked) == 0 {
-		t.audience = slices.Clone(granted)
+	named := len(asked) > 0
+	if !named {
+		asked = granted
 	}
-	for _, identifier := range t.audience {
-		known, err := p.findResource(ctx, c.Org, identifier)
+	var t target
+	for _, identifier := range asked {
+		known, err := p.findResource(ctx, c, identifier)
 		switch {
 		case err == nil:
 			t.resources = append(t.resources, known)
 		case !errors.Is(err, store.ErrNotFound):
 			return target{}, unavailable(err)
-		case len(asked) > 0: // it was known a moment ago
+		case named: // it was known a moment ago
 			return target{}, errTarget
+		case !slices.Contains(c.Audience, identifier): // it was known when it was granted
+			continue
 		}
+		t.audience = append(t.audience, identifier)
+	}
+	if len(asked) > 0 && len(t.audience) == 0 {
+		return target{}, errTarget
 	}
 	return t, nil
 }

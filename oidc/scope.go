@@ -1,8 +1,12 @@
 package oidc
 
 import (
+	"context"
 	"slices"
 	"strings"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // The scopes with a meaning of their own (OpenID Connect Core §5.4, §11).
@@ -48,8 +52,20 @@ func isStandardScope(scope string) bool {
 	return false
 }
 
-// scopeClaims returns the claims that a scope releases.
-func scopeClaims(scope string) []string {
+// vocabulary is what the scopes about people mean in an organization: those of its directory by name, which stand in the place of
+// the standard's. It is shared and must not be changed; nil is the standard's alone.
+type vocabulary map[string]*directory.Scope
+
+// vocabulary returns the scopes about people in an organization, as of at most store.Staleness ago.
+func (p *Provider) vocabulary(ctx context.Context, org string) (vocabulary, error) {
+	return p.config.Directory.Scopes.Named(ctx, org)
+}
+
+// claims returns the claims that a scope releases.
+func (v vocabulary) claims(scope string) []string {
+	if own := v[scope]; own != nil {
+		return own.Claims
+	}
 	for _, s := range standardScopes {
 		if s.name == scope {
 			return s.claims
@@ -58,17 +74,44 @@ func scopeClaims(scope string) []string {
 	return nil
 }
 
-// scopeTitle is how a scope is put to a person: a message id with a fallback.
-func scopeTitle(scope string) string {
+// item is how a scope is put to a person: message ids with fallbacks.
+func (v vocabulary) item(scope string) directory.ConsentItem {
+	if own := v[scope]; own != nil && own.DisplayName != "" {
+		return scopeItem(scope, own.DisplayName, own.Description)
+	}
 	for _, s := range standardScopes {
 		if s.name == scope {
-			return s.title
+			return directory.ConsentItem{ID: scope, Title: s.title}
 		}
 	}
 	if scope == scopeOffline {
-		return "scope.offline_access|Stay connected while you are away"
+		return directory.ConsentItem{ID: scope, Title: "scope.offline_access|Stay connected while you are away"}
 	}
-	return itemTitle("scope", scope)
+	return directory.ConsentItem{ID: scope, Title: itemTitle("scope", scope)}
+}
+
+// scopeItem is a scope with the texts that whoever registered it has given it.
+func scopeItem(scope, title, detail string) directory.ConsentItem {
+	id := "scope.other"
+	if !strings.Contains(scope, "|") {
+		id = "scope." + scope
+	}
+	item := directory.ConsentItem{ID: scope, Title: id + "|" + title}
+	if detail != "" {
+		item.Detail = id + ".detail|" + detail
+	}
+	return item
+}
+
+// scopesOf reads the scope parameter.
+func scopesOf(form web.Form) ([]string, *Error) {
+	asked := strings.Fields(form.Value("scope"))
+	for _, s := range asked {
+		if !validScope(s) {
+			return nil, invalidScope("scope is not well-formed")
+		}
+	}
+	return asked, nil
 }
 
 // itemTitle is how something without a title of its own is put to a person. A name with a "|" in it could borrow the title

@@ -246,7 +246,11 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
 		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
 	}
-	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, t.front.claimScopes(t.scopes)), g.ClaimsLocales...)
+	named, err := p.vocabulary(ctx, g.Org)
+	if err != nil {
+		return err
+	}
+	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, t.front.claimScopes(t.scopes), named), g.ClaimsLocales...)
 	if errors.Is(err, errBroken) {
 		return invalidGrant("the account is gone")
 	}

@@ -127,6 +127,9 @@ func (x *tokenExchange) attempt(ctx context.Context, r tokenRequest) (*tokenResp
 	if err := q.judgeTargets(ctx, x); err != nil {
 		return nil, err
 	}
+	if refusal := x.grantScopes(ctx, q); refusal != nil {
+		return nil, refusal
+	}
 	if err := x.askPolicy(ctx, q); err != nil {
 		return nil, err
 	}
@@ -224,7 +227,7 @@ func (q *exchangeRequest) judgeActor(x *tokenExchange) *Error {
 	return nil
 }
 
-// judgeScopes keeps the new token within the scopes of the subject token, and of the client.
+// judgeScopes keeps the new token within the scopes of the subject token.
 func (q *exchangeRequest) judgeScopes(x *tokenExchange) *Error {
 	if x.issue[q.requested] != nil { // its scopes are not ours
 		return nil
@@ -233,14 +236,33 @@ func (q *exchangeRequest) judgeScopes(x *tokenExchange) *Error {
 	if len(asked) == 0 {
 		asked = q.who.scopes
 	}
-	var scopes []string
 	for _, s := range asked {
 		if q.who.bounded && !slices.Contains(q.who.scopes, s) {
 			return invalidScope("scope is wider than that of subject_token")
 		}
-		if q.client.mayAsk(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
+	}
+	return nil
+}
+
+// grantScopes keeps the new token within what the client, and the person by their roles, may be granted.
+func (x *tokenExchange) grantScopes(ctx context.Context, q *exchangeRequest) *Error {
+	if x.issue[q.requested] != nil { // its scopes are not ours
+		return nil
+	}
+	asked := q.scopes
+	if len(asked) == 0 {
+		asked = q.who.scopes
+	}
+	app, err := x.p.livingApplication(ctx, q.client)
+	if errors.Is(err, errBroken) {
+		return &Error{Code: "unauthorized_client", Description: "the application is disabled", Status: 400}
+	}
+	if err != nil {
+		return asError(err)
+	}
+	scopes, refusal := x.p.grantable(ctx, q.client, beneficiary{app: app, subject: q.who.subject.Ref()}, asked)
+	if refusal != nil {
+		return refusal
 	}
 	if len(q.scopes) > 0 && len(scopes) == 0 {
 		return invalidScope("the client may not have any of the requested scopes")
@@ -277,7 +299,7 @@ func (p *Provider) mayTarget(ctx context.Context, c *Client, target string) erro
 	if len(c.Audience) > 0 {
 		return errTarget
 	}
-	_, err := p.findResource(ctx, c.Org, target)
+	_, err := p.findResource(ctx, c, target)
 	if errors.Is(err, store.ErrNotFound) {
 		return errTarget
 	}

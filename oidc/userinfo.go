@@ -105,7 +105,11 @@ func (p *Provider) userClaims(ctx context.Context, token string, proven confirma
 		return nil, nil, errNotOpenID
 	}
 	g := t.chain.grant
-	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes()), g.ClaimsLocales...)
+	named, err := p.vocabulary(ctx, g.Org)
+	if err != nil {
+		return nil, nil, err
+	}
+	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes(), named), g.ClaimsLocales...)
 	if errors.Is(err, errBroken) {
 		return nil, nil, errToken
 	}
