@@ -292,6 +292,15 @@ func logoutDoors() []door {
 			next := leave(h, b, tokens.IDToken)
 			return attempt{func() *answer { return b.get(next) }, h.dead(web, tokens.AccessToken)}
 		}},
+		{name: "resume of a logout with frames", config: withLogout, done: func(a *answer) bool {
+			return a.Status == http.StatusOK && strings.Contains(a.Body, "<iframe src=")
+		}, open: func(h *harness) attempt {
+			h.framed(web, "https://app.example/out")
+			tokens := h.tokens(web, "scope", "openid")
+			b := h.newBrowser()
+			next := leave(h, b, tokens.IDToken)
+			return attempt{func() *answer { return b.get(next) }, h.dead(web, tokens.AccessToken)}
+		}},
 		{name: "resume of a posted logout", done: gotOK, open: func(h *harness) attempt {
 			h.tokens(web)
 			b := h.newBrowser()

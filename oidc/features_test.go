@@ -20,6 +20,7 @@ var features = map[string]func(*oidc.Config){
 	"mutual tls":            func(c *oidc.Config) { c.Features.MutualTLS = &oidc.MutualTLS{Aliases: "https://mtls.id.example"} },
 	"legacy response types": legacy,
 	"jarm":                  withJARM,
+	"logout":                withLogout,
 	"par":                   withPAR,
 	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },

@@ -169,6 +169,8 @@ func (s *teller) direct(line string) {
 		d, err := time.ParseDuration(rest)
 		h.must(err)
 		h.clock.advance(d)
+	case "framed": // that client has a front-channel logout URI
+		h.framed(rest, "https://app.example/out")
 	case "prove": // a fresh DPoP proof by the key of that name comes with this request
 		if s.provers[rest] == nil {
 			p := h.newProver()
@@ -547,6 +549,7 @@ var patterns = []struct {
 	{"jti", regexp.MustCompile(`"jti": "([\w-]{22})"`)},
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},
 	{"pairwise", regexp.MustCompile(`"sub": "([\w-]{22})"`)},
+	{"session_state", regexp.MustCompile(`session_state=([\w-]{43}\.[\w-]{22})`)},
 	{"sid", regexp.MustCompile(`"sid": "([\w-]{36})"`)},
 	{"id", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)},
 }

@@ -52,6 +52,8 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"prompt none":                   promptNone,
 	"logout":                        logoutConfirm,
 	"logout by the application":     logoutByApplication,
+	"logout by frames":              logoutByFrames,
+	"session frame":                 sessionFrame,
 	"logout for the application":    logoutAskedByApplication,
 	"remember me":                   rememberMe,
 	"locked account":                lockedAccount,

@@ -40,7 +40,8 @@ type site struct {
 	mu     sync.Mutex
 	front  http.HandlerFunc // the page at "/", if there is one
 	posted url.Values
-	origin string // of the post
+	origin string   // of the post
+	seen   []string // what browsers asked for
 }
 
 func newSite(t *testing.T) *site {
@@ -63,6 +64,18 @@ func (s *site) serve(front http.HandlerFunc) {
 	s.front = front
 }
 
+// asked are the requests for a path, with their queries.
+func (s *site) asked(path string) (found []url.Values) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, uri := range s.seen {
+		if u, err := url.Parse(uri); err == nil && u.Path == path {
+			found = append(found, u.Query())
+		}
+	}
+	return found
+}
+
 // received is the last post, and its origin.
 func (s *site) received() (form url.Values, origin string) {
 	s.mu.Lock()
@@ -73,6 +86,7 @@ func (s *site) received() (form url.Values, origin string) {
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.seen = append(s.seen, r.URL.RequestURI())
 	if r.Method == http.MethodPost && r.ParseForm() == nil {
 		s.posted, s.origin = r.PostForm, r.Header.Get("Origin")
 	}
