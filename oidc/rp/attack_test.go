@@ -271,11 +271,11 @@ func TestAttackHostileUpstream(t *testing.T) {
 		"HTML":    func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>welcome</html>") },
 		"failure": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
 	} {
-		u.tokens, u.info = answer, nil
+		u.answer(answer, nil)
 		if _, err := u.login(rp.Request{}); !errors.Is(err, rp.ErrUnavailable) {
 			t.Errorf("token endpoint, %s: %v", name, err)
 		}
-		u.tokens, u.info = nil, answer
+		u.answer(nil, answer)
 		if id, err := u.login(rp.Request{}); id != nil && err == nil || !errors.Is(err, rp.ErrUnavailable) && !errors.Is(err, rp.ErrInvalid) {
 			t.Errorf("UserInfo endpoint, %s: %v", name, err)
 		}
@@ -283,14 +283,13 @@ func TestAttackHostileUpstream(t *testing.T) {
 	if len(stolen.redeemed) > 0 {
 		t.Error("the code went where the redirect pointed")
 	}
-	u.info = nil
-	u.tokens = func(w http.ResponseWriter, _ *http.Request) {
+	u.answer(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"access_token": "x", "token_type": "Bearer"})
-	}
+	}, nil)
 	u.refused(u.login(rp.Request{})) // no ID token
-	u.tokens = func(w http.ResponseWriter, _ *http.Request) {
+	u.answer(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"access_token": "x", "token_type": "mac", "id_token": u.idToken()})
-	}
+	}, nil)
 	u.refused(u.login(rp.Request{}))
 }
 

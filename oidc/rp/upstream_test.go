@@ -88,6 +88,13 @@ func (u *upstream) advance(d time.Duration) {
 	u.now = u.now.Add(d)
 }
 
+// answer sets the endpoints, also while a request is under way that nobody waits for any more.
+func (u *upstream) answer(tokens, info http.HandlerFunc) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.tokens, u.info = tokens, info
+}
+
 func (u *upstream) fetched(path string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -97,6 +104,7 @@ func (u *upstream) fetched(path string) int {
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.fetches[r.URL.Path]++
+	tokens, info := u.tokens, u.info
 	u.mu.Unlock()
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
@@ -112,8 +120,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		u.mu.Lock()
 		u.redeemed = append(u.redeemed, r)
 		u.mu.Unlock()
-		if u.tokens != nil {
-			u.tokens(w, r)
+		if tokens != nil {
+			tokens(w, r)
 			return
 		}
 		writeJSON(w, map[string]any{
@@ -124,8 +132,8 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		if u.info != nil {
-			u.info(w, r)
+		if info != nil {
+			info(w, r)
 			return
 		}
 		writeJSON(w, u.userInfo)
