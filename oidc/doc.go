@@ -162,6 +162,6 @@
 //
 // # Not implemented
 //
-// Absent:
-// front-channel and back-channel logout, session management.
+// Absent: software statements whose issuer's keys lie at a URL, metadata documents of another media type than application/json, and
+// the ext_ members of WSO2 in registrations, which are ignored.
 package oidc
