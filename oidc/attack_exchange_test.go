@@ -208,6 +208,11 @@ func TestAttackActorBlocked(t *testing.T) {
 		if act := claims(t, after.AccessToken)["act"].(map[string]any); act["sub"] != broker || act["act"].(map[string]any)["sub"] != h.subject(bob).ID {
 			t.Errorf("act = %v", act)
 		}
+		// Whoever acts for somebody is not that one: their own part would be forgotten.
+		asAnn := h.exchange(broker, h.fronts().AccessToken, typeAccess, "actor_token", acting.AccessToken, "actor_token_type", typeAccess)
+		if asAnn.errorCode() != "invalid_request" {
+			t.Errorf("an actor who acts for another: %s", asAnn)
+		}
 		h.must(h.people.Subjects.Disable(t.Context(), h.subject(bob).Ref()))
 		for name, token := range map[string]string{"the actor's": acting.AccessToken, "who acts after them": after.AccessToken} {
 			if h.introspect(broker, token).active() {

@@ -89,6 +89,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 		}
 		q.HintSubject = subject
 	}
+	if refusal := p.parseImpersonation(form, q); refusal != nil {
+		return q, refusal
+	}
 	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
 		return q, refusal
 	}

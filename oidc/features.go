@@ -41,6 +41,8 @@ type Features struct {
 	// JWTBearer is RFC 7523 §2.1, SAMLBearer RFC 7522 §2.1.
 	JWTBearer  *JWTBearer
 	SAMLBearer *SAMLBearer
+	// Impersonation lets people act as others.
+	Impersonation *Impersonation
 	// CustomGrants are the host's own (RFC 6749 §4.5).
 	CustomGrants []CustomGrant
 
@@ -223,6 +225,9 @@ func (p *Provider) buildGrants(add func(part, error)) {
 		x, made, err := f.TokenExchange.part(p)
 		exchange = x
 		add(made, err)
+	}
+	if f.Impersonation != nil {
+		add(f.Impersonation.part(p))
 	}
 	if len(f.CustomGrants) > 0 {
 		add(p.customGrantPart(f.CustomGrants))

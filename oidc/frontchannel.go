@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/store"
@@ -96,11 +95,20 @@ func (p *Provider) sendInFront(ctx context.Context, q *authorizationRequest, c *
 	if err := p.draft(ctx, t); err != nil {
 		return toldInFront(err)
 	}
-	if t.front.hasAccess() {
+	impersonates := responds(q.ResponseType, responseSubjectToken)
+	if t.front.hasAccess() || impersonates {
 		g.Created = b.Now()
-		g.Expires = time.Unix(t.access.Expires, 0).Add(gateMargin)
+		g.Expires = b.Now().Add(p.accessLifetime(c)).Add(gateMargin)
 		p.grants.Insert(b, g)
+	}
+	if t.front.hasAccess() {
 		p.write(b, t)
+	}
+	var other *impersonation
+	if impersonates {
+		if other, err = p.impersonate(ctx, q, c, chain, b); err != nil {
+			return err
+		}
 	}
 	p.check(b, chain)
 	if err := p.join(ctx, b, chain); err != nil {
@@ -114,6 +122,13 @@ func (p *Provider) sendInFront(ctx context.Context, q *authorizationRequest, c *
 		return err
 	}
 	made.addTo(values)
+	if other != nil {
+		token, err := signClaims(other.key, typSubjectToken, other.claims, nil)
+		if err != nil {
+			return unavailable(err)
+		}
+		values.Set("subject_token", token)
+	}
 	return nil
 }
 

@@ -127,6 +127,9 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 
 // openJWT takes a JWT of ours: an access token, or what was issued for an impersonation.
 func (x *tokenExchange) openJWT(ctx context.Context, r tokenRequest, token string) (*party, error) {
+	if h, _, err := jose.Peek(token); err == nil && h.Typ == typSubjectToken {
+		return x.openSubjectToken(ctx, r, token)
+	}
 	return x.openAccessToken(ctx, r, token)
 }
 

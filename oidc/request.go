@@ -46,6 +46,8 @@ type authorizationRequest struct {
 	UILocales     []string       `json:"ui_locales,omitempty"`
 	ClaimsLocales []string       `json:"claims_locales,omitempty"`
 	Claims        *claimsRequest `json:"claims,omitempty"`
+	// RequestedSubject is whom the person wants to act as (Impersonation).
+	RequestedSubject string `json:"requested_subject,omitempty"`
 	// JKT is the thumbprint of the DPoP key that the code is bound to (RFC 9449 §10); "" is none.
 	JKT       string   `json:"dpop_jkt,omitempty"`
 	Resources []string `json:"resources,omitempty"`

@@ -36,7 +36,7 @@ func responds(responseType, word string) bool {
 
 // inFront reports whether tokens travel through the browser.
 func inFront(responseType string) bool {
-	return responds(responseType, responseToken) || responds(responseType, responseIDToken)
+	return responds(responseType, responseToken) || responds(responseType, responseIDToken) || responds(responseType, responseSubjectToken)
 }
 
 // responseTypes are those that the client may ask for.

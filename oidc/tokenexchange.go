@@ -214,6 +214,9 @@ func (q *exchangeRequest) judgeActor(x *tokenExchange) *Error {
 		}
 		return nil
 	}
+	if q.acting.mayAct != nil || q.acting.actor != nil { // somebody else holds it, whose part in this would be forgotten
+		return invalidRequest("actor_token must be of the actor, and not of somebody who acts or may act for them")
+	}
 	if q.who.mayAct != nil && !mayAct(q.who.mayAct, q.acting.name, x.p.site.Issuer(), q.client.ClientID) {
 		return invalidRequest("actor_token is not of the actor that subject_token names")
 	}
