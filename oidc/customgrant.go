@@ -130,7 +130,7 @@ func (c *customGrants) attempt(ctx context.Context, r tokenRequest, g CustomGran
 	if slices.ContainsFunc(decision.Evidence, ofAnother) {
 		return nil, unavailable(fmt.Errorf("oidc: the custom grant %s has evidence of somebody else", g.Name))
 	}
-	scopes, refusal := decision.scopes(r)
+	scopes, refusal := c.scopes(ctx, decision, r)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -159,16 +159,14 @@ func (c *customGrants) attempt(ctx context.Context, r tokenRequest, g CustomGran
 	return response, err
 }
 
-// scopes are those of the decision that the client may have.
-func (d *Decision) scopes(r tokenRequest) ([]string, *Error) {
+// scopes are those of the decision that the client may have; mint holds them to the person's roles.
+func (c *customGrants) scopes(ctx context.Context, d *Decision, r tokenRequest) ([]string, *Error) {
 	if d.Scopes == nil {
-		return personScopes(r)
+		return c.p.personScopes(ctx, r)
 	}
-	var scopes []string
-	for _, s := range d.Scopes {
-		if r.client.mayAsk(s) && !slices.Contains(scopes, s) {
-			scopes = append(scopes, s)
-		}
+	scopes, refusal := c.p.grantable(ctx, r.client, beneficiary{}, d.Scopes)
+	if refusal != nil {
+		return nil, refusal
 	}
 	if len(d.Scopes) > 0 && len(scopes) == 0 {
 		return nil, invalidScope("the client may not have any of the scopes")

@@ -139,7 +139,7 @@ func (a *assertionGrants) judgeJWT(ctx context.Context, r tokenRequest, token st
 	if err != nil {
 		return nil, err
 	}
-	scopes, refusal := scopesForTheAsking(r)
+	scopes, refusal := a.p.scopesForTheAsking(ctx, r)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -164,14 +164,22 @@ func (a *assertionGrants) found(ctx context.Context, r tokenRequest, token strin
 	return made, err
 }
 
-// scopesForTheAsking are those that a client asks for: there is no bound but its own, and that of the person, to which mint holds
-// them.
-func scopesForTheAsking(r tokenRequest) ([]string, *Error) {
+// scopesForTheAsking are those that a client asks for and may have of anybody: there is no bound but its own, and that of the person, to
+// which mint holds them.
+func (p *Provider) scopesForTheAsking(ctx context.Context, r tokenRequest) ([]string, *Error) {
 	asked, refusal := scopesOf(r.form)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return slices.DeleteFunc(asked, func(s string) bool { return s == scopeOffline }), nil
+	wanted := slices.DeleteFunc(slices.Clone(asked), func(s string) bool { return s == scopeOffline })
+	scopes, refusal := p.grantable(ctx, r.client, beneficiary{}, wanted)
+	if refusal != nil {
+		return nil, refusal
+	}
+	if len(asked) > 0 && len(scopes) == 0 {
+		return nil, errNoScope()
+	}
+	return scopes, nil
 }
 
 // targetsOf are the APIs that a client asks for, all of them its own (RFC 8707 §2); empty is all that it has.

@@ -42,7 +42,7 @@ func (p *Provider) exchangePassword(ctx context.Context, r tokenRequest) (*token
 	if !r.form.Has("username") || !r.form.Has("password") {
 		return nil, invalidRequest("username or password is missing")
 	}
-	scopes, refusal := personScopes(r)
+	scopes, refusal := p.personScopes(ctx, r)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -61,8 +61,8 @@ func (p *Provider) exchangePassword(ctx context.Context, r tokenRequest) (*token
 }
 
 // personScopes are those that a client may have of a person who is not asked.
-func personScopes(r tokenRequest) ([]string, *Error) {
-	scopes, refusal := scopesForTheAsking(r)
+func (p *Provider) personScopes(ctx context.Context, r tokenRequest) ([]string, *Error) {
+	scopes, refusal := p.scopesForTheAsking(ctx, r)
 	if refusal == nil && r.client.mayAsk(scopeOffline) && slices.Contains(strings.Fields(r.form.Value("scope")), scopeOffline) {
 		scopes = append(scopes, scopeOffline)
 	}

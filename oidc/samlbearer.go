@@ -61,7 +61,7 @@ func (a *assertionGrants) judgeSAML(ctx context.Context, r tokenRequest, xml []b
 	case !a.p.db.Now().Before(said.Expires):
 		return nil, errAssertion
 	}
-	scopes, refusal := scopesForTheAsking(r)
+	scopes, refusal := a.p.scopesForTheAsking(ctx, r)
 	if refusal != nil {
 		return nil, refusal
 	}
