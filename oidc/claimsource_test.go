@@ -116,3 +116,20 @@ func TestClaimsLocales(t *testing.T) {
 		t.Error("a wish that cannot be granted is an error")
 	}
 }
+
+func claimSourceDoors() []door {
+	config := saying(map[string]any{
+		"nickname": oidc.AggregatedClaim{JWT: "eyJhbGciOiJub25lIn0.e30.c2ln"}, "salary": oidc.DistributedClaim{Endpoint: "https://pay.example/claims"},
+	})
+	const asked = `{"id_token":{"salary":null},"userinfo":{"salary":null}}`
+	return []door{
+		{name: "code for claims of others", config: config, done: gotTokens, lost: refusedWith("invalid_grant"), open: func(h *harness) attempt {
+			code := h.code(web, "claims", asked)
+			return attempt{send: func() *answer { return h.redeem(web, code) }}
+		}},
+		{name: "userinfo with claims of others", config: config, open: func(h *harness) attempt {
+			token := h.tokens(web, "claims", asked).AccessToken
+			return attempt{send: func() *answer { return h.userInfo(token) }}
+		}, done: func(a *answer) bool { return gotOK(a) && strings.Contains(a.Body, "_claim_sources") }},
+	}
+}

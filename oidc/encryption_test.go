@@ -220,3 +220,55 @@ func TestAttackIntrospectionAnswerAsToken(t *testing.T) {
 		t.Errorf("as a hint: %v", got)
 	}
 }
+
+// protectedDoors are the requests whose answers are signed or encrypted for the client.
+func protectedDoors() []door {
+	is := func(media string) func(a *answer) bool {
+		return func(a *answer) bool { return a.Status == http.StatusOK && mediaType(a) == media }
+	}
+	person := func(h *harness) {
+		_, set := newRecipient(h.tb)
+		h.register(&oidc.Client{
+			ClientID: "sealed", RedirectURIs: []string{callback}, JWKS: set, IDTokenEncryptedResponseAlg: "RSA-OAEP-256",
+			UserInfoSignedResponseAlg: "ES256", UserInfoEncryptedResponseAlg: "ECDH-ES",
+		})
+	}
+	machine := func(h *harness) {
+		_, set := newRecipient(h.tb)
+		h.register(&oidc.Client{
+			ClientID: "api", GrantTypes: []oidc.GrantType{oidc.ClientCredentials}, Resources: []string{api}, JWKS: set,
+			IntrospectionEncryptedResponseAlg: "ECDH-ES",
+		})
+	}
+	answered := func(clientID string) func(h *harness) attempt {
+		return func(h *harness) attempt {
+			machine(h)
+			token := h.machineToken(robot)
+			return attempt{send: func() *answer { return h.introspectSigned(clientID, token, "application/token-introspection+jwt") }}
+		}
+	}
+	return []door{
+		{name: "code for an encrypted ID token", config: protected, done: gotTokens, lost: refusedWith("invalid_grant"), open: func(h *harness) attempt {
+			person(h)
+			code := h.code("sealed")
+			return attempt{send: func() *answer { return h.redeem("sealed", code) }}
+		}},
+		{name: "refresh for an encrypted ID token", config: protected, done: gotTokens, open: func(h *harness) attempt {
+			person(h)
+			token := h.tokens("sealed").RefreshToken
+			return attempt{send: func() *answer { return h.refresh("sealed", token) }}
+		}},
+		{name: "encrypted userinfo", config: protected, done: is("application/jwt"), open: func(h *harness) attempt {
+			person(h)
+			token := h.tokens("sealed").AccessToken
+			return attempt{send: func() *answer { return h.userInfo(token) }}
+		}},
+		{name: "signed userinfo", config: protected, done: is("application/jwt"), open: func(h *harness) attempt {
+			h.register(&oidc.Client{ClientID: "signed", RedirectURIs: []string{callback}, UserInfoSignedResponseAlg: "PS256"})
+			token := h.tokens("signed").AccessToken
+			return attempt{send: func() *answer { return h.userInfo(token) }}
+		}},
+		{name: "signed introspection", config: protected, done: is("application/token-introspection+jwt"), open: answered(server)},
+		{name: "encrypted introspection", config: protected, done: is("application/token-introspection+jwt"), open: answered("api")},
+	}
+}

@@ -86,6 +86,11 @@ func doors() []door {
 		assertionDoors(),
 		mutualTLSDoors(),
 		jarmDoors(),
+		resourceDoors(),
+		detailDoors(),
+		pairwiseDoors(),
+		protectedDoors(),
+		claimSourceDoors(),
 	)
 }
 

@@ -166,3 +166,54 @@ func TestAttackSector(t *testing.T) {
 		}
 	}
 }
+
+// pairwiseDoors are the requests that need the salt: the first of all makes it, and a provider that has it reads it no more.
+func pairwiseDoors() []door {
+	named := func(h *harness) (code, uri string) {
+		pair(h)
+		uri = h.client("left").RedirectURIs[0]
+		return h.code("left", "redirect_uri", uri), uri
+	}
+	another := func(h *harness) func(a *answer) bool { // than the id by which everybody knows ann
+		return func(a *answer) bool { return a.member("sub") != "" && a.member("sub") != h.subject(ann).ID }
+	}
+	return []door{
+		{name: "code of the first pairwise client", config: pairwise, done: gotTokens, lost: refusedWith("invalid_grant"), open: func(h *harness) attempt {
+			code, uri := named(h)
+			first := ""
+			return attempt{func() *answer {
+				a := h.redeem("left", code, "redirect_uri", uri)
+				if a.Status == http.StatusOK {
+					first = fmt.Sprint(claims(h.tb, a.member("id_token"))["sub"])
+				}
+				return a
+			}, func(t *testing.T) {
+				name := fmt.Sprint(claims(t, h.pairTokens("right").IDToken)["sub"])
+				if first != "" && first != name || name == h.subject(ann).ID {
+					t.Errorf("the name was %q, and is %q: there are two salts", first, name)
+				}
+			}}
+		}},
+		{name: "refresh of a pairwise client", config: pairwise, done: gotTokens, open: func(h *harness) attempt {
+			code, uri := named(h)
+			token := h.issued(h.redeem("left", code, "redirect_uri", uri)).RefreshToken
+			return attempt{send: func() *answer { return h.refresh("left", token) }}
+		}},
+		{name: "claims of the first pairwise client", config: pairwise, done: func(a *answer) bool { return a.errorCode() == "login_required" }, open: func(h *harness) attempt {
+			pair(h)
+			b := h.newBrowser()
+			request := authorization("left", "redirect_uri", h.client("left").RedirectURIs[0], "claims", `{"id_token":{"sub":{"value":"AAAAAAAAAAAAAAAAAAAAAA"}}}`)
+			return attempt{send: func() *answer { return b.get(pathAuthorize + "?" + request.Encode()) }}
+		}},
+		{name: "pairwise userinfo and introspection", config: pairwise, done: gotOK, open: func(h *harness) attempt {
+			code, uri := named(h)
+			token := h.issued(h.redeem("left", code, "redirect_uri", uri)).AccessToken
+			other := another(h)
+			return attempt{func() *answer { return h.userInfo(token) }, func(t *testing.T) {
+				if a := h.introspect("left", token); !other(a) || !other(h.userInfo(token)) {
+					t.Errorf("the client knows ann as everybody does: %s", a)
+				}
+			}}
+		}},
+	}
+}

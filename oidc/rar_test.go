@@ -256,3 +256,39 @@ func FuzzAuthorizationDetails(f *testing.F) {
 		}
 	})
 }
+
+func detailDoors() []door {
+	granted := func(n int) func(a *answer) bool {
+		return func(a *answer) bool { return gotTokens(a) && details(a) == n }
+	}
+	return []door{
+		{name: "authorize for details", config: richly, done: gotCode, open: func(h *harness) attempt {
+			rich(h)
+			b := h.newBrowser()
+			return attempt{send: func() *answer {
+				return b.get(pathAuthorize + "?" + authorization("bank", "authorization_details", array(pay, both)).Encode())
+			}}
+		}},
+		{name: "code for details", config: richly, done: granted(2), lost: refusedWith("invalid_grant"), open: func(h *harness) attempt {
+			rich(h)
+			code := h.code("bank", "authorization_details", array(pay, both))
+			return attempt{send: func() *answer { return h.redeem("bank", code) }}
+		}},
+		{name: "refresh for a part of the details", config: richly, done: granted(1), open: func(h *harness) attempt {
+			rich(h)
+			token := h.tokens("bank", "authorization_details", array(pay, both)).RefreshToken
+			return attempt{send: func() *answer { return h.refresh("bank", token, "authorization_details", array(one)) }}
+		}},
+		{name: "client credentials for details", config: richly, done: granted(1), open: func(h *harness) attempt {
+			rich(h)
+			return attempt{send: func() *answer {
+				return h.token("batch", "grant_type", "client_credentials", "authorization_details", array(one))
+			}}
+		}},
+		{name: "introspect details", config: richly, open: func(h *harness) attempt {
+			rich(h)
+			token := h.tokens("bank", "authorization_details", array(both)).AccessToken
+			return attempt{send: func() *answer { return h.introspect("bank", token) }}
+		}, done: func(a *answer) bool { return gotActive(a) && details(a) == 1 }},
+	}
+}

@@ -184,3 +184,31 @@ func TestResourcesAreChecked(t *testing.T) {
 		}
 	}
 }
+
+func resourceDoors() []door {
+	ask := authorization("any", "scope", "openid read book offline_access", "resource", files)
+	return []door{
+		{name: "authorize for a resource", config: resources, done: gotCode, open: func(h *harness) attempt {
+			resourceful(h)
+			b := h.newBrowser()
+			return attempt{send: func() *answer { return b.get(pathAuthorize + "?" + ask.Encode()) }}
+		}},
+		{name: "code for a resource", config: resources, done: gotTokens, lost: refusedWith("invalid_grant"), open: func(h *harness) attempt {
+			resourceful(h)
+			code := h.newBrowser().authorize(ask).returned().Get("code")
+			return attempt{send: func() *answer { return h.redeem("any", code, "resource", files) }}
+		}},
+		{name: "refresh for a resource", config: resources, done: gotTokens, open: func(h *harness) attempt {
+			resourceful(h)
+			code := h.newBrowser().authorize(ask).returned().Get("code")
+			token := h.issued(h.redeem("any", code)).RefreshToken
+			return attempt{send: func() *answer { return h.refresh("any", token, "resource", files) }}
+		}},
+		{name: "client credentials for a resource", config: resources, done: gotTokens, open: func(h *harness) attempt {
+			resourceful(h)
+			return attempt{send: func() *answer {
+				return h.token("bot", "grant_type", "client_credentials", "resource", private, "scope", "read")
+			}}
+		}},
+	}
+}
