@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -53,34 +54,34 @@ func (r *registrar) admitted(q *http.Request) error {
 
 // serveRead, serveUpdate and serveDelete are the client configuration endpoint (RFC 7592 §2).
 func (r *registrar) serveRead(w http.ResponseWriter, q *http.Request) {
-	r.serveManaged(w, q, func(clientID, token string) (*registration, error) { return r.manage(q.Context(), clientID, token) })
+	r.serveManaged(w, q, r.manage)
 }
 
 func (r *registrar) serveUpdate(w http.ResponseWriter, q *http.Request) {
-	r.serveManaged(w, q, func(clientID, token string) (*registration, error) {
+	r.serveManaged(w, q, func(ctx context.Context, clientID, token string) (*registration, error) {
 		document, err := readDocument(w, q)
 		if err != nil {
 			return nil, err
 		}
-		return r.update(q.Context(), clientID, token, document)
+		return r.update(ctx, clientID, token, document)
 	})
 }
 
 func (r *registrar) serveDelete(w http.ResponseWriter, q *http.Request) {
-	r.serveManaged(w, q, func(clientID, token string) (*registration, error) {
-		return nil, r.remove(q.Context(), clientID, token)
+	r.serveManaged(w, q, func(ctx context.Context, clientID, token string) (*registration, error) {
+		return nil, r.remove(ctx, clientID, token)
 	})
 }
 
 // serveManaged answers with what is left of a registration: 204 when nothing is (RFC 7592 §2.3).
-func (r *registrar) serveManaged(w http.ResponseWriter, q *http.Request, act func(clientID, token string) (*registration, error)) {
+func (r *registrar) serveManaged(w http.ResponseWriter, q *http.Request, act func(ctx context.Context, clientID, token string) (*registration, error)) {
 	token, err := headerToken(q)
 	if err == nil && token == "" {
 		err = errNoToken
 	}
 	var left *registration
 	if err == nil {
-		left, err = act(q.PathValue("client_id"), token)
+		left, err = act(q.Context(), q.PathValue("client_id"), token)
 	}
 	switch {
 	case err != nil:

@@ -42,7 +42,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 		return err
 	}
 	server := &http.Server{Handler: idp, ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }() // until it is closed
 	defer server.Close()
 	fmt.Fprintf(out, "The person is ann, and her password %q.\n\n", demoPassword)
 	name, err := signIn(ctx, http.DefaultClient, issuer, out)

@@ -155,10 +155,9 @@ func TestAttackFirstContactsAtOnce(t *testing.T) {
 		wg.Wait()
 		b := w.browser()
 		u := b.isIn(b.signIn())
-		all := 0
 		page, err := w.Users.List(t.Context(), store.Query{})
 		w.must(err)
-		all = len(page.Items)
+		all := len(page.Items)
 		links, err := w.connections.Links(t.Context(), u.Ref())
 		if err != nil || all != 1 || len(links) != 1 {
 			t.Errorf("%d accounts, %d links, %v", all, len(links), err)

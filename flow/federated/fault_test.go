@@ -53,7 +53,7 @@ func TestFailingStoreAtAnUpstreamLogout(t *testing.T) {
 		b.isIn(b.signIn())
 		token := w.up.signed(map[string]any{"sub": "upstream-1", "jti": "one", "events": map[string]any{rp.LogoutEvent: map[string]any{}}}, "logout+jwt")
 		post := func() int {
-			r, err := http.PostForm(w.URL+federated.LogoutPath+"up", url.Values{"logout_token": {token}})
+			r, err := new(http.Client).PostForm(w.URL+federated.LogoutPath+"up", url.Values{"logout_token": {token}})
 			w.must(err)
 			_ = r.Body.Close()
 			return r.StatusCode

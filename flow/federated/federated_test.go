@@ -210,7 +210,7 @@ func TestUpstreamLogout(t *testing.T) {
 		post := func(claims map[string]any) int {
 			claims["jti"], claims["events"] = store.NewID(), map[string]any{rp.LogoutEvent: map[string]any{}}
 			form := url.Values{"logout_token": {w.up.signed(claims, "logout+jwt")}}
-			r, err := http.PostForm(w.URL+federated.LogoutPath+"up", form)
+			r, err := new(http.Client).PostForm(w.URL+federated.LogoutPath+"up", form)
 			w.must(err)
 			_ = r.Body.Close()
 			if r.Header.Get("Cache-Control") != "no-store" {

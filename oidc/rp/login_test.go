@@ -69,7 +69,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 	if _, err := u.login(rp.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	form := u.redeemed[0].PostForm
+	form := u.redeemed[0].Form
 	if form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || form.Get("client_secret") != "" {
 		t.Errorf("redeemed with %v", form)
 	}
