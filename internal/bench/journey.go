@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -18,9 +19,13 @@ type journey interface {
 
 // work describes the journeys of all connections, so that one process can ask another to go on them.
 type work struct {
-	// Request is sent as it is, Repeat times for each journey, when there is no Login, Codes or Refresh.
+	// Request is sent as it is, Repeat times for each journey, when there is none of what follows.
 	Request []byte
 	Repeat  int
+	// Once are requests that count once: each journey sends one, and when there is none left the slice ends. They are answered with
+	// Status; zero is 200.
+	Once   [][]byte
+	Status int
 	// Basic is the Authorization header of the client, for all that follows.
 	Basic string
 	// Refresh holds a refresh token for each connection: each journey trades the last for the next.
@@ -45,11 +50,7 @@ var errNoMore = errors.New("used up")
 
 // journeys returns one for each connection.
 func (w *work) journeys(connections int) []journey {
-	codes := make(chan string, len(w.Codes))
-	for _, code := range w.Codes {
-		codes <- code
-	}
-	close(codes)
+	codes, requests := queue(w.Codes), queue(w.Once)
 	all := make([]journey, connections)
 	for i := range all {
 		switch {
@@ -59,11 +60,41 @@ func (w *work) journeys(connections int) []journey {
 			all[i] = &refresh{work: w, token: w.Refresh[i]}
 		case len(w.Codes) > 0:
 			all[i] = &redemption{work: w, codes: codes}
+		case len(w.Once) > 0:
+			all[i] = &sending{status: cmp.Or(w.Status, 200), requests: requests}
 		default:
 			all[i] = fixed{w}
 		}
 	}
 	return all
+}
+
+// queue hands out all of them, one by one.
+func queue[T any](all []T) <-chan T {
+	q := make(chan T, len(all))
+	for _, one := range all {
+		q <- one
+	}
+	close(q)
+	return q
+}
+
+// sending sends requests that count once.
+type sending struct {
+	status   int
+	requests <-chan []byte
+}
+
+func (s *sending) once(c *connection) error {
+	request, ok := <-s.requests
+	if !ok {
+		return errNoMore
+	}
+	a, err := c.exchange(request)
+	if err == nil && a.status != s.status {
+		err = fmt.Errorf("%v", a)
+	}
+	return err
 }
 
 // fixed sends the same bytes.

@@ -33,6 +33,7 @@ func readings(db *store.DB) map[string]reading {
 		"oidc.grant":            readingOf[oidc.Grant](db, "oidc.grant"),
 		"oidc.consent":          readingOf[oidc.Consent](db, "oidc.consent"),
 		"oidc.request":          readingOf[requestRecord](db, "oidc.request"),
+		"oidc.device":           readingOf[decoupledRecord](db, "oidc.device"),
 		"oidc.refresh":          readingOf[refreshRecord](db, "oidc.refresh"),
 		"oidc.token":            readingOf[tokenRecord](db, "oidc.token"),
 		"flow.execution":        readingOf[executionRecord](db, "flow.execution"),
@@ -58,24 +59,66 @@ type deviceRecord struct {
 // requestRecord is authorizationRequest of oidc.
 type requestRecord struct {
 	store.Meta
-	ClientID     string          `json:"client_id"`
-	RedirectURI  string          `json:"redirect_uri"`
-	ResponseMode string          `json:"response_mode"`
-	State        string          `json:"state,omitempty"`
-	Scopes       []string        `json:"scopes,omitempty"`
-	Nonce        string          `json:"nonce,omitempty"`
-	Challenge    string          `json:"code_challenge,omitempty"`
-	Prompt       []string        `json:"prompt,omitempty"`
-	MaxAge       *time.Duration  `json:"max_age,omitempty"`
-	ACR          []string        `json:"acr_values,omitempty"`
-	EssentialACR bool            `json:"essential_acr,omitempty"`
-	LoginHint    string          `json:"login_hint,omitempty"`
-	HintSubject  string          `json:"hint_subject,omitempty"`
-	UILocales    []string        `json:"ui_locales,omitempty"`
-	Claims       *claimsRecord   `json:"claims,omitempty"`
-	Browser      string          `json:"browser,omitempty"`
-	Restart      store.Sealed    `json:"restart,omitempty"`
-	Answer       *requestsAnswer `json:"answer,omitempty"`
+	ClientID      string            `json:"client_id"`
+	RedirectURI   string            `json:"redirect_uri"`
+	ResponseType  string            `json:"response_type"`
+	ResponseMode  string            `json:"response_mode"`
+	State         string            `json:"state,omitempty"`
+	Scopes        []string          `json:"scopes,omitempty"`
+	Nonce         string            `json:"nonce,omitempty"`
+	Challenge     string            `json:"code_challenge,omitempty"`
+	Prompt        []string          `json:"prompt,omitempty"`
+	MaxAge        *time.Duration    `json:"max_age,omitempty"`
+	ACR           []string          `json:"acr_values,omitempty"`
+	EssentialACR  bool              `json:"essential_acr,omitempty"`
+	LoginHint     string            `json:"login_hint,omitempty"`
+	HintSubject   string            `json:"hint_subject,omitempty"`
+	UILocales     []string          `json:"ui_locales,omitempty"`
+	ClaimsLocales []string          `json:"claims_locales,omitempty"`
+	Claims        *claimsRecord     `json:"claims,omitempty"`
+	JKT           string            `json:"dpop_jkt,omitempty"`
+	Resources     []string          `json:"resources,omitempty"`
+	Details       []json.RawMessage `json:"authorization_details,omitempty"`
+	Browser       string            `json:"browser,omitempty"`
+	Restart       store.Sealed      `json:"restart,omitempty"`
+	Pushed        *pushingRecord    `json:"pushed,omitempty"`
+	Answer        *requestsAnswer   `json:"answer,omitempty"`
+}
+
+// pushingRecord is pushing of oidc.
+type pushingRecord struct {
+	Hash        string    `json:"hash"`
+	Expires     time.Time `json:"expires"`
+	Interaction string    `json:"interaction,omitempty"`
+}
+
+// decoupledRecord is decoupled of oidc.
+type decoupledRecord struct {
+	store.Meta
+	Grant      store.Ref             `json:"grant"`
+	ClientID   string                `json:"client_id"`
+	SecretHash string                `json:"secret_hash"`
+	Scopes     []string              `json:"scopes"`
+	ACR        []string              `json:"acr_values,omitempty"`
+	Resources  []string              `json:"resources,omitempty"`
+	Details    []json.RawMessage     `json:"authorization_details,omitempty"`
+	Subject    store.Ref             `json:"subject,omitzero"`
+	Deadline   time.Time             `json:"deadline"`
+	Interval   time.Duration         `json:"interval"`
+	Next       time.Time             `json:"next,omitzero"`
+	Item       directory.ConsentItem `json:"item"`
+	Answer     *requestsAnswer       `json:"answer,omitempty"`
+	Refused    bool                  `json:"refused,omitempty"`
+	Delivery   string                `json:"delivery,omitempty"`
+	Notify     store.Sealed          `json:"notify,omitempty"`
+	Bound      confirmationRecord    `json:"bound,omitzero"`
+	Method     oidc.AuthMethod       `json:"method,omitempty"`
+}
+
+// confirmationRecord is confirmation of oidc.
+type confirmationRecord struct {
+	JKT string `json:"jkt,omitempty"`
+	X5T string `json:"x5t#S256,omitempty"`
 }
 
 // requestsAnswer is codeAnswer of oidc.
@@ -103,11 +146,12 @@ type claimsRecord struct {
 // refreshRecord is family of oidc.
 type refreshRecord struct {
 	store.Meta
-	FamilyHash string          `json:"family_hash"`
-	MemberHash string          `json:"member_hash"`
-	Scopes     []string        `json:"scopes"`
-	Method     oidc.AuthMethod `json:"method"`
-	Last       *lastMember     `json:"last,omitempty"`
+	FamilyHash string             `json:"family_hash"`
+	MemberHash string             `json:"member_hash"`
+	Scopes     []string           `json:"scopes"`
+	Method     oidc.AuthMethod    `json:"method"`
+	Bound      confirmationRecord `json:"cnf,omitzero"`
+	Last       *lastMember        `json:"last,omitempty"`
 }
 
 // lastMember is lastMember of oidc.
@@ -129,19 +173,23 @@ type tokenRecord struct {
 
 // tokenClaims is accessClaims of oidc.
 type tokenClaims struct {
-	Issuer   string   `json:"iss"`
-	Subject  string   `json:"sub"`
-	Audience audience `json:"aud"`
-	Expires  int64    `json:"exp"`
-	Issued   int64    `json:"iat"`
-	JTI      string   `json:"jti"`
-	ClientID string   `json:"client_id"`
-	Scope    string   `json:"scope,omitempty"`
-	AuthTime int64    `json:"auth_time,omitempty"`
-	ACR      string   `json:"acr,omitempty"`
-	AMR      []string `json:"amr,omitempty"`
-	Grant    string   `json:"gid,omitempty"`
-	Epoch    *int64   `json:"aep,omitempty"`
+	Issuer       string              `json:"iss"`
+	Subject      string              `json:"sub"`
+	Audience     audience            `json:"aud"`
+	Expires      int64               `json:"exp"`
+	Issued       int64               `json:"iat"`
+	JTI          string              `json:"jti"`
+	ClientID     string              `json:"client_id"`
+	Scope        string              `json:"scope,omitempty"`
+	AuthTime     int64               `json:"auth_time,omitempty"`
+	ACR          string              `json:"acr,omitempty"`
+	AMR          []string            `json:"amr,omitempty"`
+	Confirmation *confirmationRecord `json:"cnf,omitempty"`
+	Actor        json.RawMessage     `json:"act,omitempty"`
+	MayAct       json.RawMessage     `json:"may_act,omitempty"`
+	Details      json.RawMessage     `json:"authorization_details,omitempty"`
+	Grant        string              `json:"gid,omitempty"`
+	Epoch        *int64              `json:"aep,omitempty"`
 }
 
 // audience is audience of oidc.

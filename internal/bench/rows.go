@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/dpop"
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -47,6 +53,11 @@ func rows() []row {
 		{"userinfo JWT", usual, userInfo(webJWT), accessToken(webJWT)},
 		{"userinfo opaque", usual, userInfo(webOpaque), nil},
 		{"refresh", signing, refreshes, tokenRequest(webJWT)},
+		{"client_credentials private_key_jwt", usual, assertedCredentials, tokenRequest(ownSigned)},
+		{"client_credentials DPoP", usual, provenCredentials, provenTokenRequest(ownES256)},
+		{"token exchange", signing, exchanges, exchanged},
+		{"device polling", usual, polls, polled},
+		{"introspection signed", signing, signedIntrospection(webJWT), introspectedSigned(webJWT)},
 		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
 		{"code flow", signing, logins, signIn},
 	}
@@ -72,7 +83,7 @@ func get(path string, headers func(*world) []string) func(context.Context, *worl
 
 func clientCredentials(client string) func(context.Context, *world, int, int) (work, error) {
 	return supplying(func(w *world, c *connection) []byte {
-		return c.request("POST", tokenPath, []string{w.basic(client)}, "grant_type=client_credentials&scope=read+write")
+		return c.request("POST", tokenPath, []string{w.basic(client)}, credentialsForm)
 	})
 }
 
@@ -80,6 +91,58 @@ func introspection(client string) func(context.Context, *world, int, int) (work,
 	return supplying(func(w *world, c *connection) []byte {
 		return c.request("POST", "/oauth2/introspect", []string{w.basic(client)}, "token="+w.tokens[client].Access)
 	})
+}
+
+// signedIntrospection asks for a JWT (RFC 9701 §4).
+func signedIntrospection(client string) func(context.Context, *world, int, int) (work, error) {
+	return supplying(func(w *world, c *connection) []byte {
+		headers := []string{w.basic(client), "Accept: application/token-introspection+jwt"}
+		return c.request("POST", "/oauth2/introspect", headers, "token="+w.tokens[client].Access)
+	})
+}
+
+// credentialsForm is a request of a client for itself.
+const credentialsForm = "grant_type=client_credentials&scope=read+write"
+
+// assertedCredentials are requests of a client that signs an assertion for each.
+func assertedCredentials(_ context.Context, w *world, _, count int) (work, error) {
+	return w.once(count, func(c *connection) ([]byte, error) {
+		assertion, err := w.holder.assertion(ownSigned, w.issuer)
+		return c.request("POST", tokenPath, nil, signed{Assertion: assertion}.form(credentialsForm)), err
+	})
+}
+
+// provenCredentials are requests for tokens that are bound to a key.
+func provenCredentials(_ context.Context, w *world, _, count int) (work, error) {
+	return w.once(count, func(c *connection) ([]byte, error) {
+		proof, err := w.holder.proof(dpop.Request{Method: "POST", URL: w.issuer + tokenPath})
+		return c.request("POST", tokenPath, append(signed{Proof: proof}.headers(), w.basic(ownES256)), credentialsForm), err
+	})
+}
+
+// exchanges trade the access token of the first person for another of the same client (RFC 8693 §2.1).
+func exchanges(ctx context.Context, w *world, connections, count int) (work, error) {
+	return supplying(func(w *world, c *connection) []byte {
+		return c.request("POST", tokenPath, []string{w.basic(webJWT)}, url.Values{
+			"grant_type": {string(oidc.TokenExchangeGrant)}, "subject_token": {w.tokens[webJWT].Access},
+			"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+		}.Encode())
+	})(ctx, w, connections, count)
+}
+
+// polls ask for what nobody has decided yet, each for another device: one would have to wait (RFC 8628 §3.5).
+func polls(ctx context.Context, w *world, _, count int) (work, error) {
+	codes, err := w.deviceCodes(ctx, count)
+	if err != nil {
+		return work{}, err
+	}
+	made, err := w.once(count, func(c *connection) ([]byte, error) {
+		form := url.Values{"grant_type": {string(oidc.DeviceCode)}, "device_code": {codes[0]}}.Encode()
+		codes = codes[1:]
+		return c.request("POST", tokenPath, []string{w.basic(device)}, form), nil
+	})
+	made.Status = 400
+	return made, err
 }
 
 func userInfo(client string) func(context.Context, *world, int, int) (work, error) {
@@ -134,8 +197,67 @@ func tokenRequest(client string) func(context.Context, *world, *tape) ([][]func(
 	}
 }
 
+// provenTokenRequest: that, and the proof.
+func provenTokenRequest(client string) func(context.Context, *world, *tape) ([][]func() error, error) {
+	return func(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+		all, err := tokenRequest(client)(ctx, w, t)
+		if err != nil {
+			return nil, err
+		}
+		proof, err := w.holder.proof(dpop.Request{Method: "POST", URL: w.issuer + tokenPath})
+		all[0] = append(all[0], verification(proof, w.holder.public()))
+		return all, err
+	}
+}
+
+// exchanged: that, and the signature of the token that is exchanged.
+func exchanged(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+	all, err := tokenRequest(webJWT)(ctx, w, t)
+	if err != nil {
+		return nil, err
+	}
+	presented, err := accessToken(webJWT)(ctx, w, t)
+	return [][]func() error{slices.Concat(all[0], presented[0])}, err
+}
+
+// introspectedSigned: what a plain answer needs, and its signature.
+func introspectedSigned(client string) func(context.Context, *world, *tape) ([][]func() error, error) {
+	return func(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+		all, err := introspected(client)(ctx, w, t)
+		if err != nil {
+			return nil, err
+		}
+		sign, err := w.signing(ctx, string(t.steps[0].body))
+		if err == nil && sign == nil {
+			err = fmt.Errorf("the answer is no JWT: %.100q", t.steps[0].body)
+		}
+		all[0] = append(all[0], sign)
+		return all, err
+	}
+}
+
+// polled: the client's secret, and that in the device code.
+func polled(_ context.Context, w *world, t *tape) ([][]func() error, error) {
+	if !bytes.Contains(t.steps[0].body, []byte(`"authorization_pending"`)) {
+		return nil, fmt.Errorf("a poll was answered with %q", t.steps[0].body)
+	}
+	return [][]func() error{{matching(w.clients[device].secret), matching(secret.New().Reveal())}}, nil
+}
+
+// authenticating: the client's secret, or its assertion.
+func (w *world) authenticating(client string) ([]func() error, error) {
+	if value := w.clients[client].secret; value != "" {
+		return []func() error{matching(value)}, nil
+	}
+	assertion, err := w.holder.assertion(client, w.issuer)
+	return []func() error{verification(assertion, w.holder.public())}, err
+}
+
 func (w *world) answering(ctx context.Context, client string, r *recorded) ([]func() error, error) {
-	work := []func() error{matching(w.clients[client].secret)}
+	work, err := w.authenticating(client)
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case strings.Contains(r.form, "refresh_token="): // the secret of the family, and that of the member
 		work = append(work, matching(secret.Short().Reveal()), matching(secret.New().Reveal()))
@@ -249,10 +371,5 @@ func (w *world) verifying(ctx context.Context, token string) (func() error, erro
 	if _, key, err = w.keys.Signer(ctx, string(header.Alg)); err != nil {
 		return nil, err
 	}
-	public := jose.PublicKey{ID: header.Kid, Algorithm: header.Alg, Key: key.Public()}
-	v := jose.Verifier{Types: []string{header.Typ}}
-	return func() error {
-		_, _, err := v.Verify(token, func(jose.Header) (jose.PublicKey, error) { return public, nil })
-		return err
-	}, nil
+	return verification(token, jose.PublicKey{ID: header.Kid, Algorithm: header.Alg, Key: key.Public()}), nil
 }

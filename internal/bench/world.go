@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/oidc"
@@ -37,6 +38,10 @@ type world struct {
 	tokens map[string]tokens
 	// redeemed is the authorization request of the first person that a code of webJWT was made of.
 	redeemed store.Record
+	// waiting is the request of a device that nobody has decided yet.
+	waiting store.Record
+	// holder has the keys of the clients that sign.
+	holder holder
 }
 
 // client is a registered client with its secret.
@@ -52,13 +57,17 @@ type tokens struct {
 	ID      string `json:"id_token"`
 }
 
-// The names of the clients: two for people, which differ in their access tokens, and three for themselves.
+// The names of the clients: three for people, which differ in their access tokens and in what they have signed (FAPI 2.0), four for
+// themselves, and a device.
 const (
 	webJWT    = "web-jwt"
 	webOpaque = "web-opaque"
+	webFAPI   = "web-fapi"
 	ownRS256  = "own-rs256"
 	ownES256  = "own-es256"
 	ownOpaque = "own-opaque"
+	ownSigned = "own-signed"
+	device    = "device"
 )
 
 const (
@@ -81,6 +90,10 @@ func config(driver store.Driver, ephemeral store.Ephemeral, issuer, folder strin
 			Password: []directory.Limit{{Count: boundless, Per: time.Minute}, {Count: boundless, Per: 24 * time.Hour}},
 		},
 		Tokens: signet.TokenLifetimes{Code: 10 * time.Minute, Access: 24 * time.Hour},
+		OIDC: oidc.Features{
+			PAR: &oidc.PAR{}, ClientAssertions: &oidc.ClientAssertions{}, DPoP: &oidc.DPoP{ProofLifetime: 10 * time.Minute},
+			TokenExchange: &oidc.TokenExchange{}, Device: &oidc.Device{Lifetime: time.Hour}, SignedIntrospection: &oidc.SignedIntrospection{},
+		},
 	}, nil
 }
 
@@ -116,26 +129,51 @@ func newWorld(ctx context.Context, opened *opened, folder string, people int) (*
 		return nil, port, err
 	}
 	serve(port, w.provider)
-	for _, c := range []*oidc.Client{
-		{ClientID: webJWT, RedirectURIs: []string{callback}},
-		{ClientID: webOpaque, RedirectURIs: []string{callback}, AccessTokenFormat: oidc.Opaque},
-		{ClientID: ownRS256, GrantTypes: []oidc.GrantType{oidc.ClientCredentials}, Scopes: []string{"read", "write"}},
-		{ClientID: ownES256, GrantTypes: []oidc.GrantType{oidc.ClientCredentials}, Scopes: []string{"read", "write"}, AccessTokenAlg: "ES256"},
-		{ClientID: ownOpaque, GrantTypes: []oidc.GrantType{oidc.ClientCredentials}, Scopes: []string{"read", "write"}, AccessTokenFormat: oidc.Opaque},
-	} {
-		value, err := w.provider.Clients.Create(ctx, c.ClientID, c)
-		if err != nil {
-			return nil, port, err
-		}
-		w.clients[c.ClientID] = &client{c, value}
+	if err := w.register(ctx); err != nil {
+		return nil, port, err
 	}
 	for i := range people {
 		if err := w.settle(ctx, i); err != nil {
 			return nil, port, err
 		}
 	}
-	w.redeemed, err = w.request()
+	if w.redeemed, err = w.request(); err != nil {
+		return nil, port, err
+	}
+	w.waiting, err = w.deviceRequest()
 	return w, port, err
+}
+
+// register makes the clients.
+func (w *world) register(ctx context.Context) (err error) {
+	if w.holder, err = newHolder(); err != nil {
+		return err
+	}
+	keys, err := jose.Set([]jose.PublicKey{w.holder.public()})
+	if err != nil {
+		return err
+	}
+	own, scopes := []oidc.GrantType{oidc.ClientCredentials}, []string{"read", "write"}
+	for _, c := range []*oidc.Client{
+		{ClientID: webJWT, RedirectURIs: []string{callback}, GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.RefreshToken, oidc.TokenExchangeGrant}},
+		{ClientID: webOpaque, RedirectURIs: []string{callback}, AccessTokenFormat: oidc.Opaque},
+		{
+			ClientID: webFAPI, RedirectURIs: []string{callback}, AccessTokenAlg: "ES256", IDTokenAlg: "ES256",
+			AuthMethod: oidc.PrivateKeyJWT, JWKS: keys, RequirePAR: true, DPoPBoundTokens: true,
+		},
+		{ClientID: ownRS256, GrantTypes: own, Scopes: scopes},
+		{ClientID: ownES256, GrantTypes: own, Scopes: scopes, AccessTokenAlg: "ES256"},
+		{ClientID: ownOpaque, GrantTypes: own, Scopes: scopes, AccessTokenFormat: oidc.Opaque},
+		{ClientID: ownSigned, GrantTypes: own, Scopes: scopes, AccessTokenAlg: "ES256", AuthMethod: oidc.PrivateKeyJWT, JWKS: keys},
+		{ClientID: device, GrantTypes: []oidc.GrantType{oidc.DeviceCode}, Scopes: scopes},
+	} {
+		value, err := w.provider.Clients.Create(ctx, c.ClientID, c)
+		if err != nil {
+			return err
+		}
+		w.clients[c.ClientID] = &client{c, value}
+	}
+	return nil
 }
 
 // serve answers on a port until it is closed.
