@@ -203,7 +203,7 @@ func TestAttackCodeInOtherHands(t *testing.T) {
 }
 
 // PKCE downgrade (CVE-2024-23647, CVE-2025-4144, CVE-2026-26247; RFC 9700 §2.1.1, §4.8.2): there is no way around S256, and a
-// verifier for a request without challenge is as bad as the reverse.
+// verifier for a request without challenge is as bad as the reverse. What OpenID Connect Core §3.1.2.1 leaves optional is so by name only.
 func TestAttackPKCEDowngrade(t *testing.T) {
 	t.Parallel()
 	placements(t, func(t *testing.T, h *harness) {
@@ -237,6 +237,18 @@ func TestAttackPKCEDowngrade(t *testing.T) {
 			if a := h.newBrowser().authorize(authorization(web, pairs...)); a.errorCode() != "invalid_request" {
 				t.Errorf("optional PKCE %s: %s", name, a)
 			}
+		}
+		suite := h.client(web)
+		suite.InsecureOptionalNonce = true
+		h.must(h.Clients.Replace(t.Context(), suite))
+		bare := append([]string{"nonce", ""}, without...) // OpenID Connect Core §3.1.2.1
+		if a := h.newBrowser().authorize(authorization(web, bare...)); a.returned().Get("code") == "" {
+			t.Errorf("optional PKCE, optional nonce: %s", a)
+		}
+		suite = h.client(web)
+		suite.InsecureOptionalPKCE = false
+		if err := h.Clients.Replace(t.Context(), suite); err == nil {
+			t.Error("an optional nonce without optional PKCE means something")
 		}
 		code := h.code(web, without...)
 		if a := h.redeem(web, code); a.errorCode() != "invalid_grant" {

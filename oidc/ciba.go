@@ -113,7 +113,7 @@ func (f CIBA) part(p *Provider) (part, error) {
 		routes:   g.routes(),
 		describe: func(m *metadata) {
 			m.CIBAEndpoint, m.CIBADeliveryModes, m.CIBAUserCode = p.site.URL(pathCIBA), f.modes(), f.UserCode != nil
-			for _, alg := range jose.Supported() {
+			for _, alg := range p.config.Profile.narrow(jose.Supported()) {
 				m.CIBAAlgs = append(m.CIBAAlgs, string(alg))
 			}
 		},

@@ -158,8 +158,11 @@ type Client struct {
 
 	// InsecureOptionalPKCE lets a confidential client leave out PKCE. It must then send a nonce and check it, which
 	// is what protects it from injected codes (RFC 9700 §2.1.1).
-	InsecureOptionalPKCE bool      `json:"insecure_optional_pkce,omitempty"`
-	Created              time.Time `json:"created"`
+	InsecureOptionalPKCE bool `json:"insecure_optional_pkce,omitempty"`
+	// InsecureOptionalNonce lets a client with InsecureOptionalPKCE leave out the nonce too, as OpenID Connect Core §3.1.2.1 has it for
+	// the code flow, and the conformance suite demands. Then nothing protects it from injected codes.
+	InsecureOptionalNonce bool      `json:"insecure_optional_nonce,omitempty"`
+	Created               time.Time `json:"created"`
 
 	// described is what a metadata document says of the application; nil for a client that is registered.
 	described *directory.Application

@@ -22,7 +22,7 @@ import (
 // is this provider and nobody else. Clocks may differ by 30 seconds.
 type ClientAssertions struct {
 	// Algorithms are those that private_key_jwt may be signed with, out of RS256, PS256, ES256, EdDSA and their longer kin; nil is
-	// all. Client.AuthSigningAlg narrows it to one.
+	// all that Config.Profile permits. Client.AuthSigningAlg narrows it to one.
 	Algorithms []string
 	// SharedSecrets admits client_secret_jwt too, which is signed with the client secret (HS256, and the longer kin where the secret is
 	// long enough). The secrets of these clients are then not only hashed but kept, sealed under the key ring.
@@ -66,7 +66,7 @@ type assertionRules struct {
 
 func (f ClientAssertions) part(p *Provider) (part, error) {
 	var problems []error
-	rules := &assertionRules{ClientAssertions: f, private: jose.Supported()}
+	rules := &assertionRules{ClientAssertions: f, private: p.config.Profile.narrow(jose.Supported())}
 	if f.Algorithms != nil {
 		rules.private = nil
 		for _, name := range f.Algorithms {
@@ -207,7 +207,7 @@ func (p *Provider) verifyClientAssertion(ctx context.Context, text string, c *Cl
 	if c.AuthMethod != PrivateKeyJWT && c.AuthMethod != ClientSecretJWT {
 		return errClient.because(errors.New("the client used an assertion, but is registered for " + string(c.AuthMethod)))
 	}
-	v := jose.Verifier{Types: clientAssertionTyps(), Algorithms: p.assertions.algorithms(c)}
+	v := jose.Verifier{Types: clientAssertionTyps(), Algorithms: p.permitted(c, p.assertions.algorithms(c))}
 	_, _, err := v.Verify(text, func(h jose.Header) (jose.PublicKey, error) {
 		if c.AuthMethod == PrivateKeyJWT {
 			return p.clientSigningKey(ctx, c, h)

@@ -68,6 +68,9 @@ func (r *clientRules) check(c *Client) error {
 }
 
 func (r *clientRules) checkAuthMethod(c *Client, bad report) {
+	if c.InsecureOptionalNonce && !c.InsecureOptionalPKCE {
+		bad("insecure_optional_nonce", "means nothing without insecure_optional_pkce")
+	}
 	switch c.AuthMethod {
 	case NoAuth:
 		if c.SecretHash != "" {

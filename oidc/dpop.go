@@ -19,7 +19,8 @@ import (
 //
 // A proof costs one verification and one write of an ephemeral record.
 type DPoP struct {
-	// Algorithms are those that proofs may be signed with, out of RS256, PS256, ES256, EdDSA and their longer kin; nil is all.
+	// Algorithms are those that proofs may be signed with, out of RS256, PS256, ES256, EdDSA and their longer kin; nil is all that
+	// Config.Profile permits.
 	Algorithms []string
 	// ProofLifetime is how old a proof may be, at most ten minutes; zero is two minutes. One from up to 30 seconds in the
 	// future is accepted, for clocks that differ.
@@ -42,6 +43,9 @@ const longestProof = 10 * time.Minute
 func (f DPoP) part(p *Provider) (part, error) {
 	var problems []error
 	v := dpop.Verifier{Age: f.ProofLifetime}
+	if f.Algorithms == nil {
+		v.Algorithms = p.config.Profile.narrow(jose.Supported())
+	}
 	for _, name := range f.Algorithms {
 		v.Algorithms = append(v.Algorithms, jose.Algorithm(name))
 		if !slices.Contains(jose.Supported(), jose.Algorithm(name)) {

@@ -52,7 +52,7 @@ func (f JAR) part(p *Provider) (part, error) {
 		describe: func(m *metadata) {
 			m.RequestParameter, m.RequestURIParameter, m.RequireRequestURIs = true, f.ByReference, f.ByReference
 			m.RequireSignedRequests = f.Required
-			m.RequestObjectAlgs = algorithmNames(jose.Supported())
+			m.RequestObjectAlgs = algorithmNames(p.config.Profile.narrow(jose.Supported()))
 			if f.InsecureUnsigned {
 				m.RequestObjectAlgs = append(m.RequestObjectAlgs, unsigned)
 			}
@@ -186,9 +186,9 @@ func (p *Provider) openRequestObject(ctx context.Context, c *Client, object stri
 		}
 		return payload, nil
 	}
-	v := jose.Verifier{Types: objectTypes}
+	v := jose.Verifier{Types: objectTypes, Algorithms: p.permitted(c, jose.Supported())}
 	if c.RequestObjectSigningAlg != "" { // OpenID Connect Registration §2: any other is refused
-		v.Algorithms = []jose.Algorithm{jose.Algorithm(c.RequestObjectSigningAlg)}
+		v.Algorithms = p.permitted(c, []jose.Algorithm{jose.Algorithm(c.RequestObjectSigningAlg)})
 	}
 	_, payload, err := v.Verify(object, func(h jose.Header) (jose.PublicKey, error) { return p.clientSigningKey(ctx, c, h) })
 	switch {

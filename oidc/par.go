@@ -69,6 +69,9 @@ func (p *Provider) push(ctx context.Context, sent clientRequest, c *Client) (*pu
 	if refusal != nil {
 		return nil, refusal
 	}
+	if q.Challenge == "" && responds(q.ResponseType, responseCode) && p.inFAPI1(c) { // FAPI 1.0 Advanced §5.2.2-18
+		return nil, invalidRequest("code_challenge is required of requests that are pushed (RFC 7636)")
+	}
 	jkt, err := p.useProof(ctx, sent.proof)
 	if err != nil {
 		return nil, err

@@ -86,6 +86,26 @@ func (p Profile) fill(f *Features) {
 	}
 }
 
+// algorithms are those that the profile lets clients sign with; nil is all.
+func (p Profile) algorithms() []jose.Algorithm {
+	switch p {
+	case FAPI1Advanced, FAPICIBA: // FAPI 1.0 Advanced §8.6
+		return []jose.Algorithm{jose.PS256, jose.ES256}
+	case FAPI2Security, FAPI2MessageSigning: // FAPI 2.0 Security Profile §5.4.1
+		return []jose.Algorithm{jose.PS256, jose.ES256, jose.EdDSA}
+	}
+	return nil
+}
+
+// narrow keeps those of the algorithms that the profile lets clients sign with.
+func (p Profile) narrow(all []jose.Algorithm) []jose.Algorithm {
+	permitted := p.algorithms()
+	if permitted == nil {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(a jose.Algorithm) bool { return !slices.Contains(permitted, a) })
+}
+
 // on turns a feature on unless it is.
 func on[F any](feature **F, as F) {
 	if *feature == nil {
@@ -185,7 +205,7 @@ var (
 			},
 		},
 		confidential("FAPI 1.0 Advanced §5.2.2-14"),
-		strongAlgorithms("FAPI 1.0 Advanced §8.6", jose.PS256, jose.ES256),
+		strongAlgorithms("FAPI 1.0 Advanced §8.6", FAPI1Advanced),
 		httpsRedirects("FAPI 1.0 Baseline §5.2.2-20"),
 		noPassword("FAPI 1.0 Baseline §5.2.2"),
 	}
@@ -241,7 +261,7 @@ var (
 			},
 		},
 		httpsRedirects("FAPI 2.0 Security Profile §5.3.2.2-8"),
-		strongAlgorithms("FAPI 2.0 Security Profile §5.4.1", jose.PS256, jose.ES256, jose.EdDSA),
+		strongAlgorithms("FAPI 2.0 Security Profile §5.4.1", FAPI2Security),
 	}
 
 	fapi2MessageSigning = []demand{
@@ -331,13 +351,13 @@ func httpsRedirects(clause string) demand {
 	}}
 }
 
-func strongAlgorithms(clause string, strong ...jose.Algorithm) demand {
+func strongAlgorithms(clause string, profile Profile) demand {
 	return demand{clause: clause, text: "signatures are made with strong algorithms", client: func(c *Client) string {
 		for _, algorithm := range []string{
 			c.IDTokenAlg, c.AccessTokenAlg, c.AuthSigningAlg, c.RequestObjectSigningAlg, c.AuthorizationSignedResponseAlg,
 			c.UserInfoSignedResponseAlg, c.IntrospectionSignedResponseAlg, c.BackChannelRequestSigningAlg,
 		} {
-			if algorithm != "" && !slices.Contains(strong, jose.Algorithm(algorithm)) {
+			if algorithm != "" && !slices.Contains(profile.algorithms(), jose.Algorithm(algorithm)) {
 				return algorithm + " is not one of the profile's algorithms"
 			}
 		}
@@ -388,6 +408,19 @@ func (p *Provider) checkProfiles(c *Client, bad report) {
 // profilesOf are those that a client keeps to: the provider's, and its own.
 func (p *Provider) profilesOf(c *Client) []Profile {
 	return slices.Compact([]Profile{p.config.Profile, c.Profile})
+}
+
+// inFAPI1 reports whether a client keeps to FAPI 1.0 Advanced.
+func (p *Provider) inFAPI1(c *Client) bool {
+	return slices.ContainsFunc(p.profilesOf(c), func(profile Profile) bool { return profile == FAPI1Advanced || profile == FAPICIBA })
+}
+
+// permitted keeps those of the algorithms that a client may sign with by its profiles.
+func (p *Provider) permitted(c *Client, all []jose.Algorithm) []jose.Algorithm {
+	for _, profile := range p.profilesOf(c) {
+		all = profile.narrow(all)
+	}
+	return all
 }
 
 // keepsToProfiles judges a request by the profiles of its client.

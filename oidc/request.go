@@ -152,7 +152,8 @@ func (q *authorizationRequest) parseChallenge(form web.Form, c *Client) *Error {
 		return nil
 	}
 	q.Challenge = form.Value("code_challenge")
-	optional := c.InsecureOptionalPKCE && q.Nonce != "" && q.openID() // without an ID token no nonce comes back
+	guarded := q.Nonce != "" && q.openID() // without an ID token no nonce comes back
+	optional := c.InsecureOptionalPKCE && (guarded || c.InsecureOptionalNonce)
 	return checkChallenge(q.Challenge, form.Value("code_challenge_method"), optional)
 }
 

@@ -9,6 +9,7 @@ import (
 
 // serveUserInfo is the userinfo endpoint (OpenID Connect Core §5.3).
 func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
+	p.tellInteraction(w, r)
 	scheme, token, err := readToken(w, r)
 	if err != nil {
 		p.refuse(w, r, challenged(scheme, err))
