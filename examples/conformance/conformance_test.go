@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -120,8 +121,22 @@ var (
 	buttons = regexp.MustCompile(`id="(login|consent_allow)"`)
 )
 
-// signIn goes through the pages as the suite's automation does, by their frozen ids, and returns the ID token.
+// signIn goes through the pages and returns the ID token.
 func signIn(ctx context.Context, t *testing.T, client *http.Client, app *oauth2.Config) string {
+	t.Helper()
+	proof := oauth2.GenerateVerifier()
+	code, _ := press(t, client, app.AuthCodeURL("state", oauth2.S256ChallengeOption(proof)))
+	tokens, err := app.Exchange(ctx, code, oauth2.VerifierOption(proof))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := tokens.Extra("id_token").(string)
+	return text
+}
+
+// press goes through the pages as the suite's automation does, by their frozen ids, in a browser of its own, and returns the code and
+// how many pages there were.
+func press(t *testing.T, client *http.Client, begin string) (code string, pages int) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -133,9 +148,8 @@ func signIn(ctx context.Context, t *testing.T, client *http.Client, app *oauth2.
 		}
 		return nil
 	}}
-	proof := oauth2.GenerateVerifier()
-	answer, err := browser.Get(app.AuthCodeURL("state", oauth2.S256ChallengeOption(proof)))
-	for err == nil && answer.StatusCode == http.StatusOK {
+	answer, err := browser.Get(begin)
+	for ; err == nil && answer.StatusCode == http.StatusOK; pages++ {
 		var page []byte
 		if page, err = io.ReadAll(answer.Body); err != nil {
 			break
@@ -163,12 +177,7 @@ func signIn(ctx context.Context, t *testing.T, client *http.Client, app *oauth2.
 	if err != nil {
 		t.Fatalf("%s answers %d: %v", answer.Request.URL.Path, answer.StatusCode, err)
 	}
-	tokens, err := app.Exchange(ctx, location.Query().Get("code"), oauth2.VerifierOption(proof))
-	if err != nil {
-		t.Fatalf("%s: %v", location, err)
-	}
-	text, _ := tokens.Extra("id_token").(string)
-	return text
+	return location.Query().Get("code"), pages
 }
 
 func get(t *testing.T, client *http.Client, address string) string {
@@ -183,4 +192,78 @@ func get(t *testing.T, client *http.Client, address string) string {
 		t.Fatalf("%s: %d, %v", address, answer.StatusCode, err)
 	}
 	return string(text)
+}
+
+// A client that registers itself as the plan for Dynamic does needs no other setting: no PKCE, no nonce, no consent, and the request
+// object is unsigned where it did not say (OpenID Connect Core §3.1.2.1, §6.1, Registration §2). A third party can begin at it (Core §4).
+func TestSuiteRegisters(t *testing.T) {
+	t.Parallel()
+	base, client := serveTests(t, "")
+	const callback = "https://suite.example/cb"
+	answer, err := client.Post(base+"/op/oauth2/register", "application/json", strings.NewReader(`{
+		"redirect_uris": ["`+callback+`"], "grant_types": ["authorization_code", "implicit"], "application_type": "web", "contacts": ["suite@example.com"],
+		"response_types": ["code"], "initiate_login_uri": "https://suite.example/begin"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made map[string]any
+	err = json.NewDecoder(answer.Body).Decode(&made)
+	_ = answer.Body.Close()
+	if err != nil || answer.StatusCode != http.StatusCreated || made["client_secret"] == nil || made["client_secret_expires_at"] != 0.0 {
+		t.Fatalf("%d %v %v", answer.StatusCode, made, err)
+	}
+	id, _ := made["client_id"].(string)
+	secret, _ := made["client_secret"].(string)
+	for name, want := range map[string]any{
+		"token_endpoint_auth_method": "client_secret_basic", "id_token_signed_response_alg": "RS256", "application_type": "web",
+		"registration_client_uri": base + "/op/oauth2/register/" + id,
+	} {
+		if made[name] != want {
+			t.Errorf("%s is %v", name, made[name])
+		}
+	}
+	ctx := goidc.ClientContext(t.Context(), client)
+	upstream, err := goidc.NewProvider(ctx, base+"/op")
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := unsignedObject(t, map[string]any{"redirect_uri": callback, "client_id": id, "response_type": "code"})
+	for name, app := range map[string]oauth2.Config{
+		"bare":   {Endpoint: upstream.Endpoint(), RedirectURL: callback},
+		"object": {Endpoint: withParameter(upstream.Endpoint(), "request", object), RedirectURL: "https://elsewhere.example/"},
+	} {
+		app.ClientID, app.ClientSecret, app.Scopes = id, secret, []string{"openid", "profile"}
+		code, pages := press(t, client, app.AuthCodeURL("state"))
+		if pages != 1 || code == "" {
+			t.Fatalf("%s: %d pages, code %q", name, pages, code)
+		}
+		app.RedirectURL = callback
+		if _, err := app.Exchange(ctx, code); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	blind := &http.Client{Transport: client.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err = blind.Get(base + "/test/op/initiate?client_id=" + id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if at := answer.Header.Get("Location"); at != "https://suite.example/begin?iss="+url.QueryEscape(base+"/op") {
+		t.Errorf("a sign-in begins at %q", at)
+	}
+}
+
+// unsignedObject is a request object with the algorithm none (RFC 7519 §6).
+func unsignedObject(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	text, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(text) + "."
+}
+
+func withParameter(e oauth2.Endpoint, name, value string) oauth2.Endpoint {
+	e.AuthURL += "?" + url.Values{name: {value}}.Encode()
+	return e
 }

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/conformance -clients clients.json
 //
-// Pages need no JavaScript, and their elements keep their ids. It has two calls that no provider for people may have, below /test: one
-// replaces signing keys at once, the other answers for the person whom a back channel asks. docs/conformance.md says how the suite is run.
+// Pages need no JavaScript, and their elements keep their ids. It has calls that no provider for people may have, below /test: one
+// replaces signing keys at once, one answers for the person whom a back channel asks, one begins a sign-in as a third party. docs/conformance.md says how the suite is run.
 package main
 
 import (
@@ -80,7 +80,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	for _, p := range house.providers {
 		fmt.Fprintf(out, "  %-8s  %s/.well-known/openid-configuration\n            %s\n", p.name, p.issuer, p.about)
 	}
-	fmt.Fprintf(out, "\n  Replace signing keys   POST %s/test/{profile}/rotate-keys\n  Answer a back channel  POST %s/test/{profile}/ciba?auth_req_id=…&action=allow|deny\n\n", o.base, o.base)
+	fmt.Fprintf(out, "\n  Replace signing keys   POST %s/test/{profile}/rotate-keys\n  Answer a back channel  POST %s/test/{profile}/ciba?auth_req_id=…&action=allow|deny\n  Begin at a client      GET  %s/test/{profile}/initiate?client_id=…\n\n", o.base, o.base, o.base)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

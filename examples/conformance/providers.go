@@ -31,7 +31,7 @@ var profiles = []profile{
 			JARM: &oidc.JARM{}, PAR: &oidc.PAR{}, WebMessage: &oidc.WebMessage{},
 			ClientAssertions: &oidc.ClientAssertions{SharedSecrets: true}, MutualTLS: &oidc.MutualTLS{}, DPoP: &oidc.DPoP{},
 			Device: &oidc.Device{}, TokenExchange: &oidc.TokenExchange{},
-			Registration: &oidc.Registration{Open: true}, WebFinger: &oidc.WebFinger{},
+			Registration: &oidc.Registration{Open: true, Policy: suite}, WebFinger: &oidc.WebFinger{},
 			PairwiseSubjects: &oidc.PairwiseSubjects{}, SignedUserInfo: &oidc.SignedUserInfo{}, Encryption: &oidc.Encryption{},
 			BackChannelLogout: &oidc.BackChannelLogout{}, FrontChannelLogout: &oidc.FrontChannelLogout{}, SessionManagement: &oidc.SessionManagement{},
 		}
@@ -51,7 +51,10 @@ var profiles = []profile{
 	{"ciba", "FAPI-CIBA, poll and ping", func(c *signet.Config) {
 		c.Profile = oidc.FAPICIBA
 		// Nobody is told: the suite answers for the person.
-		c.OIDC.CIBA = &oidc.CIBA{Ping: true, Notify: func(context.Context, oidc.CIBARequest) error { return nil }}
+		c.OIDC.CIBA = &oidc.CIBA{
+			Ping: true, Notify: func(context.Context, oidc.CIBARequest) error { return nil },
+			PerPerson: directory.Limit{Count: 10_000, Per: time.Minute},
+		}
 	}},
 	{"mcp", "Model Context Protocol", func(c *signet.Config) {
 		c.Profile = oidc.MCP
@@ -95,6 +98,9 @@ func (of profile) open(ctx context.Context, o options, logger *slog.Logger) (*pr
 		return nil, err
 	}
 	config := signet.Config{Issuer: o.base + "/" + of.name, Store: memory.New(), Keys: keys, Logger: logger}
+	config.Throttle.Off = []directory.Throttled{ // a suite is one address that never sleeps
+		directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleRequest,
+	}
 	config.Outbound.InsecureNetworks, config.Outbound.RootCAs = o.networks, o.roots
 	of.configure(&config)
 	idp, err := signet.New(config)
@@ -120,6 +126,7 @@ func (h *house) handler() http.Handler {
 		mux.HandleFunc("POST /test/"+p.name+"/rotate-keys", p.rotateKeys)
 		mux.HandleFunc("POST /test/"+p.name+"/ciba", p.answerCIBA)
 		mux.HandleFunc("GET /test/"+p.name+"/ciba", p.answerCIBA) // the suite calls it so
+		mux.HandleFunc("GET /test/"+p.name+"/initiate", p.initiate)
 	}
 	return mux
 }
@@ -131,6 +138,20 @@ func (p *provider) rotateKeys(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// initiate sends the browser to the client, as a portal does that knows it (OpenID Connect Core §4).
+func (p *provider) initiate(w http.ResponseWriter, r *http.Request) {
+	client, err := p.idp.Clients.Find(r.Context(), r.FormValue("client_id"))
+	var at string
+	if err == nil {
+		at, err = p.idp.OIDC.InitiateLogin(client, r.FormValue("target_link_uri"), r.FormValue("login_hint"))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, at, http.StatusSeeOther)
 }
 
 // answerCIBA answers for the person whom a back channel asks: auth_req_id, and action allow or deny.
