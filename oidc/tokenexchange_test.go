@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // The world of exchanges: front signs people in for api; broker is api, and calls orders in their name; stranger is nobody to both.
@@ -312,8 +313,16 @@ func TestOutsiders(t *testing.T) {
 	})
 	t.Run("linked", func(t *testing.T) {
 		t.Parallel()
-		var linked store.Ref
-		exchangesIn(t, func(t *testing.T, h *harness) {
+		storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+			var linked store.Ref
+			h := newHarness(t, p, exchanging(policy(func(i *oidc.TrustedIssuer) {
+				i.Linked = func(context.Context, string, string) (store.Ref, error) {
+					if linked.IsZero() {
+						return linked, errors.New("down")
+					}
+					return linked, nil
+				}
+			}))).registerExchange()
 			linked = h.subject(bob).Ref()
 			if c := claims(t, h.issued(h.exchange(broker, h.foreign(nil), typeJWT)).AccessToken); c["sub"] != linked.ID {
 				t.Errorf("what was linked does not go before what was found: %v", c)
@@ -322,23 +331,19 @@ func TestOutsiders(t *testing.T) {
 			if a := h.exchange(broker, h.foreign(nil), typeJWT); a.Status != http.StatusServiceUnavailable {
 				t.Errorf("links that cannot be read: %s", a)
 			}
-		}, policy(func(i *oidc.TrustedIssuer) {
-			i.Linked = func(context.Context, string, string) (store.Ref, error) {
-				if linked.IsZero() {
-					return linked, errors.New("down")
-				}
-				return linked, nil
-			}
-		}))
+		})
 	})
 }
 
 // TestExchangePolicy: the host's policy narrows and refuses, and cannot widen.
 func TestExchangePolicy(t *testing.T) {
 	t.Parallel()
-	var seen oidc.Exchange
-	var decide func(e *oidc.Exchange) error
-	exchangesIn(t, func(t *testing.T, h *harness) {
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		var seen oidc.Exchange
+		var decide func(e *oidc.Exchange) error
+		h := newHarness(t, p, exchanging(func(f *oidc.TokenExchange) {
+			f.Policy = func(_ context.Context, e *oidc.Exchange) error { return decide(e) }
+		})).registerExchange()
 		subject := h.fronts()
 		decide = func(e *oidc.Exchange) error {
 			seen, e.Scopes = *e, []string{"read"}
@@ -365,8 +370,6 @@ func TestExchangePolicy(t *testing.T) {
 				t.Errorf("a policy that %s: %s", name, a)
 			}
 		}
-	}, func(f *oidc.TokenExchange) {
-		f.Policy = func(_ context.Context, e *oidc.Exchange) error { return decide(e) }
 	})
 }
 
