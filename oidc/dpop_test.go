@@ -400,3 +400,38 @@ func dpopDoors() []door {
 		}},
 	}
 }
+
+// Where clients with a certificate have an endpoint under another URL, proofs and assertions may be made for it: there, and nowhere
+// else (RFC 8705 §5, RFC 9449 §4.3 item 9, RFC 7523 §3).
+func TestProofsForAliases(t *testing.T) {
+	t.Parallel()
+	const alias = "https://mtls.id.example"
+	on := func(aliases string) func(*oidc.Config) {
+		return func(c *oidc.Config) {
+			c.Features.DPoP, c.Features.MutualTLS = &oidc.DPoP{}, &oidc.MutualTLS{Aliases: aliases}
+			c.Features.ClientAssertions = &oidc.ClientAssertions{}
+		}
+	}
+	for aliases, known := range map[string]bool{alias: true, "": false, "https://other.example": false} {
+		placements(t, func(t *testing.T, h *harness) {
+			p := h.newProver()
+			p.issuer = alias
+			form := values("grant_type", "client_credentials")
+			a := p.post(pathToken, robot, form, p.proof(http.MethodPost, pathToken, ""))
+			if got := a.Status == http.StatusOK && a.member("token_type") == "DPoP"; got != known {
+				t.Errorf("aliases %q: a proof for %s is answered with %s", aliases, alias, a)
+			}
+			if a := p.post(pathToken, robot, form, p.proof(http.MethodPost, pathUserInfo, "")); a.errorCode() != "invalid_dpop_proof" {
+				t.Errorf("aliases %q: a proof for another endpoint: %s", aliases, a)
+			}
+			p.issuer = h.issuer
+			if a := p.post(pathToken, robot, form, p.proof(http.MethodPost, pathToken, "")); a.Status != http.StatusOK {
+				t.Errorf("aliases %q: a proof for the issuer: %s", aliases, a)
+			}
+			signer := h.newAsserter("signer")
+			if a := signer.token(signer.assertion("aud", alias+pathToken)); (a.Status == http.StatusOK) != known {
+				t.Errorf("aliases %q: an assertion for %s: %s", aliases, alias, a)
+			}
+		}, on(aliases))
+	}
+}

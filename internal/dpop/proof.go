@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
@@ -18,8 +19,15 @@ var ErrProof = errors.New("dpop: proof not accepted")
 type Request struct {
 	// Method and URL are of the request as its sender sees it; the URL is absolute.
 	Method, URL string
+	// Aliases are further URLs by which the sender may know what URL is.
+	Aliases []string
 	// Token is the access token that comes with the request; "" is none, as at the token endpoint.
 	Token string
+}
+
+// at reports whether htu is the URL of the request, or an alias of it.
+func (r Request) at(htu string) bool {
+	return sameTarget(htu, r.URL) || slices.ContainsFunc(r.Aliases, func(alias string) bool { return sameTarget(htu, alias) })
 }
 
 // Verifier says which proofs are acceptable. The zero value is ready to use.
@@ -101,7 +109,7 @@ func (v Verifier) judge(c claims, r Request, now time.Time) error {
 		return refuse("a claim is missing")
 	case c.Method != r.Method: // 8
 		return refuse("htm is not the method")
-	case !sameTarget(c.URL, r.URL): // 9
+	case !r.at(c.URL): // 9
 		return refuse("htu is not the URL")
 	case c.Iat.After(now.Add(v.skew())), !now.Before(c.Iat.Add(v.age())): // 11
 		return refuse("iat is too far from now")
