@@ -34,6 +34,8 @@ type work struct {
 	Codes []string
 	// Login has a person for each connection: each journey signs them in, in a browser that knows them from before.
 	Login []person
+	// Signed is what the client signs for the sign-ins, when they begin with a pushed request; when there is none left the slice ends.
+	Signed []pair
 	// ClientID and RedirectURI are those of the authorization request.
 	ClientID, RedirectURI string
 }
@@ -50,10 +52,12 @@ var errNoMore = errors.New("used up")
 
 // journeys returns one for each connection.
 func (w *work) journeys(connections int) []journey {
-	codes, requests := queue(w.Codes), queue(w.Once)
+	codes, requests, signed := queue(w.Codes), queue(w.Once), queue(w.Signed)
 	all := make([]journey, connections)
 	for i := range all {
 		switch {
+		case len(w.Signed) > 0:
+			all[i] = &pushedLogin{login: login{work: w, person: w.Login[i]}, signed: signed}
 		case len(w.Login) > 0:
 			all[i] = &login{work: w, person: w.Login[i]}
 		case len(w.Refresh) > 0:
@@ -177,38 +181,52 @@ type login struct {
 	code func() string
 }
 
-// authorize is the authorization request.
-func (l *login) authorize() string {
-	return "/oauth2/authorize?" + url.Values{
+// parameters are those of the authorization request.
+func (l *login) parameters() url.Values {
+	return url.Values{
 		"client_id": {l.ClientID}, "redirect_uri": {l.RedirectURI}, "response_type": {"code"}, "scope": {scopes},
 		"state": {"the-state-of-the-client"}, "nonce": {"the-nonce-of-the-client"},
 		"code_challenge": {challenge()}, "code_challenge_method": {"S256"},
-	}.Encode()
+	}
 }
 
 // scopes are what people are asked for.
 const scopes = "openid profile email"
 
 func (l *login) once(c *connection) error {
+	l.reset()
+	code, err := l.authorized(c, l.parameters())
+	if err != nil {
+		return err
+	}
+	a, err := l.token(c, l.codeForm(code))
+	l.tokens = string(a.body)
+	return err
+}
+
+// reset is the browser as it was before.
+func (l *login) reset() {
 	l.cookies, l.pages = map[string]string{}, nil
 	l.keep(l.person.Device)
-	a, err := l.get(c, l.authorize())
+}
+
+// authorized goes from the authorization request to the code.
+func (l *login) authorized(c *connection, parameters url.Values) (code string, err error) {
+	a, err := l.get(c, "/oauth2/authorize?"+parameters.Encode())
 	for err == nil {
 		switch {
 		case a.status == 200:
 			l.pages = append(l.pages, between(string(a.body), `data-step="`, `"`))
 			a, err = l.submit(c, string(a.body))
 		case a.status != 303:
-			return fmt.Errorf("%v", a)
+			return "", fmt.Errorf("%v", a)
 		case strings.HasPrefix(a.location, l.RedirectURI):
-			a, err = l.token(c, l.codeForm(between(a.location+"&", "code=", "&")))
-			l.tokens = string(a.body)
-			return err
+			return between(a.location+"&", "code=", "&"), nil
 		default:
 			a, err = l.get(c, a.location)
 		}
 	}
-	return err
+	return "", err
 }
 
 func (l *login) get(c *connection, target string) (answer, error) {

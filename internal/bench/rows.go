@@ -60,6 +60,7 @@ func rows() []row {
 		{"introspection signed", signing, signedIntrospection(webJWT), introspectedSigned(webJWT)},
 		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
 		{"code flow", signing, logins, signIn},
+		{"PAR+code+DPoP", usual, pushedLogins, pushedSignIn},
 	}
 }
 
@@ -204,10 +205,15 @@ func provenTokenRequest(client string) func(context.Context, *world, *tape) ([][
 		if err != nil {
 			return nil, err
 		}
-		proof, err := w.holder.proof(dpop.Request{Method: "POST", URL: w.issuer + tokenPath})
-		all[0] = append(all[0], verification(proof, w.holder.public()))
+		all[0], err = w.proving(all[0], tokenPath)
 		return all, err
 	}
+}
+
+// proving adds the proof of a post.
+func (w *world) proving(work []func() error, path string) ([]func() error, error) {
+	proof, err := w.holder.proof(dpop.Request{Method: "POST", URL: w.issuer + path})
+	return append(work, verification(proof, w.holder.public())), err
 }
 
 // exchanged: that, and the signature of the token that is exchanged.
@@ -280,26 +286,34 @@ func (w *world) answering(ctx context.Context, client string, r *recorded) ([]fu
 	return work, nil
 }
 
-// signIn: the cookies that bind a browser, the password, and what a redemption needs.
+// signIn: what its pages need, and what a redemption does.
 func signIn(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
 	if len(t.steps) != 5 {
 		return nil, errors.New("a sign-in is not the five requests that it was")
 	}
+	all, err := w.pages(ctx, t.steps[:4])
+	if err != nil {
+		return nil, err
+	}
+	last, err := w.answering(ctx, webJWT, t.steps[4])
+	return append(all, last), err
+}
+
+// pages: the cookies that bind a browser in the four requests of one, and the password. What verifying that reads is taken off the tape.
+func (w *world) pages(ctx context.Context, steps []*recorded) ([][]func() error, error) {
 	ann, err := w.provider.Directory.FindUser(ctx, "", w.people[0].Username)
 	if err != nil {
 		return nil, err
 	}
-	post := t.steps[2]
+	post := steps[2]
 	post.calls = without(post.calls, "directory.credential", ann.ID+"/"+string(directory.PasswordCredential))
-	last, err := w.answering(ctx, webJWT, t.steps[4])
 	cookie := matching(secret.New().Reveal())
 	return [][]func() error{
 		nil,
 		{cookie},
 		{cookie, cookie, w.verifyingPassword(ctx, ann)},
 		{cookie, cookie},
-		last,
-	}, err
+	}, nil
 }
 
 // verifyingPassword reads the credential by itself, so it is off the tape.

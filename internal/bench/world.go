@@ -194,21 +194,36 @@ func (w *world) settle(ctx context.Context, number int) error {
 	}
 	for _, name := range []string{webJWT, webOpaque} {
 		l := w.login(name, p)
-		if err := w.walk(l, w.issuer); err != nil {
-			return fmt.Errorf("first sign-in: %w", err)
-		}
-		p.Device = l.device()
-		if number > 0 {
-			continue
-		}
-		var t tokens
-		if err := json.Unmarshal([]byte(l.tokens), &t); err != nil {
+		if err := w.enter(l, l); err != nil {
 			return err
 		}
-		w.tokens[name] = t
+		p.Device = l.device()
 	}
+	signed, err := w.pairs(1)
+	if err != nil {
+		return err
+	}
+	l := &pushedLogin{login: *w.login(webFAPI, p), signed: queue(signed)}
+	if err := w.enter(&l.login, l); err != nil {
+		return err
+	}
+	p.Device = l.device()
 	w.people = append(w.people, p)
 	return nil
+}
+
+// enter goes on somebody's first journey to a client, and keeps the tokens of the first person.
+func (w *world) enter(l *login, j journey) error {
+	if err := w.walk(j, w.issuer); err != nil {
+		return fmt.Errorf("first sign-in: %w", err)
+	}
+	if _, have := w.tokens[l.ClientID]; have {
+		return nil
+	}
+	var t tokens
+	err := json.Unmarshal([]byte(l.tokens), &t)
+	w.tokens[l.ClientID] = t
+	return err
 }
 
 // login is the journey of a person to a client.
