@@ -344,9 +344,12 @@ func (p *Provider) logoutToken(ctx context.Context, client *Client, id, subject,
 	now := p.db.Now()
 	claims := logoutClaims{
 		Issuer: p.site.Issuer(), Audience: client.ClientID, Issued: now.Unix(), Expires: now.Add(p.logoutTokenLifetime).Unix(),
-		JTI: id, SID: session, Events: map[string]map[string]any{logoutEvent: {}},
+		JTI: id, Events: map[string]map[string]any{logoutEvent: {}},
 	}
 	if claims.Subject, err = p.subjectFor(ctx, client, subject); err != nil {
+		return "", err
+	}
+	if claims.SID, err = p.sessionFor(ctx, client, session); err != nil {
 		return "", err
 	}
 	return signClaims(key, "logout+jwt", claims, nil)

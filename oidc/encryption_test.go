@@ -272,3 +272,19 @@ func protectedDoors() []door {
 		{name: "encrypted introspection", config: protected, done: is("application/token-introspection+jwt"), open: answered("api")},
 	}
 }
+
+// An ID token that comes of an exchange is encrypted too (OpenID Connect Core §10.2).
+func TestAttackExchangedIDTokenInTheClear(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		keys, set := newRecipient(t)
+		h.register(&oidc.Client{
+			ClientID: "sealed", RedirectURIs: []string{callback}, JWKS: set, IDTokenEncryptedResponseAlg: "ECDH-ES",
+			GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.RefreshToken, oidc.TokenExchangeGrant},
+		})
+		a := h.exchange("sealed", h.tokens("sealed").AccessToken, typeAccess, "requested_token_type", typeID)
+		if _, signed := keys.open(t, a.member("access_token")); claims(t, signed)["sub"] != h.subject(ann).ID {
+			t.Errorf("it says %v", claims(t, signed))
+		}
+	}, protected, exchanging())
+}

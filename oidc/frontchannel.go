@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/store"
@@ -98,7 +99,7 @@ func (p *Provider) sendInFront(ctx context.Context, q *authorizationRequest, c *
 	impersonates := responds(q.ResponseType, responseSubjectToken)
 	if t.front.hasAccess() || impersonates {
 		g.Created = b.Now()
-		g.Expires = b.Now().Add(p.accessLifetime(c)).Add(gateMargin)
+		g.Expires = latest(b.Now().Add(p.accessLifetime(c)), time.Unix(t.access.Expires, 0)).Add(gateMargin)
 		p.grants.Insert(b, g)
 	}
 	if t.front.hasAccess() {

@@ -164,3 +164,19 @@ func TestLegacyRefusesUnknownTypes(t *testing.T) {
 		}
 	}
 }
+
+// A token in front is for the resources that were asked for, and not for all that the client may have (RFC 8707 §2.1).
+func TestAttackFrontTokenForgetsTheResource(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		resourceful(h)
+		for _, responseType := range []string{"token", "code token"} {
+			h.receives("any", responseType)
+			got := h.respond("any", responseType, "scope", "openid read book", "resource", files)
+			payload := claims(t, got.Get("access_token"))
+			if aud := h.audienceOf(got.Get("access_token")); !slices.Contains(aud, files) || payload["scope"] != "openid read" {
+				t.Errorf("%s: for %q with %v", responseType, aud, payload["scope"])
+			}
+		}
+	}, legacy, resources)
+}

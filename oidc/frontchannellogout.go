@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"net/url"
 )
 
@@ -46,13 +47,17 @@ func sameOriginAsOne(redirectURIs []string, uri string) bool {
 }
 
 // frames are the URLs by which the clients of a session learn of its end (Front-Channel Logout §3).
-func (p *Provider) frames(clients []*Client, session string) []string {
+func (p *Provider) frames(ctx context.Context, clients []*Client, session string) ([]string, error) {
 	var urls []string
 	for _, c := range clients {
 		if c.FrontChannelLogoutURI == "" {
 			continue
 		}
-		urls = append(urls, withQuery(c.FrontChannelLogoutURI, url.Values{"iss": {p.site.Issuer()}, "sid": {session}}))
+		sid, err := p.sessionFor(ctx, c, session)
+		if err != nil {
+			return nil, err
+		}
+		urls = append(urls, withQuery(c.FrontChannelLogoutURI, url.Values{"iss": {p.site.Issuer()}, "sid": {sid}}))
 	}
-	return urls
+	return urls, nil
 }

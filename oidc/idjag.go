@@ -118,9 +118,13 @@ func (i *idJAGIssuer) issue(ctx context.Context, q *exchangeRequest) (*tokenResp
 	if err != nil {
 		return nil, err
 	}
+	subject, err := i.p.subjectFor(ctx, q.client, q.who.subject.ID) // the client reads it too
+	if err != nil {
+		return nil, err
+	}
 	g, now := q.who.chain.grant, i.p.db.Now()
 	said := idJAGClaims{
-		Issuer: i.p.site.Issuer(), Subject: q.who.subject.ID, Audience: to.Issuer, ClientID: theirs, JTI: secret.Short().Reveal(),
+		Issuer: i.p.site.Issuer(), Subject: subject, Audience: to.Issuer, ClientID: theirs, JTI: secret.Short().Reveal(),
 		Expires: now.Add(i.lifetime).Unix(), Issued: now.Unix(), Resource: resources, Scope: strings.Join(q.scopes, " "),
 		AuthTime: g.authTime(), ACR: g.ACR, AMR: g.AMR,
 	}

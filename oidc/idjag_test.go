@@ -186,3 +186,22 @@ func TestIDJAGMetadata(t *testing.T) {
 		}
 	})
 }
+
+// TestAttackIDJAGTellsWhoItIs: a pairwise client does not learn who a person is from a grant that it reads on the way (OpenID Connect
+// Core §8.1).
+func TestAttackIDJAGTellsWhoItIs(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerExchange()
+		c := h.client(front)
+		c.SubjectType = "pairwise"
+		h.must(h.Clients.Replace(t.Context(), c))
+		h.clock.advance(2 * time.Second)
+		subject := h.fronts()
+		a := h.exchange(front, subject.IDToken, typeID, "requested_token_type", jag, "audience", chat, "scope", "chat.read")
+		h.noteSecret("ID-JAG", a.member("access_token"))
+		if sub := claims(t, a.member("access_token"))["sub"]; sub == h.subject(ann).ID || sub != claims(t, subject.IDToken)["sub"] {
+			t.Errorf("sub is %v", sub)
+		}
+	}, bearing, jagging, pairwise)
+}

@@ -140,3 +140,27 @@ func TestAttackImpersonation(t *testing.T) {
 		}
 	}, impersonating)
 }
+
+// TestAttackImpersonatorForgotten: an ID token about the other says who acts, and no exchange of it leads to a token that does not
+// (RFC 8693 §4.1).
+func TestAttackImpersonatorForgotten(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerSupport()
+		bobID := h.subject(bob).ID
+		for range 8 { // the order of grants is that of their ids, which are random
+			got := h.impersonate()
+			a := h.exchange(support, got.Get("subject_token"), typeJWT, "actor_token", got.Get("id_token"), "actor_token_type", typeID,
+				"scope", "openid read", "requested_token_type", typeID)
+			token := a.member("access_token")
+			h.noteSecret("ID token about the other", token)
+			if act, _ := claims(t, token)["act"].(map[string]any); act["sub"] != bobID {
+				t.Fatalf("the ID token says %v", claims(t, token))
+			}
+			access := claims(t, h.issued(h.exchange(support, token, typeID)).AccessToken)
+			if act, _ := access["act"].(map[string]any); act["sub"] != bobID || access["scope"] != "openid read" {
+				t.Errorf("the access token says %v", access)
+			}
+		}
+	}, impersonating)
+}

@@ -101,7 +101,9 @@ func (p *Provider) believeHint(ctx context.Context, q *logoutRequest, token stri
 	if !slices.Contains(hint.Audience, q.ClientID) {
 		return invalidRequest("id_token_hint was issued to another client")
 	}
-	q.Session = hint.SID
+	if q.Session, err = p.hintedSession(ctx, hint); err != nil {
+		return unavailable(err)
+	}
 	return nil
 }
 

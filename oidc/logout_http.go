@@ -94,7 +94,9 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request, session st
 		if err != nil {
 			return nil, err
 		}
-		frames = p.frames(clients, session.ID)
+		if frames, err = p.frames(r.Context(), clients, session.ID); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.config.EndSession(w, r, session, "logout"); err != nil {
 		return nil, err

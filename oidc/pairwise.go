@@ -128,10 +128,37 @@ func (p *Provider) checkSector(ctx context.Context, c *Client) error {
 
 // subjectFor returns the name by which the client knows a subject: its id, or for a pairwise client one of its sector's.
 func (p *Provider) subjectFor(ctx context.Context, c *Client, id string) (string, error) {
-	if c.SubjectType != subjectPairwise {
+	return p.nameFor(ctx, c, ofSubjects, id)
+}
+
+// sessionFor returns the sid by which the client knows a session: its id, or for a pairwise client one of its sector's. Two sectors
+// that compare what they know must not learn from it that they know one person.
+func (p *Provider) sessionFor(ctx context.Context, c *Client, id string) (string, error) {
+	return p.nameFor(ctx, c, ofSessions, id)
+}
+
+// subjectNamed is the reverse of subjectFor. A name that is nobody's gives an id that is nobody's.
+func (p *Provider) subjectNamed(ctx context.Context, c *Client, name string) (string, error) {
+	return p.idNamed(ctx, c, ofSubjects, name)
+}
+
+// sessionNamed is the reverse of sessionFor.
+func (p *Provider) sessionNamed(ctx context.Context, c *Client, name string) (string, error) {
+	return p.idNamed(ctx, c, ofSessions, name)
+}
+
+// What has names of its own in each sector: texts that go into keys and must not change.
+const (
+	ofSubjects = "subject"
+	ofSessions = "session"
+)
+
+// nameFor returns the name of an id in the client's sector; "" stays "".
+func (p *Provider) nameFor(ctx context.Context, c *Client, of, id string) (string, error) {
+	if c.SubjectType != subjectPairwise || id == "" {
 		return id, nil
 	}
-	block, err := p.pairwise.cipher(ctx, c)
+	block, err := p.pairwise.cipher(ctx, c, of)
 	if err != nil {
 		return "", err
 	}
@@ -143,12 +170,12 @@ func (p *Provider) subjectFor(ctx context.Context, c *Client, id string) (string
 	return base64.RawURLEncoding.EncodeToString(name[:]), nil
 }
 
-// subjectNamed is the reverse of subjectFor. A name that is nobody's gives an id that is nobody's.
-func (p *Provider) subjectNamed(ctx context.Context, c *Client, name string) (string, error) {
-	if c.SubjectType != subjectPairwise {
+// idNamed is the reverse of nameFor.
+func (p *Provider) idNamed(ctx context.Context, c *Client, of, name string) (string, error) {
+	if c.SubjectType != subjectPairwise || name == "" {
 		return name, nil
 	}
-	block, err := p.pairwise.cipher(ctx, c)
+	block, err := p.pairwise.cipher(ctx, c, of)
 	if err != nil {
 		return "", err
 	}
@@ -162,23 +189,32 @@ func (p *Provider) subjectNamed(ctx context.Context, c *Client, name string) (st
 
 // hintedSubject returns whom an ID token of ours is about, whichever client it was issued to.
 func (p *Provider) hintedSubject(ctx context.Context, hint *idTokenHint) (string, error) {
+	return p.hinted(ctx, hint, ofSubjects, hint.Subject)
+}
+
+// hintedSession returns the id of the session that an ID token of ours names.
+func (p *Provider) hintedSession(ctx context.Context, hint *idTokenHint) (string, error) {
+	return p.hinted(ctx, hint, ofSessions, hint.SID)
+}
+
+func (p *Provider) hinted(ctx context.Context, hint *idTokenHint, of, name string) (string, error) {
 	c, err := p.Clients.find(ctx, hint.Audience[0])
 	if errors.Is(err, store.ErrNotFound) {
-		return hint.Subject, nil
+		return name, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	return p.subjectNamed(ctx, c, hint.Subject)
+	return p.idNamed(ctx, c, of, name)
 }
 
 // nobody is no subject's id.
 const nobody = "-"
 
-// cipher returns the permutation of ids that belongs to the client's sector. It is a permutation of 128 bits, so that the name of
+// cipher returns the permutation of ids of something that belongs to the client's sector. It is a permutation of 128 bits, so that the name of
 // nobody else can come out, and the way back is known to us alone: OpenID Connect Core §8.1 gives such a cipher as its second
 // example. The key is of this sector and this use, so that two sectors have nothing to compare.
-func (s *pairwiseSubjects) cipher(ctx context.Context, c *Client) (cipher.Block, error) {
+func (s *pairwiseSubjects) cipher(ctx context.Context, c *Client, of string) (cipher.Block, error) {
 	if s == nil {
 		return nil, errors.New("oidc: client " + c.ClientID + " is pairwise, and Features.PairwiseSubjects is off")
 	}
@@ -186,7 +222,7 @@ func (s *pairwiseSubjects) cipher(ctx context.Context, c *Client) (cipher.Block,
 	if err != nil {
 		return nil, err
 	}
-	key, err := hkdf.Key(sha256.New, salt, nil, "signet pairwise subject v1 "+c.sector(), 32)
+	key, err := hkdf.Key(sha256.New, salt, nil, "signet pairwise "+of+" v1 "+c.sector(), 32)
 	if err != nil {
 		return nil, err
 	}
@@ -227,11 +263,11 @@ func (s *pairwiseSubjects) make(ctx context.Context) error {
 	return err
 }
 
-// readUUID reads the id of a subject, which is the text of a UUID.
+// readUUID reads the id of a subject or a session, which is the text of a UUID.
 func readUUID(raw *[16]byte, id string) error {
 	_, err := hex.Decode(raw[:], []byte(strings.ReplaceAll(id, "-", "")))
 	if err != nil || len(id) != 36 || writeUUID(*raw) != id {
-		return errors.New("oidc: the id of a subject is no UUID")
+		return errors.New("oidc: the id of a subject or a session is no UUID")
 	}
 	return nil
 }

@@ -217,3 +217,33 @@ func pairwiseDoors() []door {
 		}},
 	}
 }
+
+// Two sectors learn from nothing that is said of a session that it is one person's, and what a client says of it is understood all the
+// same (OpenID Connect Core §8.1, Back-Channel Logout §2.4, RP-Initiated Logout §2).
+func TestAttackPairwiseSessionsCompared(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		pair(h)
+		ear := h.listens("left")
+		left := h.pairTokens("left")
+		session := h.persona.lastSession()
+		h.persona.acts(script{Session: session})
+		right, far := h.pairTokens("right"), h.pairTokens("far")
+		sid := claims(t, left.IDToken)["sid"]
+		if sid == nil || sid == session.ID || sid == claims(t, far.IDToken)["sid"] || sid != claims(t, right.IDToken)["sid"] {
+			t.Errorf("of session %s: %v, %v, %v", session.ID, sid, claims(t, right.IDToken)["sid"], claims(t, far.IDToken)["sid"])
+		}
+		h.logout("id_token_hint", left.IDToken)
+		if got := h.persona.lastInteraction().Session.ID; got != session.ID {
+			t.Errorf("the hint means the session %q", got)
+		}
+		h.must(h.Maintain(t.Context()))
+		heard := ear.heard()
+		if len(heard) != 1 {
+			t.Fatalf("told %d times", len(heard))
+		}
+		if token := h.openLogoutToken(heard[0], "RS256"); token.SID != sid || token.Sub != claims(t, left.IDToken)["sub"] {
+			t.Errorf("the logout token says %+v", token)
+		}
+	}, pairwise, withLogout)
+}

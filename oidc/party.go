@@ -213,12 +213,16 @@ func (x *tokenExchange) grantBehind(ctx context.Context, said *ownIDToken) (*cha
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	session, err := x.p.sessionNamed(ctx, client, said.SID)
+	if err != nil {
+		return nil, unavailable(err)
+	}
 	query := store.Query{Org: client.Org, Filter: store.Equals("holder", store.Text(grantHolder(store.Ref{ID: subject}, said.Party)))}
 	for g, err := range x.p.grants.All(ctx, query) {
 		if err != nil {
 			return nil, err
 		}
-		if g.Status != directory.Active || g.SID != said.SID || g.authTime() != said.AuthTime {
+		if g.Status != directory.Active || g.NoIDToken || g.SID != session || g.authTime() != said.AuthTime {
 			continue
 		}
 		c, err := x.p.parentsOf(ctx, g)

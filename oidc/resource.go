@@ -179,7 +179,7 @@ func (t *issue) direct() bool {
 		return true
 	}
 	switch t.chain.grant.Type {
-	case AuthorizationCode, "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba":
+	case AuthorizationCode, Implicit, "urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba":
 		return false
 	}
 	return t.chain.grant.Version == 0

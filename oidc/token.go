@@ -154,9 +154,11 @@ type idClaims struct {
 	AMR             []string `json:"amr,omitempty"`
 	AuthorizedParty string   `json:"azp,omitempty"`
 	SID             string   `json:"sid,omitempty"`
-	AccessTokenHash string   `json:"at_hash,omitempty"`
-	CodeHash        string   `json:"c_hash,omitempty"`
-	StateHash       string   `json:"s_hash,omitempty"`
+	// Actor is who acts for the subject (RFC 8693 §4.1): nobody takes them for the person.
+	Actor           json.RawMessage `json:"act,omitempty"`
+	AccessTokenHash string          `json:"at_hash,omitempty"`
+	CodeHash        string          `json:"c_hash,omitempty"`
+	StateHash       string          `json:"s_hash,omitempty"`
 	// RefreshTokenHash and AuthReqID bind a token that is pushed to its request (CIBA Core §10.3.1).
 	RefreshTokenHash string `json:"urn:openid:params:jwt:claim:rt_hash,omitempty"`
 	AuthReqID        string `json:"urn:openid:params:jwt:claim:auth_req_id,omitempty"`
@@ -244,7 +246,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	t.id = &idClaims{
 		Issuer: p.site.Issuer(), Subject: t.access.Subject, Audience: t.client.idTokenAudience(),
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
-		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, SID: g.SID,
+		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, Actor: g.Actor.claim(),
 	}
 	named, err := p.vocabulary(ctx, g.Org)
 	if err != nil {
@@ -255,6 +257,9 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 		return invalidGrant("the account is gone")
 	}
 	if err != nil {
+		return err
+	}
+	if t.id.SID, err = p.sessionFor(ctx, t.client, g.SID); err != nil {
 		return err
 	}
 	if t.idKey, err = p.keys.signer(ctx, t.client.IDTokenAlg); err != nil {

@@ -401,9 +401,12 @@ func (x *tokenExchange) answer(q *exchangeRequest, t *issue) (*tokenResponse, er
 		r.AccessToken, r.ExpiresIn = t.refresh, int64(x.p.refreshLifetime(q.client)/time.Second)
 		return r, nil
 	case typeIDToken:
-		var err error
 		t.id.Expires = min(t.id.Expires, t.access.Expires)
-		if r.AccessToken, err = signClaims(t.idKey, "JWT", t.id, t.idExtra); err != nil {
+		signed, err := signClaims(t.idKey, "JWT", t.id, t.idExtra)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if r.AccessToken, err = t.idSealing.token(signed); err != nil { // OpenID Connect Core §10.2
 			return nil, unavailable(err)
 		}
 		r.ExpiresIn = t.id.Expires - t.id.Issued
