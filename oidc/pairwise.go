@@ -73,6 +73,9 @@ func checkSubjectType(c *Client, bad report) {
 	if u, err := url.Parse(c.SectorIdentifierURI); c.SectorIdentifierURI != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		bad("sector_identifier_uri", "must be an https URL (OpenID Connect Registration §5)")
 	}
+	if c.needsProof() && !c.mayProve() {
+		bad("subject_type", "pairwise with such grants needs a jwks_uri in the sector, and private_key_jwt or self_signed_tls_client_auth (CIBA Core §4)")
+	}
 	if c.SubjectType == subjectPairwise && c.sector() == "" {
 		bad("sector_identifier_uri", "is required for pairwise subjects: the redirect URIs do not have one host (OpenID Connect Core §8.1)")
 	}
@@ -99,6 +102,22 @@ func (c *Client) sector() string {
 	return sector
 }
 
+// needsProof reports whether the client must prove that its sector is its own, since nobody else vouches for it: it has registered
+// itself, and tokens come to it otherwise than by the redirect URIs, which only whoever is there can read. It could name the host of
+// another and learn the names that are known there.
+func (c *Client) needsProof() bool {
+	return c.SubjectType == subjectPairwise && c.RegistrationHash != "" && slices.ContainsFunc(c.GrantTypes, func(g GrantType) bool {
+		return !slices.Contains([]GrantType{AuthorizationCode, RefreshToken, Implicit, ClientCredentials}, g)
+	})
+}
+
+// mayProve reports whether the client proves its sector whenever it authenticates: by keys that are published there (CIBA Core §4).
+func (c *Client) mayProve() bool {
+	byKey := c.AuthMethod == PrivateKeyJWT || c.AuthMethod == SelfSignedTLSClientAuth
+	inSector := c.SectorIdentifierURI != "" || strings.EqualFold(hostOf(c.JWKSURI), c.sector()) // its document must list the keys
+	return byKey && c.JWKSURI != "" && inSector
+}
+
 // sectorURIs is the document at a sector_identifier_uri (OpenID Connect Registration §5).
 var sectorURIs = fetch.Kind[[]string]{
 	Name: "sector_identifier", Types: []string{"application/json"}, MaxSize: 64 << 10,
@@ -108,7 +127,7 @@ var sectorURIs = fetch.Kind[[]string]{
 	},
 }
 
-// checkSector reads the sector_identifier_uri: all redirect URIs must stand in it.
+// checkSector reads the sector_identifier_uri: all redirect URIs must stand in it, and keys that prove the sector.
 func (p *Provider) checkSector(ctx context.Context, c *Client) error {
 	if c.SectorIdentifierURI == "" {
 		return nil
@@ -118,7 +137,11 @@ func (p *Provider) checkSector(ctx context.Context, c *Client) error {
 		p.config.Logger.InfoContext(ctx, "sector_identifier_uri refused", "client_id", c.ClientID, "error", err.Error())
 		return &InvalidClientError{"sector_identifier_uri", "could not be read as a JSON array of URIs"}
 	}
-	for _, uri := range c.RedirectURIs {
+	listed := slices.Clone(c.RedirectURIs)
+	if c.needsProof() {
+		listed = append(listed, c.JWKSURI)
+	}
+	for _, uri := range listed {
 		if !slices.Contains(document.Value, uri) {
 			return &InvalidClientError{"sector_identifier_uri", "does not list " + uri + " (OpenID Connect Registration §5)"}
 		}

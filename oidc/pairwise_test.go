@@ -247,3 +247,25 @@ func TestAttackPairwiseSessionsCompared(t *testing.T) {
 		}
 	}, pairwise, withLogout)
 }
+
+// Whoever registers as somebody of another's sector gets no names that are known there: where tokens come otherwise than by redirect
+// URIs, the keys by which the client authenticates must be published in the sector (CIBA Core §4, OpenID Connect Core §8.1).
+func TestAttackSectorClaimed(t *testing.T) {
+	t.Parallel()
+	h := together(t, pairwise, openly, func(c *oidc.Config) {
+		c.Features.Device, c.Features.ClientAssertions = &oidc.Device{}, &oidc.ClientAssertions{}
+	})
+	const device = `"subject_type":"pairwise","grant_types":["urn:ietf:params:oauth:grant-type:device_code"]`
+	for document, taken := range map[string]bool{
+		`{` + device + `,"redirect_uris":["https://shop.example/cb"]}`:                                                                                       false,
+		`{` + device + `,"jwks_uri":"https://shop.example/jwks"}`:                                                                                            false,
+		`{` + device + `,"jwks_uri":"https://evil.example/jwks","token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://shop.example/cb"]}`: false,
+		`{` + device + `,"jwks_uri":"https://shop.example/jwks","token_endpoint_auth_method":"private_key_jwt"}`:                                             true,
+		`{"subject_type":"pairwise","redirect_uris":["https://shop.example/cb"]}`:                                                                            true,
+		`{"grant_types":["urn:ietf:params:oauth:grant-type:device_code"],"redirect_uris":["https://shop.example/cb"]}`:                                       true,
+	} {
+		if a := h.manage(http.MethodPost, pathRegister, "", document); (a.Status == http.StatusCreated) != taken {
+			t.Errorf("%s: %s", document, a)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/secret"
@@ -195,6 +196,11 @@ func (r *registrar) read(document []byte) (*clientMetadata, *RegistrationDraft, 
 	if refusal != nil {
 		return nil, nil, refusal
 	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { // what the statement calls the client, it is called in every language
+		base, _, translated := strings.Cut(name, "#")
+		_, said := statement[base]
+		return translated && said
+	})
 	maps.Copy(members, statement)
 	m, err := interpretMetadata(members)
 	if err != nil {

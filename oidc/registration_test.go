@@ -464,3 +464,20 @@ func registrationDoors() []door {
 		}},
 	}
 }
+
+// What a software statement calls the client is not called otherwise in another language (RFC 7591 §2.3, §3.1.1).
+func TestAttackStatementTranslated(t *testing.T) {
+	t.Parallel()
+	key := generateKey(jose.ES256)
+	set, err := jose.Set([]jose.PublicKey{{ID: "v1", Algorithm: jose.ES256, Key: key.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := together(t, registering(oidc.Registration{Open: true, StatementIssuers: []oidc.StatementIssuer{{Issuer: statementIssuerURL, JWKS: set}}}))
+	said := statement(t, key, map[string]any{"iss": statementIssuerURL, "client_name": "Shop", "client_name#fr": "Boutique"})
+	got := h.registered(h.manage(http.MethodPost, pathRegister, "", `{"software_statement":"`+said+`","client_name#en":"Your Bank","client_name#fr":"Votre banque",
+		"redirect_uris":["https://app.example/cb"]}`))
+	if got.Name != "Shop" || got.member("client_name#en") != "" || got.member("client_name#fr") != "Boutique" {
+		t.Errorf("registered as %s", got.Body)
+	}
+}
