@@ -18,8 +18,8 @@
 // generator have half of the CPUs each, so that what is measured is the server.
 //
 // Stores have rows of their own ("driver: …"), without provider and HTTP: there the floor is what somebody would write by hand
-// over the same pool (raw.go). Beside those it counts the round trips of an Apply and the durable commits of a refresh, and has three
-// nodes serve one PostgreSQL.
+// over the same pool (raw.go). Beside those it counts the round trips of an Apply, the durable commits of a refresh and the calls that DPoP
+// adds to a request, and has three nodes serve one PostgreSQL.
 //
 // Beside that it measures the start of a process with existing keys, up to the first 200 of the discovery document and of
 // the key set; its resident memory when it is idle, after a garbage collection and before the first hash; and that of the

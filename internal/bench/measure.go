@@ -100,10 +100,11 @@ func (o options) measureStore(tb testenv.TB, r *report, name, folder string, at 
 const (
 	tripsName   = "driver: round trips"
 	durableName = "driver: commits"
+	proofsName  = "DPoP: calls of the store"
 	nodesName   = "three nodes: refresh"
 )
 
-// measureBeside counts round trips and commits, and has several nodes serve one database.
+// measureBeside counts round trips, commits and what a proof adds, and has several nodes serve one database.
 func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at addresses, only *regexp.Regexp, server, loader *process) error {
 	if only.MatchString(tripsName) {
 		counted, err := measureTrips(tb, name, at)
@@ -120,6 +121,16 @@ func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at
 		if d := counted.Durable; d != nil {
 			d.Store = name
 			r.Durable = append(r.Durable, *d)
+		}
+	}
+	if only.MatchString(proofsName) {
+		compared, err := ask[outcome](server, order{Do: "proofs"})
+		if err != nil {
+			return fmt.Errorf("%s: %w", proofsName, err)
+		}
+		for _, p := range compared.Proven {
+			p.Store = name
+			r.Proven = append(r.Proven, p)
 		}
 	}
 	if name != "postgres" || !only.MatchString(nodesName) {
@@ -144,7 +155,7 @@ func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at
 
 // matchesAny reports whether there is anything to measure over a store.
 func matchesAny(only *regexp.Regexp) bool {
-	for _, name := range []string{tripsName, durableName, nodesName} {
+	for _, name := range []string{tripsName, durableName, proofsName, nodesName} {
 		if only.MatchString(name) {
 			return true
 		}

@@ -15,6 +15,7 @@ type report struct {
 	Loaded  []loaded     `json:",omitempty"`
 	Trips   []trips      `json:",omitempty"`
 	Durable []durable    `json:",omitempty"`
+	Proven  []proven     `json:",omitempty"`
 	// Skipped are stores that could not be measured here, and why.
 	Skipped []string `json:",omitempty"`
 }
@@ -89,6 +90,9 @@ func (r *report) print(out io.Writer) {
 		}
 		_, _ = fmt.Fprintln(out)
 	}
+	for _, p := range r.Proven {
+		_, _ = fmt.Fprintf(out, "%s (target: %s)\n", p, provenCall)
+	}
 	for _, s := range r.Skipped {
 		_, _ = fmt.Fprintf(out, "skipped %s\n", s)
 	}
@@ -140,6 +144,11 @@ func (r *report) check() error {
 		}
 		if d.missesFlushes() {
 			problems = append(problems, fmt.Errorf("a refresh over %s is flushed %.2f times: what is acknowledged could be lost", d.Store, d.Syncs))
+		}
+	}
+	for _, p := range r.Proven {
+		if p.misses() {
+			problems = append(problems, fmt.Errorf("%s, want %s", p, provenCall))
 		}
 	}
 	if p := r.Process; p != nil && p.ColdStart > maxColdStart {

@@ -146,8 +146,10 @@ func polls(ctx context.Context, w *world, _, count int) (work, error) {
 	return made, err
 }
 
+const userInfoPath = "/oauth2/userinfo"
+
 func userInfo(client string) func(context.Context, *world, int, int) (work, error) {
-	return get("/oauth2/userinfo", func(w *world) []string { return []string{"Authorization: Bearer " + w.tokens[client].Access} })
+	return get(userInfoPath, func(w *world) []string { return []string{"Authorization: Bearer " + w.tokens[client].Access} })
 }
 
 func refreshes(ctx context.Context, w *world, connections, _ int) (work, error) {

@@ -23,7 +23,7 @@ import (
 
 // order is what the server is asked to do.
 type order struct {
-	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk", "durability"
+	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk", "durability", "proofs"
 	Row         string
 	Connections int
 	Count       int
@@ -46,6 +46,7 @@ type outcome struct {
 	Reads, Writes int
 	Load          load
 	Durable       *durable
+	Proven        []proven
 	// Resident is memory in bytes.
 	Resident int64
 }
@@ -134,6 +135,9 @@ func (s *server) obey(ctx context.Context, q order) (outcome, error) {
 	case "durability":
 		d, err := s.durability(ctx)
 		return outcome{Durable: d}, err
+	case "proofs":
+		p, err := s.proofs()
+		return outcome{Proven: p}, err
 	case "drive":
 		r, ok := driverRowOf(q.Row)
 		if !ok {

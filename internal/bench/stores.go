@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql" // database/sql opens it by its name
 	_ "github.com/jackc/pgx/v5/stdlib" // database/sql opens it by its name
@@ -65,7 +66,10 @@ func openStore(ctx context.Context, name, folder string, at addresses) (*opened,
 	switch {
 	case err != nil:
 	case beside == "redis":
-		o.ephemeral, err = redis.New(redis.Config{Addresses: []string{at.of("redis")}})
+		if o.ephemeral, err = redis.New(redis.Config{Addresses: []string{at.of("redis")}}); err == nil {
+			// Proofs that were made before a Redis began are refused. This one began long ago.
+			err = o.ephemeral.Ready(ctx, now().Add(-time.Hour))
+		}
 	case beside != "":
 		err = fmt.Errorf("nothing ephemeral is kept in %q: redis", beside)
 	}
