@@ -38,7 +38,8 @@ type CIBA struct {
 	// UserCode judges the code by which a person shows the client that they are there (CIBA Core §7.1). Wrong codes count as wrong
 	// passwords do, and a locked account takes none. Nil takes no codes.
 	UserCode func(ctx context.Context, subject *directory.Subject, code string) (bool, error)
-	// RequireBindingMessage refuses requests that the person cannot tell from others (FAPI-CIBA §5.2.2).
+	// RequireBindingMessage refuses requests without a binding_message, by which the person tells them from others. Clients of the profile
+	// FAPICIBA always need one, or authorization details (FAPI-CIBA §5.2.2).
 	RequireBindingMessage bool
 	// Lifetime is how long a person has to decide, unless the client asks for another time up to MaxLifetime; zero is 2 minutes, and
 	// 10 minutes; the most is an hour.
@@ -208,7 +209,7 @@ func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaRespons
 	if c.Public() || !c.allows(BackchannelAuthentication) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the client is not registered for CIBA", Status: 400}
 	}
-	form, err := g.signed(ctx, r.form, c)
+	form, object, err := g.signed(ctx, r.form, c)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +220,9 @@ func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaRespons
 	if err := g.parseRights(ctx, q, c, form); err != nil {
 		return nil, err
 	}
+	if refusal := g.demandContext(q, c); refusal != nil {
+		return nil, refusal
+	}
 	app, err := g.livingApplication(ctx, c)
 	if errors.Is(err, errBroken) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled", Status: 400}
@@ -228,6 +232,9 @@ func (g *cibaGrant) authorize(ctx context.Context, r tokenRequest) (*cibaRespons
 	}
 	subject, err := g.person(ctx, form, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.spendObject(ctx, object, c); err != nil {
 		return nil, err
 	}
 	if err := g.checkUserCode(ctx, form, c, subject); err != nil {
@@ -326,8 +333,6 @@ func (g *cibaGrant) item(message string) (directory.ConsentItem, error) {
 	item := directory.ConsentItem{ID: cibaItem, Title: "approval.ciba|Sign in elsewhere", Mandatory: true}
 	unfit := func(r rune) bool { return !unicode.IsPrint(r) }
 	switch {
-	case message == "" && g.settings.RequireBindingMessage:
-		return item, &Error{Code: "invalid_binding_message", Description: "binding_message is missing", Status: 400}
 	case message == "":
 		return item, nil
 	case utf8.RuneCountInString(message) > maxBindingMessage || strings.ContainsFunc(message, unfit):
@@ -335,6 +340,16 @@ func (g *cibaGrant) item(message string) (directory.ConsentItem, error) {
 	}
 	item.Title, item.Params = "approval.ciba.message|{message}", map[string]string{"message": message}
 	return item, nil
+}
+
+// demandContext refuses a request that the person cannot tell from others, where that is demanded: of every client, or of one of the
+// profile, to which authorization details are as good (FAPI-CIBA §5.2.2-2).
+func (g *cibaGrant) demandContext(q *decoupled, c *Client) *Error {
+	profiled := slices.Contains(g.profilesOf(c), FAPICIBA) && len(q.Details) == 0
+	if q.Item.Params != nil || !g.settings.RequireBindingMessage && !profiled {
+		return nil
+	}
+	return &Error{Code: "invalid_binding_message", Description: "binding_message is missing", Status: 400}
 }
 
 // cibaItem is the consent item that is the request itself; its space keeps it apart from every scope.

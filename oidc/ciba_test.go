@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -227,6 +228,52 @@ func TestCIBAPing(t *testing.T) {
 			t.Error(a)
 		}
 	}, withCIBA(&people{}))
+}
+
+// A poll that arrives while the decision is written costs the person nothing, and the client hears of the decision once, wherever the
+// request lives (CIBA Core §10.2).
+func TestCIBAPollMeetsTheDecision(t *testing.T) {
+	t.Parallel()
+	for what, decide := range map[string]func(h *harness, id string) bool{
+		"page":   func(h *harness, id string) bool { return allowed(h.decideOn(id)) },
+		"app":    func(h *harness, id string) bool { return h.ApproveCIBA(h.tb.Context(), id, h.proofOf(ann), nil) == nil },
+		"denied": func(h *harness, id string) bool { return h.DenyCIBA(h.tb.Context(), id) == nil },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			placements(t, func(t *testing.T, h *harness) {
+				in := newInbox(t)
+				h.registerCIBA(in.server.URL + "/cb")
+				id := h.ciba(bell)
+				polls := 0
+				h.faults.Hook(func(c storetest.Call) error {
+					writes := slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == "oidc.ciba" })
+					if c.Method == storetest.MethodApply && writes && polls == 0 {
+						polls++
+						if a := h.pollFor(bell, id); a.errorCode() != "authorization_pending" {
+							t.Errorf("the poll: %s", a)
+						}
+					}
+					return nil
+				})
+				if !decide(h, id) {
+					t.Error("the decision was not taken")
+				}
+				h.faults.Heal()
+				decided := slices.DeleteFunc(h.events(), func(e string) bool { return e != "oidc.ciba.decided" })
+				if polls != 1 || len(decided) != 1 {
+					t.Errorf("after %d polls the decision is told %d times", polls, len(decided))
+				}
+				h.must(h.Maintain(t.Context()))
+				if got := in.all(); len(got) != 1 {
+					t.Errorf("the client was told %v", got)
+				}
+				if a := h.pollFor(bell, id); gotTokens(a) != (what != "denied") {
+					t.Errorf("the next poll: %s", a)
+				}
+			}, withCIBA(&people{}))
+		})
+	}
 }
 
 // A client that is registered for push gets its tokens, bound to the request, or why there are none, and may not poll (CIBA Core

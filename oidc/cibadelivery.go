@@ -106,15 +106,18 @@ func (d *decoupling) push(ctx context.Context, q *decoupled, consent *Consent, s
 			if err != nil {
 				return err
 			}
-			d.record(b, q, sealed)
+			d.requests.Replace(b, q)
+			d.makeKnown(b, q, sealed)
 			if save {
 				d.saveConsent(b, consent)
 			}
 			return nil
 		},
 	})
-	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
-		return errFinished // another decision was faster
+	for _, kind := range []store.Kind{grantKind, familyKind, decidedKind} {
+		if store.ConflictOn(err, kind) != nil {
+			return errFinished // another decision was faster
+		}
 	}
 	if err == nil {
 		d.hurry()

@@ -1,6 +1,8 @@
 package oidc_test
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/oidc"
 )
 
@@ -31,7 +34,7 @@ func (h *harness) registerVendor() {
 func (h *harness) object(change map[string]any) map[string]any {
 	now := h.clock.Now().Unix()
 	claims := map[string]any{
-		"iss": vendor, "aud": issuer, "iat": now, "nbf": now, "exp": now + 300, "jti": "j-1",
+		"iss": vendor, "aud": issuer, "iat": now, "nbf": now, "exp": now + 300, "jti": secret.UUID(),
 		"scope": "openid profile", "login_hint": ann, "binding_message": "W4-SCT", "requested_expiry": 60,
 		"request_context": map[string]any{"location": "here"},
 	}
@@ -80,7 +83,8 @@ func TestAttackCIBASignedRequest(t *testing.T) {
 			"no iss": {"iss": nil}, "another's": {"iss": till}, "no aud": {"aud": nil}, "for another": {"aud": "https://other.example"},
 			"no exp": {"exp": nil}, "expired": {"exp": in(-time.Minute)}, "long-lived": {"exp": in(70 * time.Minute)},
 			"no nbf": {"nbf": nil}, "not yet": {"nbf": in(10 * time.Minute)}, "old": {"nbf": in(-70 * time.Minute)},
-			"no iat": {"iat": nil}, "no jti": {"jti": nil}, "exp as a text": {"exp": "4102444800"}, "a list": {"scope": []string{"openid"}},
+			"long in all": {"nbf": in(-50 * time.Minute), "exp": in(20 * time.Minute)},
+			"no iat":      {"iat": nil}, "no jti": {"jti": nil}, "exp as a text": {"exp": "4102444800"}, "a list": {"scope": []string{"openid"}},
 			"an object": {"login_hint": map[string]any{"a": "b"}},
 		} {
 			if a := h.post(pathCIBA, vendor, values("request", h.signObject(h.object(change), ps))); a.errorCode() != "invalid_request" || a.Status != http.StatusBadRequest {
@@ -117,6 +121,97 @@ func TestAttackCIBASignedRequest(t *testing.T) {
 	})
 }
 
+// A signed request counts once, however often it is sent at once, and whatever store its mark lives in (CIBA Core §7.1.1: jti); one of
+// another client with the same jti is another.
+func TestAttackCIBARequestReplayed(t *testing.T) {
+	t.Parallel()
+	cibaWorld(t, func(t *testing.T, h *harness) {
+		h.registerVendor()
+		ps := jose.Header{Alg: jose.PS256, Kid: "ps"}
+		request := h.signObject(h.object(nil), ps)
+		send := func(int) *answer { return h.post(pathCIBA, vendor, values("request", request)) }
+		taken := 0
+		for _, a := range atOnce(64, send) {
+			switch {
+			case a.Status == http.StatusOK:
+				taken++
+			case a.errorCode() != "invalid_request":
+				t.Errorf("sent at once: %s", a)
+			}
+		}
+		if taken != 1 {
+			t.Errorf("%d of 64 were taken", taken)
+		}
+		h.clock.advance(5*time.Minute + 20*time.Second) // until the skew is almost over
+		if a := send(0); a.errorCode() != "invalid_request" {
+			t.Errorf("later: %s", a)
+		}
+		if !slices.Contains(h.observations(), "ciba_request.reused") {
+			t.Errorf("observed: %v", h.observations())
+		}
+		wrong := h.object(map[string]any{"login_hint": "nobody"})
+		if a := h.post(pathCIBA, vendor, values("request", h.signObject(wrong, ps))); a.errorCode() != "unknown_user_id" {
+			t.Errorf("nobody: %s", a)
+		}
+		wrong["login_hint"] = ann // what was refused did not use its jti up
+		if a := h.post(pathCIBA, vendor, values("request", h.signObject(wrong, ps))); a.Status != http.StatusOK {
+			t.Errorf("put right: %s", a)
+		}
+	})
+}
+
+// A client of the profile signs its requests, and the person can tell them apart (FAPI-CIBA §5.2.2).
+func TestFAPICIBAClient(t *testing.T) {
+	t.Parallel()
+	rich := func(c *oidc.Config) {
+		richly(c)
+		f := &c.Features
+		f.ClientAssertions, f.MutualTLS, f.JAR, f.JARM = &oidc.ClientAssertions{}, &oidc.MutualTLS{}, &oidc.JAR{}, &oidc.JARM{}
+	}
+	cibaWorld(t, func(t *testing.T, h *harness) {
+		key := generatedKeys["PS256"]()
+		set, err := jose.Set([]jose.PublicKey{{ID: "ps", Algorithm: jose.PS256, Key: key.Public()}})
+		h.must(err)
+		client := func(edit func(*oidc.Client)) *oidc.Client {
+			c := &oidc.Client{
+				ClientID: vendor, Profile: oidc.FAPICIBA, GrantTypes: []oidc.GrantType{oidc.BackchannelAuthentication}, JWKS: set,
+				AuthMethod: oidc.PrivateKeyJWT, BackChannelRequestSigningAlg: "PS256", AuthorizationDetailsTypes: []string{"payment"},
+			}
+			edit(c)
+			return c
+		}
+		for problem, edit := range map[string]func(*oidc.Client){
+			"§5.2.2-6": func(c *oidc.Client) { c.BackChannelRequestSigningAlg = "" },
+			"§5.2.2-3": func(c *oidc.Client) {
+				c.TokenDeliveryMode, c.ClientNotificationEndpoint = "push", "https://bank.example/cb"
+			},
+			"RS256": func(c *oidc.Client) { c.BackChannelRequestSigningAlg = "RS256" },
+		} {
+			if _, err := h.Clients.Create(t.Context(), "Bank", client(edit)); err == nil || !strings.Contains(err.Error(), problem) {
+				t.Errorf("%s: %v", problem, err)
+			}
+		}
+		h.register(client(func(*oidc.Client) {}))
+		ps := jose.Header{Alg: jose.PS256, Kid: "ps"}
+		signer := &asserter{h: h, clientID: vendor, key: key, header: ps}
+		mine := (&authority{tb: t}).issue(&x509.Certificate{Subject: pkix.Name{CommonName: "bank"}})
+		ask := func(change map[string]any) *answer {
+			return h.postWith(mine, pathCIBA, "client_assertion", signer.assertion(), "client_assertion_type", assertionType,
+				"request", h.signObject(h.object(change), ps))
+		}
+		if a := ask(nil); a.Status != http.StatusOK {
+			t.Errorf("with a message: %s", a)
+		}
+		if a := ask(map[string]any{"binding_message": nil}); a.errorCode() != "invalid_binding_message" {
+			t.Errorf("without one: %s", a)
+		}
+		details := json.RawMessage(array(pay))
+		if a := ask(map[string]any{"binding_message": nil, "authorization_details": details}); a.Status != http.StatusOK {
+			t.Errorf("with details: %s", a)
+		}
+	}, rich)
+}
+
 // FuzzCIBAObject reads signed requests: what is taken is for us, of the client, and alive.
 func FuzzCIBAObject(f *testing.F) {
 	const good = `{"iss":"vendor","aud":"https://id.example","iat":1000,"nbf":1000,"exp":1300,"jti":"j","scope":"openid","requested_expiry":5}`
@@ -124,7 +219,7 @@ func FuzzCIBAObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		form, err := oidc.ParseCIBAObject(payload, vendor, issuer, time.Unix(1100, 0))
+		form, _, err := oidc.ParseCIBAObject(payload, vendor, issuer, time.Unix(1100, 0))
 		if err == nil && !strings.Contains(string(payload), "vendor") {
 			t.Errorf("%s is taken as %s", payload, form.Encode())
 		}

@@ -53,6 +53,18 @@ var (
 	cibaKind   = store.Kind{Name: "oidc.ciba", Ephemeral: true}
 )
 
+// decided says that a request is decided, durably: of two decisions one is made known, and that one once, also when the request itself
+// was not written in the same moment. It has the id of the Grant.
+type decided struct {
+	store.Meta
+	Refused bool `json:"refused,omitempty"`
+}
+
+var (
+	decidedKind = store.Kind{Name: "oidc.decided"}
+	decidedType = store.Type[decided]{Kind: decidedKind}
+)
+
 // pending reports whether the person may still decide.
 func (q *decoupled) pending(now time.Time) bool {
 	return q.Answer == nil && !q.Refused && now.Before(q.Deadline)
@@ -71,8 +83,9 @@ var errFinished = &Error{Code: "request_finished", Description: "this request is
 // decoupling is what device grant and CIBA have in common.
 type decoupling struct {
 	*Provider
-	grant    GrantType
-	requests *store.Collection[decoupled]
+	grant     GrantType
+	requests  *store.Collection[decoupled]
+	decisions *store.Collection[decided]
 	// resume is the path to which the person comes back from the flow.
 	resume string
 	// wrong is the answer to a value that is none of ours, not that client's, or used.
@@ -82,7 +95,7 @@ type decoupling struct {
 func (p *Provider) decouple(grant GrantType, kind store.Kind, resume string, wrong *Error) *decoupling {
 	return &decoupling{
 		Provider: p, grant: grant, resume: resume, wrong: wrong,
-		requests: store.NewCollection(p.db, store.Type[decoupled]{Kind: kind}),
+		requests: store.NewCollection(p.db, store.Type[decoupled]{Kind: kind}), decisions: store.NewCollection(p.db, decidedType),
 	}
 }
 
@@ -230,7 +243,12 @@ func (d *decoupling) approve(ctx context.Context, q *decoupled, app *directory.A
 
 // movedMeanwhile reports whether an error says that something which a decision rests on was changed while it was written.
 func (d *decoupling) movedMeanwhile(err error) bool {
-	return store.ConflictOn(err, d.requests.Kind()) != nil || store.ConflictOn(err, consentKind) != nil || d.parentMoved(err)
+	for _, kind := range []store.Kind{d.requests.Kind(), decidedKind, consentKind} {
+		if store.ConflictOn(err, kind) != nil {
+			return true
+		}
+	}
+	return d.parentMoved(err)
 }
 
 // applicationOf returns what the request is for, as long as it may be.
@@ -258,14 +276,22 @@ func (d *decoupling) refuseRequest(ctx context.Context, q *decoupled) error {
 	return d.settle(ctx, q, nil, false)
 }
 
-// settle writes what was decided over the request as it was read.
+// settle writes what was decided over the request as it was read. Where the request lives apart, a poll may meet the decision after it
+// was made known: then only the request is left to write.
 func (d *decoupling) settle(ctx context.Context, q *decoupled, consent *Consent, save bool) error {
 	message, err := d.message(q, nil)
 	if err != nil {
 		return err
 	}
+	known, err := d.knownDecision(ctx, q)
+	if err != nil {
+		return err
+	}
 	b := d.db.Batch()
-	d.record(b, q, message)
+	d.requests.Replace(b, q)
+	if !known {
+		d.makeKnown(b, q, message)
+	}
 	if save {
 		d.saveConsent(b, consent)
 	}
@@ -278,9 +304,23 @@ func (d *decoupling) settle(ctx context.Context, q *decoupled, consent *Consent,
 	return nil
 }
 
-// record adds to the batch that the person has decided.
-func (d *decoupling) record(b *store.Batch, q *decoupled, message store.Sealed) {
-	d.requests.Replace(b, q)
+// knownDecision reports whether the decision was made known before. Another one of the same request is too late.
+func (d *decoupling) knownDecision(ctx context.Context, q *decoupled) (bool, error) {
+	before, err := d.decisions.Get(ctx, q.Grant)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case before.Refused != q.Refused:
+		return false, errFinished
+	}
+	return true, nil
+}
+
+// makeKnown adds to the batch that the person has decided.
+func (d *decoupling) makeKnown(b *store.Batch, q *decoupled, message store.Sealed) {
+	d.decisions.Insert(b, &decided{Meta: store.Meta{Org: q.Grant.Org, ID: q.Grant.ID, Expires: q.Expires}, Refused: q.Refused})
 	data := decision{ClientID: q.ClientID, Refused: q.Refused, Deadline: q.Deadline, Message: message}
 	event := store.Event{Meta: store.Meta{Org: q.Grant.Org}, Type: d.requests.Kind().Name + ".decided", Data: eventData(data)}
 	if q.Answer != nil {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/signet-idp/signet/internal/jose"
 )
 
 // decoupledDoors are the requests of device grant and CIBA.
@@ -92,6 +94,12 @@ func cibaDoors() []door {
 		{name: "wrong user code", config: with, done: refusedAs("invalid_user_code"), open: func(h *harness) attempt {
 			h.registerCIBA("")
 			return attempt{send: func() *answer { return h.askFor(kiosk, "login_hint", ann, "user_code", "1234") }}
+		}},
+		{name: "signed backchannel authentication", config: with, done: gotOK, open: func(h *harness) attempt {
+			h.registerVendor()
+			return attempt{send: func() *answer { // a jti that was written before something else failed is used up: the client signs anew
+				return h.post(pathCIBA, vendor, values("request", h.signObject(h.object(nil), jose.Header{Alg: jose.PS256, Kid: "ps"})))
+			}}
 		}},
 		{name: "page of a backchannel request", config: with, done: goesTo("/oauth2/ciba/resume"), open: func(h *harness) attempt {
 			h.registerCIBA("")

@@ -280,20 +280,35 @@ var (
 		},
 	}
 
+	// What is judged with each request is in cibarequest.go and cibaGrant.demandContext.
 	fapiCIBA = []demand{
 		{
-			clause: "FAPI CIBA §5.2.2-3", text: "tokens are polled for, not pushed",
+			clause: "FAPI-CIBA §5.2.2-1", text: "clients of the backchannel authenticate",
+			client: func(c *Client) string {
+				return unless(!c.Public() || !c.allows(BackchannelAuthentication), "token_endpoint_auth_method is none")
+			},
+		},
+		{
+			clause: "FAPI-CIBA §5.2.2-2", text: "a person can tell requests apart by binding_message or authorization details",
+			config: func(c *Config) string {
+				bound := c.Profile == FAPICIBA || c.Features.CIBA != nil && c.Features.CIBA.RequireBindingMessage
+				return unless(bound, "Features.CIBA is without RequireBindingMessage")
+			},
+		},
+		{
+			clause: "FAPI-CIBA §5.2.2-3", text: "tokens are fetched, not pushed",
 			config: func(c *Config) string {
 				return unless(c.Features.CIBA != nil && !c.Features.CIBA.Push, "Features.CIBA is off, or with Push")
 			},
 			client: func(c *Client) string {
-				return unless(c.TokenDeliveryMode != "push", "backchannel_token_delivery_mode is push")
+				return unless(c.TokenDeliveryMode != deliverPush, "backchannel_token_delivery_mode is push")
 			},
 		},
 		{
-			clause: "FAPI CIBA §5.2.2-1", text: "authentication requests are signed",
+			clause: "FAPI-CIBA §5.2.2-6", text: "authentication requests are signed",
 			client: func(c *Client) string {
-				return unless(c.TokenDeliveryMode == "" || c.BackChannelRequestSigningAlg != "", "backchannel_authentication_request_signing_alg is not set")
+				signed := c.BackChannelRequestSigningAlg != "" || !c.allows(BackchannelAuthentication)
+				return unless(signed, "backchannel_authentication_request_signing_alg is not set")
 			},
 		},
 	}
