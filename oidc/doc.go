@@ -117,7 +117,7 @@
 // Written in the step that makes them true (store.Batch.Event): oidc.client.created, oidc.client.updated, oidc.client.deleted,
 // oidc.consent.decided, oidc.consent.revoked, oidc.device.decided,
 // oidc.ciba.decided, oidc.grant.revoked. What only a security team counts goes to Config.Observer: refusals, and
-// reuse of codes, refresh tokens and client assertions (directory.Observation); of at most 100 a second, the next of which says how many were left out.
+// reuse of codes, refresh tokens, client assertions and signed CIBA requests (directory.Observation); of at most 100 a second, the next of which says how many were left out.
 //
 // # Limits
 //
@@ -144,24 +144,52 @@
 //
 // # Specifications
 //
-// RFC 6749 (authorization code, refresh token, client credentials, and in Features.Legacy password), 6750, 7009, 7636 (S256), 7662, 8252, 8414,
-// 7521 to 7523 (client authentication; assertions as grants; SAML by a SAMLVerifier of the host's), 8628, 8693 (but for SAML tokens), 8705, 8707, 9068, 9207, 9440, 9449, 9700;
-// OpenID Connect Core 1.0 (code flow, userinfo, claims parameter, pairwise subjects), Discovery 1.0, RP-Initiated Logout 1.0, Form Post
-// Response Mode, and where Config.Features turns them on: OpenID Connect Core 1.0 §3.2, §3.3 and §6, RFC 9101, RFC 9126, JARM,
-// Initiating User Registration (asking for it), OAuth 2.0 Multiple Response Type
-// Encoding Practices, OAuth 2.0 Web Message Response Mode (draft-sakimura-oauth-wmrm, without the relay mode);
-// CIBA Core 1.0 (poll, ping, push);
-// RFC 9396 (for the code flow, refresh and client credentials), 9701, and answers that are signed and encrypted to the client (OpenID Connect Core 1.0 §5.3.2, §10.2).
-// RFC 7591, 7592 and OpenID Connect Dynamic Client Registration 1.0,
-// draft-ietf-oauth-client-id-metadata-document; RFC 7033. Third-party-initiated login (OpenID Connect Core 1.0 §4) is Provider.InitiateLogin.
+// Always on: the authorization code flow with PKCE (RFC 6749, 6750, 7636 by S256, 8252, 9207, 9700; OpenID Connect Core 1.0 with the claims
+// parameter, claims_locales, aggregated and distributed claims), refresh and client credentials; discovery (RFC 8414, OpenID Connect
+// Discovery 1.0), userinfo, introspection (RFC 7662), revocation (RFC 7009), JWT access tokens (RFC 9068), Form Post Response Mode, and
+// RP-Initiated Logout 1.0. Third-party-initiated login (OpenID Connect Core 1.0 §4) is Provider.InitiateLogin.
 //
-// Experimental, behind Features.Experimental: draft-ietf-oauth-identity-assertion-authz-grant-02 (ID-JAG).
+// By Config.Features:
 //
-// Logout: RP-Initiated Logout 1.0, and by Config.Features Back-Channel Logout 1.0, Front-Channel Logout 1.0 and Session Management 1.0. A
-// session that merely went idle, or passed its limit, has not ended: no client is told.
+//   - PAR: RFC 9126. JAR: RFC 9101 and OpenID Connect Core 1.0 §6, by value and by reference. JARM: JWT Secured Authorization Response Mode.
+//   - WebMessage: draft-sakimura-oauth-wmrm, without the relay mode. CreateAccount: Initiating User Registration, the asking for it.
+//   - ClientAssertions: RFC 7521 and RFC 7523 §2.2, private_key_jwt and client_secret_jwt. MutualTLS: RFC 8705, and RFC 9440 behind a proxy.
+//     DPoP: RFC 9449.
+//   - TokenExchange: RFC 8693, without SAML tokens. JWTBearer: RFC 7523 §2.1. SAMLBearer: RFC 7522, by a SAMLVerifier of the host's.
+//     Impersonation, and CustomGrants by RFC 6749 §4.5.
+//   - Device: RFC 8628. CIBA: CIBA Core 1.0 by poll, ping and push.
+//   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0. MetadataDocuments:
+//     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
+//   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by, and not at an exchange.
+//   - PairwiseSubjects: OpenID Connect Core 1.0 §8. SignedUserInfo: §5.3.2. SignedIntrospection: RFC 9701. Encryption: §10.2.
+//   - BackChannelLogout, FrontChannelLogout and SessionManagement: the specifications of these names, 1.0. A session that merely went idle,
+//     or passed its limit, has not ended: no client is told.
+//   - Legacy: the response types of OpenID Connect Core 1.0 §3.2 and §3.3 and of OAuth 2.0 Multiple Response Type Encoding Practices, and
+//     the password grant.
+//   - Experimental: draft-ietf-oauth-identity-assertion-authz-grant-02 (ID-JAG).
+//
+// Config.Profile and Client.Profile hold a provider, or a client, to FAPI 1.0 Advanced, the FAPI 2.0 Security Profile, FAPI 2.0 Message Signing,
+// FAPI-CIBA, or the authorization of the Model Context Protocol. Which test proves which clause stands in docs/conformance.md.
 //
 // # Not implemented
 //
-// Absent: software statements whose issuer's keys lie at a URL, metadata documents of another media type than application/json, and
-// the ext_ members of WSO2 in registrations, which are ignored.
+// What is refused with an error that says so:
+//
+//   - PKCE by "plain", and the parameter registration (OpenID Connect Core 1.0 §7.2.1): there are no self-issued providers.
+//   - ID tokens, userinfo and other answers signed with a client secret (HS256) or not at all ("none"). Client assertions may be signed with one,
+//     request objects may not.
+//   - Encryption by RSA1_5, PBES2, AES-GCM key wrapping, or to a client secret, over X25519, and under the misspelt name A128CBC+HS256.
+//
+// What is ignored:
+//
+//   - The ext_ members of WSO2 in registrations.
+//
+// What there is nothing of:
+//
+//   - Access tokens bound to a cookie, to the session at the browser, or to a value that the client sends (WSO2's cookie, sso-session and
+//     client-request); they are bound to keys and certificates.
+//   - Handing out a token that still lives again: every request gets one of its own.
+//   - Encrypted access tokens; signed discovery documents (RFC 8414 §2.1).
+//   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
+//   - Grant Management for OAuth 2.0, OpenID Federation, OpenID Connect for Identity Assurance, HTTP Message Signatures.
 package oidc
