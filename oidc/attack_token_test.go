@@ -450,3 +450,18 @@ func TestAttackUserInfoWithoutOpenID(t *testing.T) {
 		}
 	})
 }
+
+// What proves or grants something is refused in a URL, where it would be logged, whatever it is for (RFC 6749 §2.3.1, §3.2).
+func TestAttackSecretsInTheQuery(t *testing.T) {
+	t.Parallel()
+	h := together(t)
+	for _, name := range []string{
+		"client_secret", "client_assertion", "code", "refresh_token", "password", "device_code", "auth_req_id", "assertion", "subject_token", "actor_token",
+	} {
+		r := h.request(http.MethodPost, pathToken+"?"+name+"=x", values("grant_type", "client_credentials"))
+		r.SetBasicAuth(robot, clientSecret(robot))
+		if a := h.send(r); a.errorCode() != "invalid_request" {
+			t.Errorf("%s: %s", name, a)
+		}
+	}
+}

@@ -121,7 +121,10 @@ func refuseQuerySecrets(r *http.Request) error {
 		return nil
 	}
 	query := r.URL.Query()
-	for _, name := range []string{"client_secret", "code", "refresh_token", "password", "token", "access_token"} {
+	for _, name := range []string{
+		"client_secret", "client_assertion", "code", "refresh_token", "password", "token", "access_token", "device_code", "auth_req_id",
+		"assertion", "subject_token", "actor_token", "client_notification_token",
+	} {
 		if query.Has(name) {
 			return invalidRequest(name + " must be sent in the body")
 		}

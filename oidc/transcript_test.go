@@ -550,7 +550,7 @@ var patterns = []struct {
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},
 	{"pairwise", regexp.MustCompile(`"sub": "([\w-]{22})"`)},
 	{"session_state", regexp.MustCompile(`session_state=([\w-]{43}\.[\w-]{22})`)},
-	{"sid", regexp.MustCompile(`"sid": "([\w-]{36})"`)},
+	{"sid", regexp.MustCompile(`"sid": "([\w-]{22,36})"`)},
 	{"id", regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)},
 }
 
