@@ -267,3 +267,22 @@ func withParameter(e oauth2.Endpoint, name, value string) oauth2.Endpoint {
 	e.AuthURL += "?" + url.Values{name: {value}}.Encode()
 	return e
 }
+
+// The clients that docs/conformance.md tells to register can be.
+func TestSuiteClients(t *testing.T) {
+	t.Parallel()
+	const jwks = `{"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256", "use": "sig",
+		"x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}` // RFC 7517 appendix A.1
+	const callbacks = `["https://suite.example/test/a/signet/callback", "https://suite.example/test/a/signet/callback?dummy1=lorem&dummy2=ipsum"]`
+	const common = `"client_id": "one", "token_endpoint_auth_method": "private_key_jwt", "jwks": ` + jwks
+	serveTests(t, `[
+		{"profile": "fapi1", "name": "Suite", "client": {`+common+`, "insecure_optional_pkce": true, "redirect_uris": `+callbacks+`,
+			"grant_types": ["authorization_code", "refresh_token", "implicit"], "response_types": ["code", "code id_token"]}},
+		{"profile": "fapi2", "name": "Suite", "client": {`+common+`, "redirect_uris": `+callbacks+`}},
+		{"profile": "fapi2", "name": "Suite, by certificate", "client": {"client_id": "two", "token_endpoint_auth_method": "private_key_jwt", "jwks": `+jwks+`,
+			"tls_client_certificate_bound_access_tokens": true, "redirect_uris": `+callbacks+`}},
+		{"profile": "fapi2ms", "name": "Suite", "client": {`+common+`, "redirect_uris": `+callbacks+`}},
+		{"profile": "ciba", "name": "Suite", "client": {`+common+`, "backchannel_token_delivery_mode": "poll",
+			"backchannel_authentication_request_signing_alg": "PS256", "grant_types": ["urn:openid:params:grant-type:ciba", "refresh_token"]}}
+	]`)
+}
