@@ -85,14 +85,17 @@ func TestAttackWeakAlgorithmInFAPI(t *testing.T) {
 	}
 }
 
-// What a provider of FAPI says that clients may sign with is what it takes (FAPI 1.0 Advanced §8.6, FAPI 2.0 Security Profile §5.4.1).
+// What a provider of FAPI says that clients may authenticate and sign with is what it takes (FAPI 1.0 Advanced §5.2.2-14, §8.6, FAPI 2.0
+// Security Profile §5.3.2.1, §5.4.1).
 func TestAlgorithmsInFAPI(t *testing.T) {
 	t.Parallel()
 	for profile, members := range map[oidc.Profile][]string{
 		oidc.FAPI1Advanced: {
+			`"token_endpoint_auth_methods_supported":["private_key_jwt","self_signed_tls_client_auth"]`,
 			`"token_endpoint_auth_signing_alg_values_supported":["PS256","ES256"]`, `"request_object_signing_alg_values_supported":["PS256","ES256"]`,
 		},
 		oidc.FAPI2Security: {
+			`"token_endpoint_auth_methods_supported":["private_key_jwt"]`, `"introspection_endpoint_auth_methods_supported":["private_key_jwt"]`,
 			`"token_endpoint_auth_signing_alg_values_supported":["PS256","ES256","EdDSA"]`, `"dpop_signing_alg_values_supported":["PS256","ES256","EdDSA"]`,
 		},
 	} {

@@ -103,7 +103,8 @@ func (p *Provider) metadata() *metadata {
 }
 
 func (p *Provider) coreMetadata() *metadata {
-	methods := p.Clients.rules.methods
+	methods := p.config.Profile.methods(slices.Clone(p.Clients.rules.methods)...)
+	withPublic := p.config.Profile.methods(append(slices.Clone(methods), NoAuth)...)
 	return &metadata{
 		Issuer:                   p.site.Issuer(),
 		AuthorizationEndpoint:    p.site.URL(pathAuthorize),
@@ -120,9 +121,9 @@ func (p *Provider) coreMetadata() *metadata {
 		ACRValuesSupported:       directory.ACRs(),
 		SubjectTypesSupported:    []string{"public"},
 		IDTokenAlgs:              p.keys.names(),
-		TokenAuthMethods:         append(slices.Clone(methods), NoAuth),
+		TokenAuthMethods:         withPublic,
 		IntrospectionAuthMethods: methods,
-		RevocationAuthMethods:    append(slices.Clone(methods), NoAuth),
+		RevocationAuthMethods:    withPublic,
 		CodeChallengeMethods:     []string{"S256"},
 		PromptValuesSupported:    []string{promptNone, promptLogin, promptConsent, promptSelectAccount},
 		ClaimTypesSupported:      p.claimTypes,

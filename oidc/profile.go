@@ -348,9 +348,21 @@ func unless(well bool, problem string) string {
 
 func confidential(clause string) demand {
 	return demand{clause: clause, text: "clients authenticate by a key or a certificate", client: func(c *Client) string {
-		strong := []AuthMethod{PrivateKeyJWT, TLSClientAuth, SelfSignedTLSClientAuth}
-		return unless(slices.Contains(strong, c.AuthMethod), "token_endpoint_auth_method is neither private_key_jwt nor mutual TLS")
+		return unless(c.AuthMethod.strong(), "token_endpoint_auth_method is neither private_key_jwt nor mutual TLS")
 	}}
+}
+
+// strong reports whether a client that authenticates so shows nobody what it proves itself with.
+func (m AuthMethod) strong() bool {
+	return slices.Contains([]AuthMethod{PrivateKeyJWT, TLSClientAuth, SelfSignedTLSClientAuth}, m)
+}
+
+// methods are those of the served ones that clients of the profile may be registered for.
+func (p Profile) methods(served ...AuthMethod) []AuthMethod {
+	if p.algorithms() == nil { // none of FAPI's
+		return served
+	}
+	return slices.DeleteFunc(served, func(m AuthMethod) bool { return !m.strong() })
 }
 
 func noPassword(clause string) demand {
