@@ -9,8 +9,21 @@ import (
 
 // fields are the members that encoding/json reads into a struct.
 type fields struct {
-	exact  map[string]reflect.Type
+	exact map[string]reflect.Type
+	// folded is made when the first member has none of these names.
 	folded map[string]struct{}
+}
+
+// takes says whether encoding/json takes the name of a member for that of a field.
+func (f *fields) takes(name string) bool {
+	if f.folded == nil {
+		f.folded = make(map[string]struct{}, len(f.exact))
+		for own := range f.exact {
+			f.folded[fold(own)] = struct{}{}
+		}
+	}
+	_, ok := f.folded[fold(name)]
+	return ok
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -55,11 +68,11 @@ func (s *scanner) fieldsOf(t reflect.Type) *fields {
 	if f, ok := s.fields[t]; ok {
 		return f
 	}
-	f := &fields{exact: map[string]reflect.Type{}, folded: map[string]struct{}{}}
-	for name, candidates := range candidates(t) {
+	found := candidates(t)
+	f := &fields{exact: make(map[string]reflect.Type, len(found))}
+	for name, candidates := range found {
 		if typ, ok := dominant(candidates); ok {
 			f.exact[name] = typ
-			f.folded[fold(name)] = struct{}{}
 		}
 	}
 	s.fields[t] = f
@@ -78,7 +91,7 @@ type candidate struct {
 // again at a deeper level is not looked at, one embedded twice at the same level competes
 // with itself.
 func candidates(t reflect.Type) map[string][]candidate {
-	found := map[string][]candidate{}
+	found := make(map[string][]candidate, t.NumField())
 	visited := map[reflect.Type]bool{}
 	level := map[reflect.Type]int{t: 1}
 	for depth := 0; len(level) > 0; depth++ {
@@ -145,6 +158,9 @@ func validName(name string) bool {
 // dominant picks the field that gets the name: of the shallowest ones the only one, or the
 // only one with a tag. If there is none, nobody gets it.
 func dominant(all []candidate) (reflect.Type, bool) {
+	if len(all) == 1 {
+		return all[0].typ, true
+	}
 	shallowest := all[0].depth
 	for _, c := range all {
 		shallowest = min(shallowest, c.depth)

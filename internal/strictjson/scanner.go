@@ -135,7 +135,7 @@ func (s *scanner) field(f *fields, name string, at int) (reflect.Type, error) {
 	if t, ok := f.exact[name]; ok {
 		return t, nil
 	}
-	if _, ok := f.folded[fold(name)]; ok {
+	if f.takes(name) {
 		return nil, s.fail(Case, at, name)
 	}
 	if s.rules.refuseUnknown {
