@@ -23,7 +23,9 @@ import (
 
 // PairwiseSubjects lets clients be registered with subject_type pairwise: they know a person by a name that no other sector
 // knows (OpenID Connect Core §8), in ID tokens, at the userinfo and introspection endpoints, and in access tokens. Clients whose
-// redirect URIs have different hosts need a sector_identifier_uri, which is fetched when they are registered.
+// redirect URIs have different hosts need a sector_identifier_uri, which is fetched when they are registered. The sid of a session
+// has a name in each sector too. One that registers itself for grants whose tokens go to no redirect URI, such as the device grant,
+// needs keys that are published in the sector (CIBA Core §4).
 //
 // The names hang on a random salt, which is in the store, sealed. They stay the same as long as it does, and as long as the
 // client's sector does.
