@@ -48,7 +48,7 @@ func (n Nonces) period(now time.Time) int64 {
 // at returns the nonces of a period under every key.
 func (n Nonces) at(period int64) []string {
 	var count [8]byte
-	binary.BigEndian.PutUint64(count[:], uint64(period)) //nolint:gosec // a label, not a number
+	binary.BigEndian.PutUint64(count[:], uint64(period))
 	macs := n.MACs("dpop nonce " + base64.RawURLEncoding.EncodeToString(count[:]))
 	nonces := make([]string, len(macs))
 	for i, mac := range macs {

@@ -35,13 +35,13 @@ func TestAttackAddressesThatAreNotPublic(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, say("inside"))
 			w.resolve(host, addr)
-			w.refused(t, "https://"+host+"/", fetch.ErrRefused)
+			_ = w.refused(t, "https://"+host+"/", fetch.ErrRefused)
 			if !strings.Contains(addr, "%") {
 				literal := addr
 				if strings.Contains(addr, ":") {
 					literal = "[" + addr + "]"
 				}
-				w.refused(t, "https://"+literal+"/", fetch.ErrRefused)
+				_ = w.refused(t, "https://"+literal+"/", fetch.ErrRefused)
 				if err := w.Check("https://" + literal + "/"); !errors.Is(err, fetch.ErrRefused) {
 					t.Errorf("Check = %v", err)
 				}
@@ -73,7 +73,7 @@ func TestAttackRebinding(t *testing.T) {
 	w := newWorld(t, say("hello"))
 	w.resolve(host, "93.184.216.34", "127.0.0.1")
 	w.get(t, "https://"+host+"/1")
-	w.refused(t, "https://"+host+"/2", fetch.ErrRefused)
+	_ = w.refused(t, "https://"+host+"/2", fetch.ErrRefused)
 	if w.lookUps != 2 || w.dials() != 1 || w.dialled[0].Addr().String() != "93.184.216.34" {
 		t.Errorf("%d look-ups, dialled %v", w.lookUps, w.dialled)
 	}
@@ -94,7 +94,7 @@ func TestRefuseAddsNetworks(t *testing.T) {
 	w := newWorld(t, say("hello"), func(c *fetch.Config) {
 		c.Refuse = []netip.Prefix{netip.MustParsePrefix("93.184.216.0/24")}
 	})
-	w.refused(t, "https://"+host+"/", fetch.ErrRefused)
+	_ = w.refused(t, "https://"+host+"/", fetch.ErrRefused)
 }
 
 func TestInsecureNetworksAreCalledAlsoByHTTP(t *testing.T) {
@@ -104,14 +104,14 @@ func TestInsecureNetworksAreCalledAlsoByHTTP(t *testing.T) {
 	w.resolve(host, "127.0.0.1")
 	w.get(t, "https://"+host+"/")
 	// The server speaks TLS only: that it was dialled is what counts.
-	w.refused(t, "http://"+host+"/", fetch.ErrFailed)
+	_ = w.refused(t, "http://"+host+"/", fetch.ErrFailed)
 	if w.dials() != 2 {
 		t.Errorf("%d dials, want 2", w.dials())
 	}
 	w.resolve("public.example", "93.184.216.34")
-	w.refused(t, "http://public.example/", fetch.ErrRefused)
-	w.refused(t, "http://93.184.216.34/", fetch.ErrRefused)
-	w.refused(t, "https://10.0.0.1/", fetch.ErrRefused)
+	_ = w.refused(t, "http://public.example/", fetch.ErrRefused)
+	_ = w.refused(t, "http://93.184.216.34/", fetch.ErrRefused)
+	_ = w.refused(t, "https://10.0.0.1/", fetch.ErrRefused)
 	if w.dials() != 2 {
 		t.Errorf("dialled %v", w.dialled)
 	}

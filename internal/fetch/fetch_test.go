@@ -26,6 +26,7 @@ func nowhere(context.Context, string) ([]netip.Addr, error) {
 
 // never is a dialler for which there is nothing to dial, but public addresses that a URL names itself.
 func never(tb testing.TB) func(context.Context, netip.AddrPort) (net.Conn, error) {
+	tb.Helper()
 	return func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 		if to.Addr().IsLoopback() || to.Addr().IsPrivate() || to.Addr().IsLinkLocalUnicast() || to.Addr().IsUnspecified() {
 			tb.Errorf("dialled %v", to)
@@ -53,7 +54,7 @@ func TestAttackURLs(t *testing.T) {
 		"https://example.com/" + strings.Repeat("a", 3000), "HTTP://example.com/", "javascript:alert(1)", "data:text/plain,x",
 	} {
 		w := newWorld(t, say("hello"))
-		w.refused(t, url, fetch.ErrRefused)
+		_ = w.refused(t, url, fetch.ErrRefused)
 		if len(w.dialled) != 0 || w.lookUps != 0 {
 			t.Errorf("%q was looked up", url)
 		}
@@ -66,7 +67,7 @@ func TestAttackRedirectIsNotFollowed(t *testing.T) {
 		w := newWorld(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://"+host+"/elsewhere", status)
 		})
-		w.refused(t, "https://"+host+"/", fetch.ErrFailed)
+		_ = w.refused(t, "https://"+host+"/", fetch.ErrFailed)
 		if w.served() != 1 {
 			t.Errorf("%d: %d requests", status, w.served())
 		}
@@ -92,7 +93,7 @@ func TestAttackLargeAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newWorld(t, handler).refused(t, "https://"+host+"/", fetch.ErrFailed)
+			_ = newWorld(t, handler).refused(t, "https://"+host+"/", fetch.ErrFailed)
 		})
 	}
 	if got := newWorld(t, say(strings.Repeat("a", 1000))).get(t, "https://"+host+"/"); len(got) != 1000 {
@@ -114,7 +115,7 @@ func TestAttackSlowServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, handler, func(c *fetch.Config) { c.Timeout = 50 * time.Millisecond })
-			w.refused(t, "https://"+host+"/", fetch.ErrFailed)
+			_ = w.refused(t, "https://"+host+"/", fetch.ErrFailed)
 		})
 	}
 }
@@ -123,13 +124,13 @@ func TestAttackServerOfAnotherName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, say("hello"))
 	w.resolve("other.test", "93.184.216.34")
-	w.refused(t, "https://other.test/", fetch.ErrFailed)
+	_ = w.refused(t, "https://other.test/", fetch.ErrFailed)
 	w = newWorld(t, say("hello"), func(c *fetch.Config) { c.RootCAs = x509.NewCertPool() })
-	w.refused(t, "https://"+host+"/", fetch.ErrFailed)
+	_ = w.refused(t, "https://"+host+"/", fetch.ErrFailed)
 	w = newWorld(t, say("hello"), func(c *fetch.Config) {
 		c.Now = func() time.Time { return time.Date(2400, 1, 1, 0, 0, 0, 0, time.UTC) } // the certificate is over
 	})
-	w.refused(t, "https://"+host+"/", fetch.ErrFailed)
+	_ = w.refused(t, "https://"+host+"/", fetch.ErrFailed)
 	if w.served() != 0 {
 		t.Error("a request went to a server that has not proven its name")
 	}
@@ -139,7 +140,7 @@ func TestStatusAndMediaType(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{201, 204, 304, 400, 404, 500} {
 		w := newWorld(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		w.refused(t, "https://"+host+"/", fetch.ErrFailed)
+		_ = w.refused(t, "https://"+host+"/", fetch.ErrFailed)
 	}
 	kind := fetch.Kind[string]{Name: "json", Types: []string{"application/jwk-set+json", "application/json"}, Decode: decodeText}
 	for typ, fine := range map[string]bool{

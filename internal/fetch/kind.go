@@ -78,7 +78,7 @@ func (k *Kind[T]) fetch(ctx context.Context, c *Client, rawURL string) (*entry, 
 	if len(k.Types) > 0 {
 		r.Header.Set("Accept", strings.Join(k.Types, ", "))
 	}
-	answer, body, err := c.send(r, func(answer *http.Response) ([]byte, error) {
+	answer, body, err := c.send(r, func(answer *http.Response) ([]byte, error) { //nolint:bodyclose // send has closed it
 		return readAll(answer, orElse(k.MaxSize, defaultMaxSize))
 	})
 	if err != nil {

@@ -134,7 +134,7 @@ func TestAttackFailuresAreRemembered(t *testing.T) {
 		_, _ = w.Write([]byte("hello"))
 	})
 	for range 10 {
-		w.refused(t, document, fetch.ErrFailed)
+		_ = w.refused(t, document, fetch.ErrFailed)
 	}
 	if w.served() != 1 {
 		t.Errorf("%d requests, want 1", w.served())
@@ -163,7 +163,7 @@ func TestWhatThereWasStandsIn(t *testing.T) {
 		t.Errorf("%d requests, want 2: the failure is remembered", w.served())
 	}
 	w.pass(time.Minute)
-	w.refused(t, document, fetch.ErrFailed)
+	_ = w.refused(t, document, fetch.ErrFailed)
 }
 
 func TestAttackFloodOfRenewals(t *testing.T) {

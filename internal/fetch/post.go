@@ -44,7 +44,7 @@ func (c *Client) Post(ctx context.Context, m Message) (Answer, error) {
 	if m.Bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
 	}
-	answer, body, err := c.send(r, beginning)
+	answer, body, err := c.send(r, beginning) //nolint:bodyclose // send has closed it
 	if err != nil {
 		if ctx.Err() != nil {
 			return Answer{}, ctx.Err()

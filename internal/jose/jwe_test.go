@@ -195,7 +195,7 @@ func TestDecryptUniformly(t *testing.T) {
 					damaged := append([]string{}, segment...)
 					damaged[i] = base64.RawURLEncoding.EncodeToString(flipped)
 					_, plaintext, err := d.Decrypt(strings.Join(damaged, "."), only(private))
-					if err != jose.ErrDecryption || plaintext != nil { //nolint:errorlint // the very same, not one that wraps it
+					if err != jose.ErrDecryption || plaintext != nil {
 						t.Fatalf("%s %s, segment %d byte %d: %v", a, e, i, at, err)
 					}
 				}
