@@ -74,7 +74,13 @@ func findClientKey[K any](ctx context.Context, p *Provider, c *Client, find func
 		}
 		return find(set)
 	}
-	published, err := publishedClientKeys.Get(ctx, p.fetch, c.JWKSURI)
+	return findPublishedKey(ctx, p, publishedClientKeys, c.JWKSURI, find)
+}
+
+// findPublishedKey returns what find finds in a published set, or in a newer one. Errors are those of findClientKey.
+func findPublishedKey[S, K any](ctx context.Context, p *Provider, kind fetch.Kind[S], uri string, find func(S) (K, error)) (K, error) {
+	var none K
+	published, err := kind.Get(ctx, p.fetch, uri)
 	if err != nil {
 		return none, err
 	}
@@ -82,7 +88,7 @@ func findClientKey[K any](ctx context.Context, p *Provider, c *Client, find func
 	if !errors.Is(err, jose.ErrKey) {
 		return key, err
 	}
-	if published, err = publishedClientKeys.Renew(ctx, p.fetch, c.JWKSURI, published); err != nil {
+	if published, err = kind.Renew(ctx, p.fetch, uri, published); err != nil {
 		return none, err
 	}
 	return find(published.Value)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/signet-idp/signet/internal/fetch"
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -185,13 +186,19 @@ func (t trustedIssuers) open(ctx context.Context, p *Provider, token string, wan
 	return said, issuer, nil
 }
 
+// publishedIssuerKeys are the key sets at JWKSURI (RFC 7517 §5).
+var publishedIssuerKeys = fetch.Kind[[]jose.PublicKey]{
+	Name: "issuer jwks", Types: []string{"application/json", "application/jwk-set+json"}, Decode: jose.ParseSet,
+}
+
 func (i *trustedIssuer) verify(ctx context.Context, p *Provider, token string, types []string) ([]byte, error) {
 	v := jose.Verifier{Algorithms: i.algorithms, Types: types}
 	_, payload, err := v.Verify(token, func(h jose.Header) (jose.PublicKey, error) {
+		find := func(keys []jose.PublicKey) (jose.PublicKey, error) { return jose.Find(keys, h) }
 		if i.JWKSURI != "" {
-			return p.publishedKey(ctx, i.JWKSURI, h)
+			return findPublishedKey(ctx, p, publishedIssuerKeys, i.JWKSURI, find)
 		}
-		return jose.Find(i.keys, h)
+		return find(i.keys)
 	})
 	switch {
 	case isTokenFault(err):
