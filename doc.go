@@ -48,7 +48,7 @@
 // # Map
 //
 //	signet           this package: wires, mounts, maintains
-//	oidc             OAuth 2 and OpenID Connect
+//	oidc             OAuth 2 and OpenID Connect; oidc/rp signs people in upstream, oidc/resource protects APIs
 //	flow             the engine of sign-in; flow/pages its HTML
 //	mfa              second factors
 //	store/directory  people, groups, roles, applications, sessions, settings
@@ -71,10 +71,9 @@
 //
 // This package holds none of them; it has what its parts have:
 //
-//   - oidc: OAuth 2 with the authorization code, refresh token and client credentials grants (RFC 6749 §4.1, §4.4, §6), PKCE (RFC 7636),
-//     bearer tokens (6750), revocation (7009), introspection (7662), native apps (8252), metadata (8414), JWT access tokens (9068), the
-//     issuer in answers (9207) and best practice (9700); OpenID Connect Core 1.0 (code flow), Discovery 1.0, RP-Initiated Logout 1.0,
-//     Form Post Response Mode 1.0.
+//   - oidc: OAuth 2 (RFC 6749, 6750, 7009, 7591, 7592, 7636, 7662, 8252, 8414, 8628, 8693, 8705, 8707, 9068, 9101, 9126, 9207, 9396, 9449, 9470,
+//     9700, 9701, 9728) and OpenID Connect (Core, Discovery, Registration, CIBA, JARM, logout and session management); each feature is off
+//     until Config.OIDC turns it on, and Config.Profile turns on those of FAPI or MCP.
 //   - mfa: RFC 6238, with the computation of RFC 4226 §5.
 //   - flow: NIST SP 800-63B-4 §3.2.2 (throttling).
 //   - passwords: argon2id as in RFC 9106 §4, with less memory; Unicode's NFC.
@@ -83,6 +82,6 @@
 // # Not implemented
 //
 // SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, registration and recovery flows, passkeys and the other
-// factors, upstream login, webhooks (Config.Consumers is where a host's own would take events), an administration API, endpoints at
-// other paths than those of package oidc. Each package lists what it lacks.
+// factors, webhooks (Config.Consumers is where a host's own would take events), an administration API. Each package lists what it
+// lacks.
 package signet
