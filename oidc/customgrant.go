@@ -109,7 +109,7 @@ func (c *customGrants) exchange(ctx context.Context, r tokenRequest, g CustomGra
 }
 
 func (c *customGrants) attempt(ctx context.Context, r tokenRequest, g CustomGrant) (*tokenResponse, error) {
-	decision, err := g.Validate(ctx, GrantRequest{Client: *r.client.clone(), Parameters: openParameters(r), Address: r.address})
+	decision, err := g.Validate(ctx, GrantRequest{Client: *r.client.clone(), Parameters: openParameters(r), Address: r.address.String()})
 	if err != nil {
 		if refusal, ok := errors.AsType[*Error](err); ok {
 			return nil, refusal

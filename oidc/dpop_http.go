@@ -9,6 +9,9 @@ import (
 // readProofOf judges the DPoP headers of a request, and sets the nonce that its answer carries, whatever that will be. Where
 // clients with a certificate know the endpoint by another URL, htu may be either (RFC 9449 §4.3, RFC 8705 §5): both are us.
 func (p *Provider) readProofOf(w http.ResponseWriter, r *http.Request, token string) (*dpop.Proof, error) {
+	if r.Header.Values("DPoP") == nil {
+		return nil, nil
+	}
 	urls := p.aliases(p.site.Origin() + r.URL.EscapedPath())
 	sent := dpop.Request{Method: r.Method, URL: urls[0], Aliases: urls[1:], Token: token}
 	proof, refusal := p.readProof(r.Header.Values("DPoP"), sent)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -111,7 +112,7 @@ func (p *Provider) countPassword(ctx context.Context, r tokenRequest, g *passwor
 			g.attempt, err = d.Locks.Begin(ctx, b, g.key)
 		}
 		if err == nil && throttled {
-			g.pass, err = d.Throttle.Begin(ctx, b, r.client.Org, directory.ThrottlePassword, r.address)
+			g.pass, err = d.Throttle.Begin(ctx, b, r.client.Org, directory.ThrottlePassword, r.address.String())
 		}
 		if err != nil {
 			return err
@@ -224,7 +225,7 @@ func (p *Provider) blamePassword(ctx context.Context, r tokenRequest, g *passwor
 	if err := p.settlePassword(ctx, g, p.config.Directory.Locks.Fail); err != nil {
 		return err
 	}
-	o := directory.Observation{Type: "attempt.failed", ClientID: r.client.ClientID, Code: "password.wrong", Address: r.network}
+	o := directory.Observation{Type: "attempt.failed", ClientID: r.client.ClientID, Code: "password.wrong", Address: web.Group(r.address)}
 	if !g.attempt.Admitted() {
 		o.Type = "attempt.locked"
 	}

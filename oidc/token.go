@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +24,8 @@ type tokenRequest struct {
 	method AuthMethod
 	// proven is what the sender has proven to hold; see bound.
 	proven confirmation
-	// address is where it comes from, network the same grouped for counting.
-	address, network string
+	// address is where it comes from.
+	address netip.Addr
 }
 
 // tokenResponse is the answer of RFC 6749 §5.1.

@@ -19,6 +19,7 @@ import (
 // configuration and nothing from the Host header. It is immutable and safe for concurrent use.
 type Site struct {
 	issuer  string
+	origin  string
 	base    *url.URL
 	prefix  string
 	cookies string
@@ -56,7 +57,7 @@ func NewSite(issuer string, trustedProxies []netip.Prefix) (*Site, error) {
 		name = "__Host-" + name
 	}
 	return &Site{
-		issuer: issuer, base: base, prefix: base.Path, cookies: name, secure: secure,
+		issuer: issuer, origin: base.Scheme + "://" + base.Host, base: base, prefix: base.Path, cookies: name, secure: secure,
 		proxies: slices.Clone(trustedProxies),
 	}, nil
 }
@@ -65,7 +66,7 @@ func NewSite(issuer string, trustedProxies []netip.Prefix) (*Site, error) {
 func (s *Site) Issuer() string { return s.issuer }
 
 // Origin is the issuer's scheme, host and port.
-func (s *Site) Origin() string { return s.base.Scheme + "://" + s.base.Host }
+func (s *Site) Origin() string { return s.origin }
 
 // Prefix is the issuer's path: "" when it lives at the root of its host.
 func (s *Site) Prefix() string { return s.prefix }
@@ -139,6 +140,9 @@ func (s *Site) Address(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
+	if !s.trusts(peer) {
+		return peer
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && s.trusts(peer); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
@@ -150,9 +154,11 @@ func (s *Site) Address(r *http.Request) netip.Addr {
 	return peer
 }
 
-// AddressGroup is the address for counting: IPv6 is counted by its /64, of which anybody has as many addresses as they like.
-func (s *Site) AddressGroup(r *http.Request) string {
-	addr := s.Address(r)
+// AddressGroup is the address for counting; see Group.
+func (s *Site) AddressGroup(r *http.Request) string { return Group(s.Address(r)) }
+
+// Group is an address for counting: IPv6 is counted by its /64, of which anybody has as many addresses as they like.
+func Group(addr netip.Addr) string {
 	if addr.Is6() {
 		if prefix, err := addr.WithZone("").Prefix(64); err == nil {
 			return prefix.String()
