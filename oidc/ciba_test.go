@@ -324,8 +324,9 @@ func TestCIBAPush(t *testing.T) {
 // What the host is told is what the person must see, and its page asks it again (CIBA Core §7.1).
 func TestCIBANotify(t *testing.T) {
 	t.Parallel()
-	p := &people{}
-	placements(t, func(t *testing.T, h *harness) {
+	storetest.Placements(t, func(t *testing.T, placement storetest.Placement) {
+		p := &people{}
+		h := newHarness(t, placement, withCIBA(p))
 		h.registerCIBA("")
 		id := h.ciba(till, "binding_message", "W4-SCT 品川", "acr_values", "aal1", "requested_expiry", "300")
 		told := p.last()
@@ -350,7 +351,7 @@ func TestCIBANotify(t *testing.T) {
 			t.Errorf("nobody could be told: %s", a)
 		}
 		p.err = nil
-	}, withCIBA(p))
+	})
 }
 
 // The discovery document says what is served, and nothing while the features are off (RFC 8628 §4, CIBA Core §4).
