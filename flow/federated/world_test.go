@@ -48,12 +48,6 @@ func (w *world) Now() time.Time {
 	return w.now
 }
 
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
-
 func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {

@@ -80,7 +80,7 @@ func TestSignProof(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)
 		}
-		parsed, err := gojose.ParseSigned(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(a)})
+		parsed, err := gojose.ParseSignedCompact(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(a)})
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)
 		}
