@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/signet-idp/signet/oidc"
 )
@@ -38,12 +40,17 @@ func readClients(file string) ([]registration, error) {
 		return nil, err
 	}
 	var all []registration
-	if err := json.Unmarshal(text, &all); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields() // what is misspelt would be a test of something else
+	if err := decoder.Decode(&all); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for i, r := range all {
-		if r.Client == nil {
+		switch {
+		case r.Client == nil:
 			return nil, fmt.Errorf("%s: client %d has no metadata", file, i+1)
+		case !slices.ContainsFunc(profiles, func(p profile) bool { return p.name == r.Profile }):
+			return nil, fmt.Errorf("%s: client %d has a profile that there is not: %q", file, i+1, r.Profile)
 		}
 	}
 	return all, nil

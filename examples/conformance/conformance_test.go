@@ -5,13 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,32 +15,6 @@ import (
 	goidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
-
-// serveTests serves all profiles over TLS until the test ends.
-func serveTests(t *testing.T, clients string) (base string, client *http.Client) {
-	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	o := options{base: "https://" + server.Listener.Addr().String()}
-	if clients != "" {
-		o.clients = filepath.Join(t.TempDir(), "clients.json")
-		if err := os.WriteFile(o.clients, []byte(clients), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	house, err := furnish(t.Context(), o, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Config.Handler = house.handler()
-	server.StartTLS()
-	t.Cleanup(func() {
-		server.Close()
-		if err := house.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return o.base, server.Client()
-}
 
 // Every profile has a discovery document in both places, whose endpoints are its own, and keys without private parts (OpenID Connect
 // Discovery §4.2, RFC 8414 §3.1, RFC 7517 §9.3).
@@ -266,23 +236,4 @@ func unsignedObject(t *testing.T, claims map[string]any) string {
 func withParameter(e oauth2.Endpoint, name, value string) oauth2.Endpoint {
 	e.AuthURL += "?" + url.Values{name: {value}}.Encode()
 	return e
-}
-
-// The clients that docs/conformance.md tells to register can be.
-func TestSuiteClients(t *testing.T) {
-	t.Parallel()
-	const jwks = `{"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256", "use": "sig",
-		"x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}` // RFC 7517 appendix A.1
-	const callbacks = `["https://suite.example/test/a/signet/callback", "https://suite.example/test/a/signet/callback?dummy1=lorem&dummy2=ipsum"]`
-	const common = `"client_id": "one", "token_endpoint_auth_method": "private_key_jwt", "jwks": ` + jwks
-	serveTests(t, `[
-		{"profile": "fapi1", "name": "Suite", "client": {`+common+`, "insecure_optional_pkce": true, "redirect_uris": `+callbacks+`,
-			"grant_types": ["authorization_code", "refresh_token", "implicit"], "response_types": ["code", "code id_token"]}},
-		{"profile": "fapi2", "name": "Suite", "client": {`+common+`, "redirect_uris": `+callbacks+`}},
-		{"profile": "fapi2", "name": "Suite, by certificate", "client": {"client_id": "two", "token_endpoint_auth_method": "private_key_jwt", "jwks": `+jwks+`,
-			"tls_client_certificate_bound_access_tokens": true, "redirect_uris": `+callbacks+`}},
-		{"profile": "fapi2ms", "name": "Suite", "client": {`+common+`, "redirect_uris": `+callbacks+`}},
-		{"profile": "ciba", "name": "Suite", "client": {`+common+`, "backchannel_token_delivery_mode": "poll",
-			"backchannel_authentication_request_signing_alg": "PS256", "grant_types": ["urn:openid:params:grant-type:ciba", "refresh_token"]}}
-	]`)
 }

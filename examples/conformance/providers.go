@@ -38,7 +38,7 @@ var profiles = []profile{
 	}},
 	{"fapi1", "FAPI 1.0 Advanced, with JARM or code id_token", func(c *signet.Config) {
 		c.Profile = oidc.FAPI1Advanced
-		c.OIDC.Legacy = &oidc.Legacy{ResponseTypes: []string{"code id_token"}}
+		c.OIDC.Legacy, c.OIDC.MutualTLS = &oidc.Legacy{ResponseTypes: []string{"code id_token"}}, &oidc.MutualTLS{}
 	}},
 	{"fapi2", "FAPI 2.0 Security Profile, with DPoP or mutual TLS", func(c *signet.Config) {
 		c.Profile = oidc.FAPI2Security
@@ -49,7 +49,7 @@ var profiles = []profile{
 		c.OIDC.DPoP, c.OIDC.MutualTLS, c.OIDC.SignedIntrospection = &oidc.DPoP{}, &oidc.MutualTLS{}, &oidc.SignedIntrospection{}
 	}},
 	{"ciba", "FAPI-CIBA, poll and ping", func(c *signet.Config) {
-		c.Profile = oidc.FAPICIBA
+		c.Profile, c.OIDC.MutualTLS = oidc.FAPICIBA, &oidc.MutualTLS{}
 		// Nobody is told: the suite answers for the person.
 		c.OIDC.CIBA = &oidc.CIBA{
 			Ping: true, Notify: func(context.Context, oidc.CIBARequest) error { return nil },
@@ -103,6 +103,12 @@ func (of profile) open(ctx context.Context, o options, logger *slog.Logger) (*pr
 	}
 	config.Outbound.InsecureNetworks, config.Outbound.RootCAs = o.networks, o.roots
 	of.configure(&config)
+	if m := config.OIDC.MutualTLS; m != nil {
+		m.Roots = o.issuers
+		if o.mtlsBase != "" {
+			m.Aliases = o.mtlsBase + "/" + of.name
+		}
+	}
 	idp, err := signet.New(config)
 	if err != nil {
 		return nil, err
