@@ -15,6 +15,7 @@ type Batch struct {
 	items []item
 	// outdated are the places of cached kinds that the batch writes to.
 	outdated []place
+	then     []func()
 	err      error
 	done     bool
 }
@@ -54,6 +55,10 @@ func (b *Batch) outdate(p place) {
 	}
 }
 
+// Then has fn run once the batch stands, on the goroutine of Apply and before it returns; also when whether it stands is not known
+// (ErrUncertain). It is for hastening what happens anyway, such as waking who waits for what was written: a process may end before it.
+func (b *Batch) Then(fn func()) { b.then = append(b.then, fn) }
+
 func (b *Batch) append(i item) {
 	if b.items == nil {
 		b.items = make([]item, 0, 2) // most batches have one or two
@@ -84,6 +89,17 @@ func (b *Batch) Apply(ctx context.Context) error {
 	}
 	b.done = true
 	defer b.announce(ctx)
+	err := b.applyAll(ctx)
+	if err == nil || errors.Is(err, ErrUncertain) {
+		for _, fn := range b.then {
+			fn()
+		}
+	}
+	return err
+}
+
+// applyAll does the durable operations and then the ephemeral one, or all at once.
+func (b *Batch) applyAll(ctx context.Context) error {
 	for _, p := range b.outdated { // last, so that the others keep their places
 		b.Add(generationKind, Ref{Org: p.org, ID: p.kind}, 1, time.Time{})
 	}

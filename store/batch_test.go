@@ -194,3 +194,26 @@ func TestCounters(t *testing.T) {
 		}
 	})
 }
+
+// What is to happen once a batch stands happens then, and not when it does not.
+func TestThen(t *testing.T) {
+	t.Parallel()
+	b := together(t)
+	for _, c := range []struct {
+		id   string
+		fail func()
+		want int
+	}{
+		{"1", func() {}, 1},
+		{"2", func() { b.faults.FailNext(storetest.MethodApply, nil) }, 0},
+		{"3", b.faults.Uncertain, 1},
+	} {
+		batch, ran := b.Batch(), 0
+		b.notes.Insert(batch, note(c.id, c.id))
+		batch.Then(func() { ran++ })
+		c.fail()
+		if err := batch.Apply(t.Context()); ran != c.want {
+			t.Errorf("%s: ran %d times, want %d (%v)", c.id, ran, c.want, err)
+		}
+	}
+}
