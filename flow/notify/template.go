@@ -34,8 +34,8 @@ const (
 	ResendVerifyEmailOnUpdate Template = "resendVerifyEmailOnUpdate"
 	EmailOTPOnUpdate          Template = "emailOTPVerificationOnUpdate"
 	// A changed address: told to the old one. "new-email-address".
-	NotifyOnEmailUpdate           Template = "notifyOnExistingEmailUpdate"
-	NotifyOnEmailUpdateUnverified Template = "notifyOnExistingEmailUpdateWithoutVerification"
+	ExistingEmailUpdate           Template = "notifyOnExistingEmailUpdate"
+	ExistingEmailUpdateUnverified Template = "notifyOnExistingEmailUpdateWithoutVerification"
 	AccountIDRecovery             Template = "accountIdRecovery" // Recovery: the user name
 	InitiateRecovery              Template = "initiateRecovery"  // Recovery: Link
 	PasswordReset                 Template = "passwordReset"     // Recovery: Link, or Code by SMS
