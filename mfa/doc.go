@@ -1,6 +1,6 @@
 // Package mfa holds authentication factors as pure ceremonies: functions from secrets,
-// answers and the time to a judgement. It knows no HTTP and keeps nothing; it imports no
-// other package of this module and works without them.
+// answers and the time to a judgement. It knows no HTTP and keeps nothing, and works without
+// the other packages of this module.
 //
 // # TOTP
 //
@@ -59,22 +59,39 @@
 //		}
 //	}
 //
+// # The other factors
+//
+// [HOTP] is the token with a button. [OneTimeCode] and [MagicLink] are sent to people, by mail
+// or SMS; [BackupCodes] lie in a drawer; with [Push] a person confirms on their own device
+// by typing a number that the page shows. Each makes something to hand out and something to
+// keep, from which nobody without the keys learns the former:
+//
+//	code, sent, err := mfa.OneTimeCode{}.Issue(keys, binding, now) // mail the code, keep sent
+//	sent, err = sent.Judge(keys, binding, typed, now)              // keep what is left of it
+//
+//	prompt, err := mfa.Push{}.New(now) // show prompt.Number, send prompt.ID and prompt.Challenge
+//	answer, err := mfa.VerifyPushAnswer(token, key, now)
+//	ok := err == nil && answer.Approves() && answer.Repeats(hash) // and the number is the one shown
+//
 // # What the caller owes
 //
 // A ceremony cannot see other requests. Who calls it has to
-//   - keep the secret sealed, and beside it the last step that was accepted;
-//   - advance that step by compare-and-swap and let the user in only if the swap was
-//     won, for the code that completes the enrolment too: two requests with the same code
-//     are otherwise both right;
-//   - count failures for each credential and stop in time: a code has a million values and
-//     a window of three steps.
+//   - keep the secret sealed, and beside it the last step that was accepted, or the counter
+//     that is expected next;
+//   - advance that by compare-and-swap and let the user in only if the swap was won, for the
+//     code that completes the enrolment too: two requests with the same code are otherwise
+//     both right. Likewise a code that was sent, a link, a backup code and a prompt are used
+//     up by the step that lets the user in;
+//   - count failures for each account and factor and stop in time: a code has a million
+//     values, and one that was sent anew as many chances as the one before;
+//   - bound what is sent to one address, and how often somebody is asked to confirm.
 //
 // # Specifications
 //
-// Covered: RFC 6238 (TOTP) with the HOTP computation of RFC 4226 §5, and the otpauth URI
-// that authenticator apps scan.
+// Covered: RFC 6238 (TOTP); RFC 4226 (HOTP) with look-ahead and resynchronisation (§7.4); the
+// otpauth URIs that authenticator apps scan; codes and prompts after NIST SP 800-63B-4 §3.1.3
+// (a secret crosses from one device to the other, is used once and dies in ten minutes).
+// RFC 7515 and RFC 7519 for the answers of devices, of one algorithm for each key.
 //
-// Not covered yet: HOTP as a factor of its own (RFC 4226 §7: look-ahead and
-// resynchronisation), one-time codes by mail and SMS, passkeys (WebAuthn), push
-// notifications, backup codes.
+// Not covered yet: passkeys (WebAuthn).
 package mfa

@@ -260,8 +260,13 @@ func (t TOTP) step(now time.Time) int64 {
 }
 
 func (t TOTP) code(secret []byte, step int64) (string, error) {
-	algorithm := map[Algorithm]otp.Algorithm{SHA1: otp.AlgorithmSHA1, SHA256: otp.AlgorithmSHA256, SHA512: otp.AlgorithmSHA512}[t.Algorithm]
-	code, err := hotp.GenerateCodeCustom(encodeKey(secret), uint64(step), hotp.ValidateOpts{Digits: otp.Digits(t.Digits), Algorithm: algorithm})
+	return codeAt(secret, step, t.Digits, t.Algorithm)
+}
+
+// codeAt is the computation of RFC 4226 §5.3.
+func codeAt(secret []byte, counter int64, digits int, algorithm Algorithm) (string, error) {
+	under := map[Algorithm]otp.Algorithm{SHA1: otp.AlgorithmSHA1, SHA256: otp.AlgorithmSHA256, SHA512: otp.AlgorithmSHA512}[algorithm]
+	code, err := hotp.GenerateCodeCustom(encodeKey(secret), uint64(counter), hotp.ValidateOpts{Digits: otp.Digits(digits), Algorithm: under})
 	if err != nil {
 		return "", fmt.Errorf("mfa: computing a code: %v", err)
 	}

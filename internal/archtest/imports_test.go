@@ -33,7 +33,7 @@ var edges = []edge{
 	{"scim scim/provision", "store store/directory internal/*", "a protocol keeps its records in the store and finds people in the directory"},
 	{"scim/provision", "scim", "provisioning sends the resources that the server defines"},
 
-	{"mfa", "internal/secret internal/strictjson", "factors are pure ceremonies: no storage, no HTTP, no sibling"},
+	{"mfa", "internal/secret internal/strictjson internal/jose", "factors are pure ceremonies: no storage, no HTTP, no sibling; devices answer with signed tokens"},
 
 	{"flow", "mfa store store/directory internal/*", "the engine runs factors over records"},
 	{"flow", "flow/notify", "an Executor hands over a message; how it is sent is no concern of the engine"},

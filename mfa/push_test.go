@@ -1,0 +1,344 @@
+package mfa_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/mfa"
+)
+
+// phone is a device with a key of its own.
+type phone struct {
+	id     string
+	alg    string
+	signer crypto.Signer
+}
+
+func newPhone(t testing.TB, alg string) phone {
+	t.Helper()
+	p := phone{id: "4b7e4b36-1f3e-4c5e-9f44-000000000001", alg: alg}
+	var err error
+	switch alg {
+	case "RS256":
+		p.signer, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "ES256":
+		p.signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "EdDSA":
+		_, p.signer, err = ed25519.GenerateKey(rand.Reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p phone) publicKey(t testing.TB) string {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(p.signer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
+}
+
+func (p phone) key(t testing.TB) mfa.PushKey {
+	t.Helper()
+	key, err := mfa.ParsePushKey(p.publicKey(t))
+	if err != nil || key.Algorithm() != p.alg {
+		t.Fatalf("ParsePushKey = %v, %v", key.Algorithm(), err)
+	}
+	return key
+}
+
+// sign is a signature as the key store of a phone makes it.
+func (p phone) sign(t testing.TB, text string) []byte {
+	t.Helper()
+	digest := sha256.Sum256([]byte(text))
+	message, options := digest[:], crypto.SignerOpts(crypto.SHA256)
+	if p.alg == "EdDSA" {
+		message, options = []byte(text), crypto.Hash(0)
+	}
+	signature, err := p.signer.Sign(rand.Reader, message, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signature
+}
+
+// token is a JWT as a device signs it.
+func (p phone) token(t testing.TB, header, claims map[string]any) string {
+	t.Helper()
+	part := func(members map[string]any) string {
+		text, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	input := part(header) + "." + part(claims)
+	signature := p.sign(t, input)
+	if p.alg == "ES256" {
+		digest := sha256.Sum256([]byte(input))
+		r, s, err := ecdsa.Sign(rand.Reader, p.signer.(*ecdsa.PrivateKey), digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature = append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	}
+	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func (p phone) header() map[string]any {
+	return map[string]any{"alg": p.alg, "typ": "JWT", "deviceId": p.id}
+}
+
+func approval() map[string]any {
+	return map[string]any{
+		"pushAuthId": "prompt-1", "challenge": "chal", "response": "APPROVED", "numberChallenge": "42", "exp": noon.Add(time.Minute).Unix(),
+	}
+}
+
+func TestPushAnswer(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+		p := newPhone(t, alg)
+		token := p.token(t, p.header(), approval())
+		unverified, err := mfa.ReadPushAnswer(token)
+		if err != nil || unverified.Device != p.id || unverified.Prompt != "prompt-1" {
+			t.Errorf("%s: ReadPushAnswer = %+v, %v", alg, unverified, err)
+		}
+		answer, err := mfa.VerifyPushAnswer(token, p.key(t), noon)
+		if err != nil || !answer.Approves() || answer.Number.Reveal() != "42" || !answer.Repeats(secret.Text("chal").Hash()) || answer.Repeats("") {
+			t.Errorf("%s: VerifyPushAnswer = %+v, %v", alg, answer, err)
+		}
+	}
+	p := newPhone(t, "EdDSA")
+	number := approval()
+	number["numberChallenge"] = 42
+	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.header(), number), p.key(t), noon); err != nil || answer.Number.Reveal() != "42" {
+		t.Errorf("a number that is one: %v, %v", answer.Number.Reveal(), err)
+	}
+	denial := approval()
+	denial["response"] = "DENIED"
+	delete(denial, "numberChallenge")
+	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.header(), denial), p.key(t), noon); err != nil || answer.Approves() || answer.Number != "" {
+		t.Errorf("a denial: %+v, %v", answer, err)
+	}
+}
+
+// Attacks C 9; product §1.5: a token counts only by the key and the algorithm of its device, for ten minutes at the most.
+func TestAttackPushAnswerForged(t *testing.T) {
+	t.Parallel()
+	rsaPhone, ec, ed := newPhone(t, "RS256"), newPhone(t, "ES256"), newPhone(t, "EdDSA")
+	with := func(base map[string]any, edits ...any) map[string]any {
+		for i := 0; i < len(edits); i += 2 {
+			if name := edits[i].(string); edits[i+1] == nil {
+				delete(base, name)
+			} else {
+				base[name] = edits[i+1]
+			}
+		}
+		return base
+	}
+	good := ec.token(t, ec.header(), approval())
+	segments := strings.Split(good, ".")
+	der := ec.sign(t, segments[0]+"."+segments[1])
+	hmacKey, err := base64.StdEncoding.DecodeString(rsaPhone.publicKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","deviceId":"`+rsaPhone.id+`"}`)) + "." + segments[1]
+	for name, c := range map[string]struct {
+		token string
+		key   mfa.PushKey
+		want  error
+	}{
+		"another device's key":  {good, newPhone(t, "ES256").key(t), mfa.ErrForged},
+		"a key of another kind": {good, ed.key(t), mfa.ErrForged},
+		"no key":                {good, mfa.PushKey{}, mfa.ErrForged},
+		"alg none": {
+			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","deviceId":"x"}`)) + "." + segments[1] + ".", ec.key(t), mfa.ErrForged,
+		},
+		"HMAC with the public key": {hs + "." + base64.RawURLEncoding.EncodeToString(hmacSHA256(hmacKey, hs)), rsaPhone.key(t), mfa.ErrForged},
+		"RS512 where RS256 is":     {rsaPhone.token(t, with(rsaPhone.header(), "alg", "RS512"), approval()), rsaPhone.key(t), mfa.ErrForged},
+		"a signature in ASN.1":     {segments[0] + "." + segments[1] + "." + base64.RawURLEncoding.EncodeToString(der), ec.key(t), mfa.ErrForged},
+		"altered": {
+			segments[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"pushAuthId":"x","challenge":"c","response":"APPROVED","exp":9999999999}`)) + "." + segments[2],
+			ec.key(t), mfa.ErrForged,
+		},
+		"no device":           {ed.token(t, with(ed.header(), "deviceId", nil), approval()), ed.key(t), mfa.ErrForged},
+		"a device like a URL": {ed.token(t, with(ed.header(), "deviceId", "../x"), approval()), ed.key(t), mfa.ErrForged},
+		"another type":        {ed.token(t, with(ed.header(), "typ", "at+jwt"), approval()), ed.key(t), mfa.ErrForged},
+		"critical header":     {ed.token(t, with(ed.header(), "crit", []string{"x"}), approval()), ed.key(t), mfa.ErrForged},
+		"no prompt":           {ed.token(t, ed.header(), with(approval(), "pushAuthId", nil)), ed.key(t), mfa.ErrForged},
+		"no challenge":        {ed.token(t, ed.header(), with(approval(), "challenge", nil)), ed.key(t), mfa.ErrForged},
+		"another response":    {ed.token(t, ed.header(), with(approval(), "response", "approved")), ed.key(t), mfa.ErrForged},
+		"a number in pieces":  {ed.token(t, ed.header(), with(approval(), "numberChallenge", "4 2")), ed.key(t), mfa.ErrForged},
+		"no end":              {ed.token(t, ed.header(), with(approval(), "exp", nil)), ed.key(t), mfa.ErrForged},
+		"a late end":          {ed.token(t, ed.header(), with(approval(), "exp", noon.Add(11*time.Minute).Unix())), ed.key(t), mfa.ErrForged},
+		"past its end":        {ed.token(t, ed.header(), with(approval(), "exp", noon.Add(-time.Minute).Unix())), ed.key(t), mfa.ErrExpired},
+		"giant":               {ed.token(t, ed.header(), with(approval(), "x", strings.Repeat("x", 10_000))), ed.key(t), mfa.ErrForged},
+		"empty":               {"", ed.key(t), mfa.ErrForged},
+	} {
+		if answer, err := mfa.VerifyPushAnswer(c.token, c.key, noon); !errors.Is(err, c.want) || answer != (mfa.PushAnswer{}) {
+			t.Errorf("%s: %+v, %v; want %v", name, answer, err, c.want)
+		}
+	}
+}
+
+func TestPushRegistration(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+		p := newPhone(t, alg)
+		body := map[string]any{
+			"deviceId": p.id, "model": "Fair", "name": "Ann's", "deviceToken": "token", "publicKey": p.publicKey(t),
+			"signature": base64.StdEncoding.EncodeToString(p.sign(t, "chal.token")), "provider": map[string]any{"name": "FCM", "metadata": map[string]string{"a": "b"}},
+		}
+		encode := func() []byte {
+			text, err := json.Marshal(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		r, key, err := mfa.ParsePushRegistration(encode())
+		if err != nil || r.DeviceID != p.id || r.Provider.Name != "FCM" || r.Provider.Metadata["a"] != "b" {
+			t.Fatalf("%s: ParsePushRegistration = %+v, %v", alg, r, err)
+		}
+		if err := r.Verify(key, "chal"); err != nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+		for _, challenge := range []string{"", "cha", "chal.", "chal2"} {
+			if err := r.Verify(key, challenge); !errors.Is(err, mfa.ErrForged) {
+				t.Errorf("%s: challenge %q: %v", alg, challenge, err)
+			}
+		}
+		if err := r.Verify(newPhone(t, alg).key(t), "chal"); !errors.Is(err, mfa.ErrForged) {
+			t.Errorf("%s: by another's key: %v", alg, err)
+		}
+		for name, edit := range map[string]func(){
+			"no device":  func() { body["deviceId"] = "" },
+			"no token":   func() { body["deviceToken"] = "" },
+			"long name":  func() { body["name"] = strings.Repeat("x", 257) },
+			"weak key":   func() { body["publicKey"] = weakKey(t) },
+			"broken key": func() { body["publicKey"] = "!" },
+		} {
+			kept := map[string]any{}
+			for k, v := range body {
+				kept[k] = v
+			}
+			edit()
+			if _, _, err := mfa.ParsePushRegistration(encode()); err == nil {
+				t.Errorf("%s: %s was read", alg, name)
+			}
+			body = kept
+		}
+	}
+}
+
+func weakKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return phone{signer: key}.publicKey(t)
+}
+
+func hmacSHA256(key []byte, text string) []byte {
+	mac, err := base64.RawURLEncoding.DecodeString(keys(key).MAC(text))
+	if err != nil {
+		return nil
+	}
+	return mac
+}
+
+func TestPushRemoval(t *testing.T) {
+	t.Parallel()
+	p := newPhone(t, "RS256")
+	claims := map[string]any{"exp": noon.Add(time.Minute).Unix()}
+	token := p.token(t, p.header(), claims)
+	if err := mfa.VerifyPushRemoval(token, p.id, p.key(t), noon); err != nil {
+		t.Error(err)
+	}
+	if err := mfa.VerifyPushRemoval(token, "another", p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+		t.Errorf("of another device: %v", err)
+	}
+	if err := mfa.VerifyPushRemoval(token, p.id, p.key(t), noon.Add(time.Hour)); !errors.Is(err, mfa.ErrExpired) {
+		t.Errorf("expired: %v", err)
+	}
+	if err := mfa.VerifyPushRemoval(p.token(t, p.header(), approval()), p.id, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+		t.Errorf("an answer to a prompt: %v", err)
+	}
+	if err := mfa.VerifyPushRemoval(p.token(t, p.header(), map[string]any{}), p.id, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+		t.Errorf("without an end: %v", err)
+	}
+}
+
+func TestPushPrompt(t *testing.T) {
+	t.Parallel()
+	for digits, bounds := range map[int][2]int{0: {1, 99}, 2: {1, 99}, 6: {100_000, 999_999}, 8: {10_000_000, 99_999_999}} {
+		seen := map[string]bool{}
+		for range 300 {
+			p, err := mfa.Push{Digits: digits}.New(noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := strconv.Atoi(p.Number.Reveal())
+			if err != nil || n < bounds[0] || n > bounds[1] || strings.HasPrefix(p.Number.Reveal(), "0") {
+				t.Fatalf("%d digits: number %q", digits, p.Number.Reveal())
+			}
+			if seen[p.ID] || seen[p.Challenge.Reveal()] || p.Expires != noon.Add(3*time.Minute) {
+				t.Fatalf("prompt %+v", p)
+			}
+			seen[p.ID], seen[p.Challenge.Reveal()] = true, true
+		}
+	}
+	for name, p := range map[string]mfa.Push{"one digit": {Digits: 1}, "nine": {Digits: 9}, "an hour": {Lifetime: time.Hour}} {
+		if _, err := p.New(noon); err == nil {
+			t.Errorf("%s: made", name)
+		}
+	}
+}
+
+func FuzzPushAnswer(f *testing.F) {
+	p := newPhone(f, "EdDSA")
+	key := p.key(f)
+	f.Add(p.token(f, p.header(), approval()))
+	f.Add("")
+	f.Add("e30.e30.e30")
+	f.Add("eyJhbGciOiJFZERTQSIsImRldmljZUlkIjoieCJ9.eyJwdXNoQXV0aElkIjp7fX0.AA")
+	genuine := p.token(f, p.header(), approval())
+	f.Fuzz(func(t *testing.T, token string) {
+		_, _ = mfa.ReadPushAnswer(token)
+		if _, err := mfa.VerifyPushAnswer(token, key, noon); err == nil && token != genuine && !strings.HasPrefix(token, genuine[:strings.LastIndex(genuine, ".")]) {
+			t.Errorf("accepted %q", token)
+		}
+	})
+}
+
+func FuzzPushRegistration(f *testing.F) {
+	f.Add([]byte(`{"deviceId":"a","model":"m","name":"n","deviceToken":"t","publicKey":"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=","signature":"AA=="}`))
+	f.Add([]byte(`{"deviceId":"a","provider":{"name":"x","metadata":{}}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, key, err := mfa.ParsePushRegistration(data)
+		if err == nil && r.Verify(key, "a challenge that nobody has signed") == nil {
+			t.Error("verified")
+		}
+	})
+}
