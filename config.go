@@ -69,13 +69,13 @@ type Config struct {
 	// where nobody lives in Store.
 	PasswordCost PasswordCost
 
-	// Login is what signing in asks for. Nil is flow.DefaultPlan: a password, and a second factor from those who have one and
-	// where the application demands it (directory.Application.SecondFactor).
-	Login *flow.Plan
-	// Connections are providers upstream at which people may sign in. They are further options of the default Login; a Login of the
-	// host's own names them. Nil is none.
+	// Plans are what flows ask for, by name; see flow.Config. Without "login", signing in asks for a password, and for a second
+	// factor from those who have one and where the application demands it (directory.Application.SecondFactor).
+	Plans map[string]flow.Plan
+	// Connections are providers upstream at which people may sign in. They are further options of the default login; a "login" of
+	// the host's own names them. Nil is none.
 	Connections []federated.Connection
-	// Executors are steps of the host's own for Login, by name; see flow.Config.
+	// Executors are steps of the host's own for Plans, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS

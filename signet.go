@@ -173,20 +173,20 @@ func (p *Provider) buildConnections() (err error) {
 	executors := p.Connections.Executors()
 	maps.Copy(executors, p.config.Executors)
 	p.config.Executors = executors
-	if p.config.Login == nil {
-		options := []string{"password"}
-		for _, c := range p.config.Connections {
-			options = append(options, c.Name)
-		}
-		p.config.Login = flow.LoginPlan(options...)
+	options := []string{"password"}
+	for _, c := range p.config.Connections {
+		options = append(options, c.Name)
 	}
+	plans := map[string]flow.Plan{"login": flow.Login(options...)}
+	maps.Copy(plans, p.config.Plans)
+	p.config.Plans = plans
 	return nil
 }
 
 func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
-		Transport: p.pages, Login: p.config.Login, Executors: p.config.Executors,
+		Transport: p.pages, Plans: p.config.Plans, Executors: p.config.Executors,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
 	return err

@@ -310,14 +310,14 @@ func TestAttackManyFlows(t *testing.T) {
 func TestAttackFlowOfAnotherPlan(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		w.user("ann")
-		step := func(name string) *flow.Plan {
+		step := func(name string) flow.Plan {
 			plan, err := flow.Compile(flow.Step{Name: name, Options: []string{"password"}, When: func(_ context.Context, s *flow.State) (bool, error) {
 				return s.Subject.IsZero(), nil
 			}})
 			w.must(err)
 			return plan
 		}
-		other := w.rebuild(func(c *flow.Config) { c.Login = step("name and password") })
+		other := w.rebuild(func(c *flow.Config) { c.Plans = map[string]flow.Plan{"login": step("name and password")} })
 		rec := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, "https://id.example.com/t/x", nil)
 		if result, err := other.Interact(rec, r, directory.Interaction{ID: "x", Purpose: directory.SignIn, Resume: "/t/x"}); result != nil || err != nil {

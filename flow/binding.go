@@ -1,8 +1,6 @@
 package flow
 
 import (
-	"net/http"
-
 	"github.com/signet-idp/signet/internal/secret"
 )
 
@@ -17,8 +15,8 @@ const (
 )
 
 // browser returns the secret of the binding cookie, "" when the browser has none.
-func (e *Engine) browser(r *http.Request) string {
-	value := e.site.Cookie(r, bindingCookie)
+func (e *Engine) browser(r *visit) string {
+	value := e.site.Cookie(r.Request, bindingCookie)
 	if !isHash(value) { // which has the form of a secret as well
 		return ""
 	}
@@ -26,11 +24,11 @@ func (e *Engine) browser(r *http.Request) string {
 }
 
 // bind returns the binding secret, and gives the browser one if it has none.
-func (e *Engine) bind(w http.ResponseWriter, r *http.Request) string {
+func (e *Engine) bind(r *visit) string {
 	if value := e.browser(r); value != "" {
 		return value
 	}
 	value := secret.New().Reveal()
-	e.site.SetCookie(w, bindingCookie, value, 0)
+	e.site.SetCookie(r.w, bindingCookie, value, 0)
 	return value
 }

@@ -45,7 +45,7 @@ func (g *guess) yields() bool { return g.clashes > patience && !g.attempt.Admitt
 
 // guess finds out whose attempt an answer is. One whose judging is slow is counted here, before, in a step of its own: the error is
 // then errClaimed for a duplicate and a problem when the address has used up what it may try.
-func (e *Engine) guess(r *http.Request, x *execution, g Guarded, in Input) (*guess, error) {
+func (e *Engine) guess(r *visit, x *execution, g Guarded, in Input) (*guess, error) {
 	ctx, org := r.Context(), x.Request.Organization
 	s, err := e.state(x)
 	if err != nil {
@@ -55,12 +55,12 @@ func (e *Engine) guess(r *http.Request, x *execution, g Guarded, in Input) (*gue
 	if err != nil {
 		return nil, err
 	}
-	device, err := e.dir.Devices.Known(ctx, e.site.Cookie(r, deviceCookie), account.Subject)
+	device, err := e.dir.Devices.Known(ctx, e.site.Cookie(r.Request, deviceCookie), account.Subject)
 	if err != nil {
 		return nil, err
 	}
 	made := &guess{
-		account: account, org: org, address: e.site.Address(r).String(),
+		account: account, org: org, address: e.site.Address(r.Request).String(),
 		key: directory.AttemptKey{
 			Org: org, Account: e.dir.Locks.Account(account.Subject, org, account.Person), Factor: account.Factor, Device: device,
 		},
@@ -97,7 +97,7 @@ func (e *Engine) try(ctx context.Context, b *store.Batch, g *guess) (err error) 
 }
 
 // count counts an attempt before it is judged, in one step.
-func (e *Engine) count(r *http.Request, g *guess) error {
+func (e *Engine) count(r *visit, g *guess) error {
 	ctx := r.Context()
 	err := e.insist(g, func(b *store.Batch) (err error) {
 		e.claims.Insert(b, g.claim)

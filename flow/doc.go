@@ -66,10 +66,11 @@
 //
 // # Plan, Executor, Transport
 //
-// A Plan is a list of steps, each with a condition under which it is still missing; what comes next is the first one that is.
-// So signing in, stepping up and asking whether a session will do are one thing. An Executor performs one kind of step: it
-// says as data what to ask (Prompt) and judges what came back (Verdict). A Transport shows Prompts. A host brings its own of
-// each.
+// A Plan says what comes next. The plain one (Compile) is a list of steps, each with a condition under which it is still missing; what
+// comes next is the first one that is. So signing in, stepping up and asking whether a session will do are one thing. An action of a
+// page may lead into another plan of the same flow, as to recover an account, and back. An Executor performs one kind of step: it
+// says as data what to ask (Prompt) and judges what came back (Verdict); an Act asks nothing. A Transport shows Prompts. A host
+// brings its own of each.
 //
 // # What holds whatever an Executor does
 //

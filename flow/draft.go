@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -33,7 +32,7 @@ const (
 // agree to something, and keeps nothing.
 func (e *Engine) maybeDraft(x *execution) bool {
 	_, guarded := e.executor(x).(Guarded)
-	return x.Request.Purpose == directory.ApproveConsent && !guarded && x.Data == ""
+	return x.Request.Purpose == directory.ApproveConsent && !guarded && x.Data == "" && len(x.writes) == 0
 }
 
 // draftOf seals a flow into what its page's URL can hold; "" when it has to be written.
@@ -54,7 +53,7 @@ func (e *Engine) draftOf(x *execution) string {
 }
 
 // drafted lays out the flow of a draft as it stands now: done when nothing has to be asked any more.
-func (e *Engine) drafted(r *http.Request, id, browser, sealed string) (*execution, error) {
+func (e *Engine) drafted(r *visit, id, browser, sealed string) (*execution, error) {
 	text, err := e.db.Unseal(executionKind, store.Ref{ID: id}, "draft", store.Sealed(sealed))
 	if err != nil {
 		return nil, errUnknownFlow
@@ -66,7 +65,7 @@ func (e *Engine) drafted(r *http.Request, id, browser, sealed string) (*executio
 	if !secret.Matches(d.Browser, browser) {
 		return nil, errForeign
 	}
-	x, step, err := e.plot(r, d.Request)
+	x, move, err := e.plot(r, d.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +73,11 @@ func (e *Engine) drafted(r *http.Request, id, browser, sealed string) (*executio
 	if x.Done {
 		return x, nil
 	}
-	return x, e.introduce(r.Context(), x, step)
+	return x, e.introduce(r.Context(), x, move)
 }
 
 // opened returns the flow that a page's request is about.
-func (e *Engine) opened(r *http.Request, id string) (*execution, error) {
+func (e *Engine) opened(r *visit, id string) (*execution, error) {
 	browser := e.browser(r)
 	x, err := e.find(r.Context(), id, browser)
 	if sealed := r.URL.Query().Get(draftField); errors.Is(err, errUnknownFlow) && isHash(id) && sealed != "" {
@@ -88,7 +87,7 @@ func (e *Engine) opened(r *http.Request, id string) (*execution, error) {
 }
 
 // current reads a flow again: as a draft, as long as nobody has written it.
-func (e *Engine) current(r *http.Request, x *execution) (*execution, error) {
+func (e *Engine) current(r *visit, x *execution) (*execution, error) {
 	found, err := e.find(r.Context(), x.ID, e.browser(r))
 	if errors.Is(err, errUnknownFlow) && x.draft != "" {
 		return e.drafted(r, x.ID, e.browser(r), x.draft)
@@ -97,18 +96,26 @@ func (e *Engine) current(r *http.Request, x *execution) (*execution, error) {
 }
 
 // introduce brings a flow that begins to its first step.
-func (e *Engine) introduce(ctx context.Context, x *execution, step *Step) error {
+func (e *Engine) introduce(ctx context.Context, x *execution, move Move) error {
 	if err := e.name(ctx, x); err != nil {
 		return err
 	}
-	return e.enter(ctx, x, step)
+	return e.follow(ctx, x, move)
 }
 
 // write adds to the batch that the flow stands as it does: over what was read, or as the first that is written of it.
-func (e *Engine) write(b *store.Batch, x *execution) {
+func (e *Engine) write(b *store.Batch, x *execution) error {
+	if x.Refusal == "" { // who is refused has changed nothing
+		for _, add := range x.writes {
+			if err := add(b); err != nil {
+				return err
+			}
+		}
+	}
 	if x.Version == 0 {
 		e.executions.Insert(b, x)
-		return
+	} else {
+		e.executions.Replace(b, x)
 	}
-	e.executions.Replace(b, x)
+	return nil
 }

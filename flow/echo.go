@@ -3,7 +3,6 @@ package flow
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -25,12 +24,12 @@ type echo struct {
 const echoLife = time.Minute
 
 // echoPlace is what the echo of a post is sealed for.
-func (e *Engine) echoPlace(r *http.Request, x *execution, form web.Form) []string {
+func (e *Engine) echoPlace(r *visit, x *execution, form web.Form) []string {
 	return []string{executionKind.Name, x.ID, "echo", secret.Hash(e.browser(r) + "\x00" + form.Encode())}
 }
 
 // keepEcho leaves the echo of a post in the flow that it has completed.
-func (e *Engine) keepEcho(r *http.Request, x *execution, in *signIn, form web.Form) error {
+func (e *Engine) keepEcho(r *visit, x *execution, in *signIn, form web.Form) error {
 	text, err := json.Marshal(echo{Session: in.cookie.Reveal(), Lifetime: in.lifetime, Device: in.device.Reveal()})
 	if err != nil {
 		return err
@@ -41,7 +40,7 @@ func (e *Engine) keepEcho(r *http.Request, x *execution, in *signIn, form web.Fo
 
 // repeat sets once more what the answer to the post has set that completed the flow, if this is the same post. A browser that is
 // signed in, to whatever it is, is left alone.
-func (e *Engine) repeat(w http.ResponseWriter, r *http.Request, x *execution, form web.Form) error {
+func (e *Engine) repeat(r *visit, x *execution, form web.Form) error {
 	if !x.Done || x.Echo == "" || !e.db.Now().Before(x.EchoUntil) {
 		return nil
 	}
@@ -56,12 +55,12 @@ func (e *Engine) repeat(w http.ResponseWriter, r *http.Request, x *execution, fo
 	if err != nil {
 		return err
 	}
-	if _, err := e.CurrentSession(r); !errors.Is(err, directory.ErrNoSession) {
+	if _, err := e.CurrentSession(r.Request); !errors.Is(err, directory.ErrNoSession) {
 		return err
 	}
-	e.site.SetCookie(w, sessionCookie, again.Session, again.Lifetime)
+	e.site.SetCookie(r.w, sessionCookie, again.Session, again.Lifetime)
 	if again.Device != "" {
-		e.site.SetCookie(w, deviceCookie, again.Device, deviceLifetime)
+		e.site.SetCookie(r.w, deviceCookie, again.Device, deviceLifetime)
 	}
 	return nil
 }

@@ -28,9 +28,21 @@ type execution struct {
 	// Sequence moves with every answer.
 	Sequence int64 `json:"sequence"`
 
-	Step   string       `json:"step,omitempty"`
-	Option string       `json:"option,omitempty"`
-	Data   store.Sealed `json:"data,omitempty"`
+	// Plan is the plan that an action has led into, at a PlanVersion if it is a Source's, and Calls those that it goes back to; ""
+	// is that of the request's purpose.
+	Plan        string       `json:"plan,omitempty"`
+	PlanVersion string       `json:"planVersion,omitempty"`
+	Calls       []call       `json:"calls,omitempty"`
+	Memory      store.Sealed `json:"memory,omitempty"`
+	Facts       store.Sealed `json:"facts,omitempty"`
+	Last        Last         `json:"last,omitzero"`
+
+	// Options, if any, are those of the Step's that the plan has left, and Option the one that does it.
+	Step    string            `json:"step,omitempty"`
+	Options []string          `json:"options,omitempty"`
+	Option  string            `json:"option,omitempty"`
+	Params  map[string]string `json:"params,omitempty"`
+	Data    store.Sealed      `json:"data,omitempty"`
 
 	// Subject is write-once, and its epoch what it was when that was written.
 	Subject      store.Ref `json:"subject,omitzero"`
@@ -63,12 +75,18 @@ type execution struct {
 	// Session, Refusal and Proof are the answer of a flow that is done.
 	Session store.Ref            `json:"session,omitzero"`
 	Refusal directory.Refusal    `json:"refusal,omitempty"`
+	Failure directory.Failure    `json:"failure,omitzero"`
 	Proof   []directory.Evidence `json:"proof,omitempty"`
 
 	// Echo is for a duplicate of the post that completed the flow.
 	Echo      store.Sealed `json:"echo,omitempty"`
 	EchoUntil time.Time    `json:"echoUntil,omitzero"`
 
+	// plan is what the flow goes by, and writes what the batch that moves it is to hold besides.
+	plan   Plan
+	writes []func(b *store.Batch) error
+	// fresh is how many at the end of Proven are proven by the answer that is being settled.
+	fresh int
 	// again says that the flow was read anew because an earlier try to move it met a conflict.
 	again bool
 	// draft is the flow in its page's URL, while it is not written.
@@ -118,6 +136,13 @@ func merge(older, newer []directory.Evidence) []directory.Evidence {
 	return append(merged, newer...)
 }
 
+// writeLater has what the verdict wants to write written with the flow.
+func (x *execution) writeLater(v Verdict) {
+	if v.Write != nil {
+		x.writes = append(x.writes, v.Write)
+	}
+}
+
 // turn leaves behind what the last answer has left, and takes over what the verdict leaves for the next page.
 func (x *execution) turn(v Verdict) {
 	x.Sequence++
@@ -152,6 +177,7 @@ func (x *execution) prove(v Verdict) bool {
 		}
 	}
 	x.Proven = append(x.Proven, v.Evidence...)
+	x.fresh += len(v.Evidence)
 	if v.Rehash != nil {
 		x.Rehash = v.Rehash
 	}
@@ -171,7 +197,14 @@ func wanted(in directory.Interaction) string { return cmp.Or(in.HintSubject, in.
 
 // refuse ends the flow without an answer.
 func (x *execution) refuse(why directory.Refusal) {
-	x.Done, x.Refusal, x.Data = true, why, ""
+	x.Done, x.Refusal = true, why
+	x.forget()
+}
+
+// forget leaves behind what only a flow under way needs.
+func (x *execution) forget() {
+	x.Data, x.Memory, x.Facts, x.Calls = "", "", "", nil
+	x.Keep, x.Problems, x.Messages = nil, nil, nil
 }
 
 // untouched reports whether nobody has answered anything yet.
@@ -192,23 +225,13 @@ func (e *Engine) find(ctx context.Context, id, browser string) (*execution, erro
 	if !secret.Matches(x.Browser, browser) {
 		return nil, errForeign
 	}
-	if !x.Done && (e.executor(x) == nil || e.plan(x) == nil || e.plan(x).step(x.Step) == nil) {
+	if x.Done {
+		return x, nil
+	}
+	if known, err := e.rejoin(ctx, x); err != nil {
+		return nil, err
+	} else if !known || x.step() == nil || e.executor(x) == nil {
 		return nil, errUnknownFlow // it began under another plan
 	}
 	return x, nil
-}
-
-// keep seals what a step keeps between its page and its answer.
-func (e *Engine) keep(x *execution, data []byte) {
-	x.Data = ""
-	if len(data) > 0 {
-		x.Data = e.db.Seal(executionKind, x.Ref(), "data", data)
-	}
-}
-
-func (e *Engine) kept(x *execution) ([]byte, error) {
-	if x.Data == "" {
-		return nil, nil
-	}
-	return e.db.Unseal(executionKind, x.Ref(), "data", x.Data)
 }

@@ -60,6 +60,7 @@ type Input struct {
 	Locked bool
 
 	form web.Form
+	plan string // the Action's
 }
 
 // Value returns the value of a field, "" when there is none.
@@ -80,6 +81,8 @@ type Verdict struct {
 	Problems map[string]Message
 	// Keep are values that stand in the fields again; never a secret.
 	Keep map[string]string
+	// Facts are added to State.Facts; "" removes one.
+	Facts map[string]string
 	// Approved are the consent items that were allowed; the consent counts as asked when it is not nil.
 	Approved []string
 	// Rehash is written when the flow ends in a sign-in, and not before. Nil is nothing.

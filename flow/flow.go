@@ -31,11 +31,17 @@ type Config struct {
 	Paths map[string]string
 	// TrustedProxies may name the client in X-Forwarded-For. Empty believes nobody.
 	TrustedProxies []netip.Prefix
+	// Home is the URL or path to which a person goes who has signed in for no application in particular, at /login, /register or
+	// /recover. "" has no such doors.
+	Home string
 	// Transport shows the pages: flow/pages. Required.
 	Transport Transport
-	// Login is what SignIn asks for. Nil is DefaultPlan.
-	Login *Plan
-	// Executors are the host's own, by the names under which Login has them; they take precedence over the built-in
+	// Plans are what flows ask for, by name: "login" for SignIn, which is Login() if there is none; "register" and "recover", into
+	// which a login leads where they are; and those that other Actions lead into.
+	Plans map[string]Plan
+	// Source has plans that change while the Engine runs, and that take precedence over Plans. Nil has none.
+	Source Source
+	// Executors are the host's own, by the names under which the Plans have them; they take precedence over the built-in
 	// "password", "totp", "totp-enroll", "consent" and "logout".
 	Executors map[string]Executor
 	// TOTP is how one-time passwords are made. Its Issuer is what authenticator apps show; "" is the issuer's host.
@@ -58,8 +64,10 @@ type Engine struct {
 	db         *store.DB
 	dir        *directory.Directory
 	site       *web.Site
+	home       string
 	transport  Transport
-	plans      map[directory.Purpose]*Plan
+	plans      map[string]Plan
+	source     Source
 	executors  map[string]Executor
 	lifetime   time.Duration
 	restart    func(ctx context.Context, r *http.Request, sealed string) (string, error)
@@ -82,9 +90,9 @@ func New(config Config) (*Engine, error) {
 	} else if config.TOTP.Issuer == "" {
 		config.TOTP.Issuer = hostname(site)
 	}
-	if config.Login == nil {
-		config.Login = DefaultPlan()
-	}
+	plans := map[string]Plan{loginPlan: Login()}
+	maps.Copy(plans, config.Plans)
+	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
 	if config.Lifetime == 0 {
 		config.Lifetime = 30 * time.Minute
 	}
@@ -102,14 +110,12 @@ func New(config Config) (*Engine, error) {
 		"logout":      logoutExecutor{},
 	}
 	maps.Copy(executors, config.Executors)
-	if err := errors.Join(errSite, config.check(executors)); err != nil {
+	if err := errors.Join(errSite, config.check(plans, executors)); err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		db: config.DB, dir: config.Directory, site: site, transport: config.Transport,
-		plans: map[directory.Purpose]*Plan{
-			directory.SignIn: config.Login, directory.ApproveConsent: consentPlan(), directory.SignOut: logoutPlan(),
-		},
+		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport,
+		plans: plans, source: config.Source,
 		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
@@ -122,7 +128,7 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-func (c *Config) check(executors map[string]Executor) error {
+func (c *Config) check(plans map[string]Plan, executors map[string]Executor) error {
 	var problems []error
 	if c.DB == nil {
 		problems = append(problems, errors.New("flow: Config.DB is required"))
@@ -139,12 +145,15 @@ func (c *Config) check(executors map[string]Executor) error {
 	if err := c.TOTP.Validate(); err != nil {
 		problems = append(problems, fmt.Errorf("flow: Config.TOTP: %w", err))
 	}
-	problems = append(problems, c.Login.check(executors))
+	for name, plan := range plans {
+		if plan == nil {
+			problems = append(problems, fmt.Errorf("flow: Config.Plans[%q] is nil", name))
+		} else if err := checkPlan(plan, executors); err != nil {
+			problems = append(problems, fmt.Errorf("flow: Config.Plans[%q]: %w", name, err))
+		}
+	}
 	return errors.Join(problems...)
 }
-
-// plan is what the flow's purpose asks for.
-func (e *Engine) plan(x *execution) *Plan { return e.plans[x.Request.Purpose] }
 
 // executor is who performs the flow's present step.
 func (e *Engine) executor(x *execution) Executor { return e.executors[x.Option] }

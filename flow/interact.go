@@ -27,55 +27,81 @@ func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.I
 	if unreachable(in) {
 		return &directory.Result{Refusal: directory.Unmet}, nil
 	}
-	if in.CreateAccount { // there is no flow that registers people yet
-		return &directory.Result{Refusal: directory.RegistrationUnavailable}, nil
-	}
-	x, err := e.find(r.Context(), executionID(in), e.browser(r))
+	v := e.visit(w, r)
+	x, err := e.find(r.Context(), executionID(in), e.browser(v))
 	switch {
 	case err == nil:
-		return e.resume(w, r, x)
+		return e.resume(v, x)
 	case errors.Is(err, errForeign):
-		e.fail(w, r, err, "")
+		e.fail(v, err, "")
 		return nil, nil
 	case errors.Is(err, errUnknownFlow):
-		return e.begin(w, r, in)
+		return e.begin(v, in)
 	}
 	return nil, err
 }
 
 // begin answers at once when nothing has to be asked, and otherwise opens a flow.
-func (e *Engine) begin(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
-	x, step, err := e.plot(r, in)
+func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, error) {
+	x, move, err := e.plot(r, in)
 	switch {
 	case err != nil:
 		return nil, err
 	case x.Done:
 		return e.atOnce(r.Context(), x)
 	case in.Passive:
-		return &directory.Result{Refusal: passive(x, step)}, nil
+		return &directory.Result{Refusal: passive(x, move)}, nil
 	}
-	if err := e.introduce(r.Context(), x, step); err != nil {
+	if err := e.introduce(r.Context(), x, move); err != nil {
 		return nil, err
 	}
-	x.Browser = secret.Hash(e.bind(w, r))
+	if x.Done { // nothing but steps that ask nothing were missing
+		return e.goThrough(r, x)
+	}
+	x.Browser = secret.Hash(e.bind(r))
 	if x.draft = e.draftOf(x); x.draft != "" {
-		redirect(w, e.page(x))
+		r.goTo(e.page(x))
 		return nil, nil
 	}
-	if wait, err := e.dir.Throttle.Admit(r.Context(), in.Organization, directory.ThrottleFlow, e.site.Address(r).String()); err != nil {
+	if wait, err := e.dir.Throttle.Admit(r.Context(), in.Organization, directory.ThrottleFlow, e.site.Address(r.Request).String()); err != nil {
 		return nil, err
 	} else if wait > 0 {
-		e.fail(w, r, throttled(wait), in.Resume)
+		e.fail(r, throttled(wait), in.Resume)
 		return nil, nil
 	}
 	b := e.db.Batch()
-	e.executions.Insert(b, x)
+	if err := e.write(b, x); err != nil {
+		return nil, err
+	}
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
 		return nil, err
 	}
 	// On a conflict the same request was begun a moment ago: its page decides whether it was this browser.
-	redirect(w, e.page(x))
+	r.goTo(e.page(x))
 	return nil, nil
+}
+
+// goThrough completes a flow that has asked nothing and may have proven something all the same, as a certificate does.
+func (e *Engine) goThrough(r *visit, x *execution) (*directory.Result, error) {
+	if x.Refusal != "" {
+		return e.answer(r.Context(), x)
+	}
+	x.Browser = secret.Hash(e.bind(r))
+	b := e.db.Batch()
+	in, err := e.complete(r, b, x)
+	if err == nil {
+		err = e.write(b, x)
+	}
+	if err == nil {
+		err = b.Apply(r.Context())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		e.admit(r, in)
+	}
+	return e.atOnce(r.Context(), x)
 }
 
 // name tells a person who is known from the start as whom they are about to go on.
@@ -99,11 +125,11 @@ func (e *Engine) name(ctx context.Context, x *execution) error {
 }
 
 // plot lays out the flow for a request as if it began now: with what the browser's session brings along, done when
-// nothing is missing, else with the first step.
-func (e *Engine) plot(r *http.Request, in directory.Interaction) (*execution, *Step, error) {
+// nothing is missing, else with the first move.
+func (e *Engine) plot(r *visit, in directory.Interaction) (*execution, Move, error) {
 	x := e.blank(in)
-	step, err := e.lay(r, x)
-	return x, step, err
+	move, err := e.lay(r, x)
+	return x, move, err
 }
 
 // blank is a flow of which nothing is known but the request.
@@ -115,30 +141,56 @@ func (e *Engine) blank(in directory.Interaction) *execution {
 	}
 }
 
-// lay finds the first step of a blank flow: none when it is done.
-func (e *Engine) lay(r *http.Request, x *execution) (*Step, error) {
+// lay finds the first move of a blank flow: none when it is done.
+func (e *Engine) lay(r *visit, x *execution) (Move, error) {
 	if err := e.base(r, x); err != nil || x.Done {
-		return nil, err
+		return Move{}, err
+	}
+	if err := e.setOut(r.Context(), x); err != nil || x.Done {
+		return Move{}, err
 	}
 	s, err := e.state(x)
 	if err != nil {
-		return nil, err
+		return Move{}, err
 	}
-	step, err := e.plan(x).next(r.Context(), s)
-	if err == nil && step == nil {
-		err = e.conclude(r.Context(), x, s)
+	move, err := e.next(r.Context(), x, s)
+	if err == nil && move.Step == "" {
+		err = e.follow(r.Context(), x, move)
 	}
-	return step, err
+	return move, err
+}
+
+// setOut chooses the plans with which a flow begins. Whoever is to make an account does that first.
+func (e *Engine) setOut(ctx context.Context, x *execution) error {
+	found, err := e.choose(ctx, x, string(x.Request.Purpose))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("flow: there is no plan for the purpose %q", x.Request.Purpose)
+	}
+	first := x.Request.Plan
+	if x.Request.CreateAccount {
+		first = registerPlan
+	}
+	if first == "" {
+		return nil
+	}
+	if open, err := e.has(ctx, x, first); err != nil || !open {
+		x.refuse(directory.RegistrationUnavailable)
+		return err
+	}
+	return e.enterPlan(ctx, x, first)
 }
 
 // base gives x what is known before anything is asked.
-func (e *Engine) base(r *http.Request, x *execution) error {
+func (e *Engine) base(r *visit, x *execution) error {
 	ctx, in := r.Context(), x.Request
 	if in.Purpose == directory.ApproveConsent {
 		x.Subject, x.Session = in.Subject, in.Session
 		return e.inherit(ctx, x)
 	}
-	session, err := e.CurrentSession(r)
+	session, err := e.CurrentSession(r.Request)
 	if errors.Is(err, directory.ErrNoSession) {
 		x.Done = in.Purpose == directory.SignOut // nobody to sign out
 		return nil
@@ -216,21 +268,21 @@ func withoutPrimary(evidence []directory.Evidence, lapsed func(directory.Evidenc
 }
 
 // passive is the answer to a request that forbids asking for what the step asks.
-func passive(x *execution, step *Step) directory.Refusal {
-	switch {
-	case x.Request.SelectAccount && !x.Base.IsZero():
+func passive(x *execution, move Move) directory.Refusal {
+	if x.Request.SelectAccount && !x.Base.IsZero() {
 		return directory.AccountSelectionRequired
-	case step.Passive != "":
+	}
+	if step := stepOf(x.plan, move.Step); step != nil && step.Passive != "" {
 		return step.Passive
 	}
 	return directory.InteractionRequired
 }
 
 // resume answers for a flow that was begun before.
-func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*directory.Result, error) {
+func (e *Engine) resume(r *visit, x *execution) (*directory.Result, error) {
 	if x.Done {
 		if x.Request.Purpose == directory.SignIn && tooOld(x.Request, directory.Assess(x.Proof).AuthTime, e.db.Now()) {
-			return e.reopen(w, r, x)
+			return e.reopen(r, x)
 		}
 		return e.answer(r.Context(), x)
 	}
@@ -243,34 +295,36 @@ func (e *Engine) resume(w http.ResponseWriter, r *http.Request, x *execution) (*
 			return e.atOnce(r.Context(), fresh)
 		}
 	}
-	redirect(w, e.page(x))
+	r.goTo(e.page(x))
 	return nil, nil
 }
 
 // reopen asks the person of a flow that is done once more, because the answer has become too old for the request since, as when the
 // question of consent lay open. What it has asked besides is not asked again.
-func (e *Engine) reopen(w http.ResponseWriter, r *http.Request, x *execution) (*directory.Result, error) {
+func (e *Engine) reopen(r *visit, x *execution) (*directory.Result, error) {
 	in := x.Request
 	in.Subject = x.Subject // write-once, also over two rounds
 	again := e.blank(in)
 	again.Version, again.Browser, again.Sequence = x.Version, x.Browser, x.Sequence+1
 	again.Person, again.Asked, again.Approved, again.Remember = x.Person, x.Asked, x.Approved, x.Remember
-	step, err := e.lay(r, again)
+	move, err := e.lay(r, again)
 	if err != nil {
 		return nil, err
 	}
 	if again.Done { // another tab has signed in meanwhile
 		return e.atOnce(r.Context(), again)
 	}
-	if err := e.introduce(r.Context(), again, step); err != nil {
+	if err := e.introduce(r.Context(), again, move); err != nil {
 		return nil, err
 	}
 	b := e.db.Batch()
-	e.write(b, again)
+	if err := e.write(b, again); err != nil {
+		return nil, err
+	}
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
 		return nil, err
 	}
-	redirect(w, e.page(again))
+	r.goTo(e.page(again))
 	return nil, nil
 }
 
@@ -287,7 +341,7 @@ func (e *Engine) atOnce(ctx context.Context, x *execution) (*directory.Result, e
 // broken since is nobody's sign-in.
 func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, error) {
 	if x.Refusal != "" {
-		return &directory.Result{Refusal: x.Refusal}, nil
+		return &directory.Result{Refusal: x.Refusal, Failure: x.Failure}, nil
 	}
 	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved}
 	session := x.current

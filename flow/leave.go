@@ -38,41 +38,42 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		read = func(r *http.Request, _ ...string) (web.Form, error) { return web.ReadBody(w, r) }
 	}
+	v := e.visit(w, r)
 	form, err := read(r)
 	switch {
 	case err != nil:
-		e.fail(w, r, err, "")
-	case r.Method == http.MethodPost && e.browser(r) == "":
-		redirect(w, r.URL.EscapedPath()+"?"+form.Encode())
+		e.fail(v, err, "")
+	case r.Method == http.MethodPost && e.browser(v) == "":
+		v.goTo(r.URL.EscapedPath() + "?" + form.Encode())
 	default:
 		id, _, _ := strings.Cut(form.Value("state")+form.Value("RelayState"), ".")
-		x, err := e.find(r.Context(), id, e.browser(r))
+		x, err := e.find(r.Context(), id, e.browser(v))
 		if err != nil {
-			e.fail(w, r, err, "")
+			e.fail(v, err, "")
 			return
 		}
-		if err := e.comeBack(w, r, x, form); err != nil {
-			e.fail(w, r, err, e.page(x))
+		if err := e.comeBack(v, x, form); err != nil {
+			e.fail(v, err, e.page(x))
 		}
 	}
 }
 
 // comeBack judges what a browser has brought from elsewhere. A flow that waits for no such thing, or not any more, is shown as it
 // stands.
-func (e *Engine) comeBack(w http.ResponseWriter, r *http.Request, x *execution, form web.Form) error {
+func (e *Engine) comeBack(r *visit, x *execution, form web.Form) error {
 	leaving, ok := e.executor(x).(Leaving)
 	if x.Done || !ok || x.Data == "" || leaving.Callback() != r.PathValue("name") {
-		if err := e.repeat(w, r, x, form); err != nil {
+		if err := e.repeat(r, x, form); err != nil {
 			return err
 		}
-		return e.show(w, r, x)
+		return e.show(r, x)
 	}
 	// An answer can be redeemed once. The claim keeps its duplicates out while that is done.
 	held := &claim{store.Meta{ID: x.ID + "." + strconv.FormatInt(x.Sequence, 10), Expires: e.db.Now().Add(lease)}}
 	b := e.db.Batch()
 	e.claims.Insert(b, held)
 	if err := b.Apply(r.Context()); store.ConflictOn(err, claimKind) != nil {
-		return e.showCurrent(w, r, x)
+		return e.showCurrent(r, x)
 	} else if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (e *Engine) comeBack(w http.ResponseWriter, r *http.Request, x *execution, 
 	if err != nil {
 		return errors.Join(err, e.unclaim(r.Context(), held))
 	}
-	return e.settleReturn(w, r, x, v, form)
+	return e.settleReturn(r, x, v, form)
 }
 
 // unclaim lets a person try again at once whose answer the machinery could not judge.
@@ -95,23 +96,23 @@ func (e *Engine) unclaim(ctx context.Context, held *claim) error {
 }
 
 // settleReturn writes the verdict, after which the answer is used up, and again when something that it rests on was changed by another.
-func (e *Engine) settleReturn(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, form web.Form) (err error) {
+func (e *Engine) settleReturn(r *visit, x *execution, v Verdict, form web.Form) (err error) {
 	sequence := x.Sequence
 	for range maxTries {
 		x.Data = ""
-		err = e.finish(w, r, x, v, nil, form)
+		err = e.finish(r, x, v, nil, form)
 		conflict, ok := errors.AsType[*store.Conflict](err)
 		if !ok {
 			return err
 		}
 		if conflict.Kind == executionKind {
-			return e.showCurrent(w, r, x)
+			return e.showCurrent(r, x)
 		}
 		if x, err = e.current(r, x); err != nil {
 			return err
 		}
 		if x.Done || x.Sequence != sequence {
-			return e.show(w, r, x)
+			return e.show(r, x)
 		}
 		x.again = true
 		err = conflict
@@ -129,7 +130,7 @@ func values(form web.Form) url.Values {
 }
 
 // depart does the step of a Leaving executor that somebody has just chosen.
-func (e *Engine) depart(w http.ResponseWriter, r *http.Request, x *execution) error {
+func (e *Engine) depart(r *visit, x *execution) error {
 	prompt, err := e.prompt(r.Context(), x)
 	if err != nil {
 		return err
@@ -140,17 +141,17 @@ func (e *Engine) depart(w http.ResponseWriter, r *http.Request, x *execution) er
 	}
 	v, err := e.executor(x).Judge(r.Context(), s, Input{Action: prompt.Actions[0].Name})
 	if err == nil {
-		err = e.finish(w, r, x, v, nil, web.Form{})
+		err = e.finish(r, x, v, nil, web.Form{})
 	}
 	if store.ConflictOn(err, executionKind) != nil {
-		return e.showCurrent(w, r, x)
+		return e.showCurrent(r, x)
 	}
 	return err
 }
 
 // away shows the way out. It is a page, as a redirect that answers a form is held to the form-action of the page before, all the way
 // along.
-func (e *Engine) away(w http.ResponseWriter, r *http.Request, x *execution, to string) error {
+func (e *Engine) away(r *visit, x *execution, to string) error {
 	prompt, err := e.prompt(r.Context(), x)
 	if err != nil {
 		return err
@@ -161,6 +162,6 @@ func (e *Engine) away(w http.ResponseWriter, r *http.Request, x *execution, to s
 	if err != nil {
 		return err
 	}
-	e.transport.Show(w, r, view)
+	r.show(view)
 	return nil
 }

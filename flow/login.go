@@ -7,32 +7,32 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// DefaultPlan is the login that people know: name and password on one page, then a second factor if they have one or the
-// application or the request demands one, which is enrolled on the spot where it is missing; then consent.
-func DefaultPlan() *Plan { return LoginPlan("password") }
-
-// LoginPlan is DefaultPlan with other ways to begin, any one of which does; the first is offered first. They are the names of
-// Executors whose evidence is "password" or directory.Federated.
-func LoginPlan(options ...string) *Plan {
-	return &Plan{steps: []Step{
+// Login is the login that people know: name and password on one page, then a second factor if they have one or the
+// application or the request demands one, which is enrolled on the spot where it is missing; then consent. The options are
+// other ways to begin, any one of which does, by the names of Executors; the first is offered first, and none is "password".
+func Login(options ...string) Plan {
+	if len(options) == 0 {
+		options = []string{"password"}
+	}
+	return sequence{
 		{Name: "password", Options: slices.Clone(options), When: missesPrimary, Passive: directory.LoginRequired},
 		{Name: "totp", Options: []string{"totp"}, When: missesSecond},
 		{Name: "totp-enroll", Options: []string{"totp-enroll"}, When: missesEnrolment},
 		{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired},
-	}}
+	}
 }
 
-// consentPlan and logoutPlan serve the other purposes.
-func consentPlan() *Plan {
-	return &Plan{steps: []Step{
+// approval and leaveTaking serve the other purposes.
+func approval() Plan {
+	return sequence{
 		{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired},
-	}}
+	}
 }
 
-func logoutPlan() *Plan {
-	return &Plan{steps: []Step{
+func leaveTaking() Plan {
+	return sequence{
 		{Name: "logout", Options: []string{"logout"}, When: func(_ context.Context, s *State) (bool, error) { return !s.Asked, nil }},
-	}}
+	}
 }
 
 // missesPrimary: nothing was proven that can begin a sign-in.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
@@ -22,12 +21,12 @@ func (e *Engine) observe(ctx context.Context, o directory.Observation) {
 
 // blame tells the log and the Observer of an attempt that came to nothing. Neither learns the name that was typed, which may be a
 // password in the wrong field. Whoever waits for the answer learns nothing either: for nobody's account the same is done.
-func (e *Engine) blame(r *http.Request, g *guess, v Verdict) {
+func (e *Engine) blame(r *visit, g *guess, v Verdict) {
 	if g == nil || v.Outcome != Again {
 		return
 	}
 	o := directory.Observation{
-		Type: "attempt.failed", Code: g.account.Factor, Address: e.site.AddressGroup(r), Correlation: web.NewCorrelationID(),
+		Type: "attempt.failed", Code: g.account.Factor, Address: e.site.AddressGroup(r.Request), Correlation: web.NewCorrelationID(),
 	}
 	if !g.attempt.Admitted() {
 		o.Type = "attempt.locked"

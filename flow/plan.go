@@ -9,28 +9,112 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
+// Plan says what a flow needs next. There are three kinds: a list of steps, each with a condition under which it is missing
+// (Compile); a graph (Graph); and a program (flow/script). A host may write its own. Methods are safe for concurrent use.
+type Plan interface {
+	// Steps are all that Next may name.
+	Steps() []Step
+	// Next is asked when a flow begins and whenever an answer has moved it. It is a function of the state alone, and may run
+	// again for the same state; what it has to remember until it is asked again it writes to State.Memory.
+	Next(ctx context.Context, s *State) (Move, error)
+}
+
 // Step is one thing that a Plan may ask for.
 type Step struct {
 	// Name is unique in the plan.
 	Name string
 	// Options are the names of Executors, any one of which does; the first is offered first.
 	Options []string
-	// When says whether the step is still missing, judged anew each time the flow moves. Required.
+	// When says whether the step is still missing. Required by Compile; other plans have no use for it.
 	When func(ctx context.Context, s *State) (bool, error)
 	// Passive is what a request that forbids asking is told when this step is missing; "" is InteractionRequired.
 	Passive directory.Refusal
+	// Fails says that a wrong answer is the end of the step, and the plan's to deal with (Last.Failed). Otherwise the
+	// person is asked again.
+	Fails bool
 }
 
-// Plan says what comes next: the first of its steps that is still missing. When none is, the flow is complete. So a person
-// who is signed in already is asked for nothing but what is missing, and a plan is at once the login, the step-up and the
-// test whether a session will do. It is immutable and safe for concurrent use.
-type Plan struct {
-	steps []Step
+// Move is what comes next. The zero Move says that nothing is missing.
+type Move struct {
+	// Step is the name of the step to do now.
+	Step string
+	// Options are those of the step's that are to be offered, in their order; nil is all of them.
+	Options []string
+	// Params are for the Executors of the step (State.Params).
+	Params map[string]string
+	// Refusal ends the flow without success; "" does not. Failure is what the application is told of it.
+	Refusal directory.Refusal
+	Failure directory.Failure
 }
 
-// Compile checks the steps, in order, and makes a Plan of them.
-func Compile(steps ...Step) (*Plan, error) {
-	var problems []error
+// Last is how the step ended that was done last.
+type Last struct {
+	Step   string `json:"step"`
+	Option string `json:"option"`
+	// Action is what the person chose.
+	Action string `json:"action,omitempty"`
+	// Failed says that nothing was proven; see Step.Fails.
+	Failed bool `json:"failed,omitempty"`
+}
+
+// Source has plans that change while the Engine runs, as those that administrators write. A flow keeps the version with
+// which it has begun. Methods are safe for concurrent use.
+type Source interface {
+	// Find returns the plan of a name for a request, and its version, which is not "". Nil is none: then the one of the
+	// Config holds.
+	Find(ctx context.Context, in directory.Interaction, name string) (Plan, string, error)
+	// Version returns the plan of a version, or store.ErrNotFound.
+	Version(ctx context.Context, version string) (Plan, error)
+}
+
+// The names of the plans that the Engine begins by itself.
+const (
+	loginPlan    = "login"
+	registerPlan = "register"
+	recoverPlan  = "recover"
+	consentPlan  = "consent"
+	logoutPlan   = "logout"
+)
+
+// sequence is the Plan that Compile makes.
+type sequence []Step
+
+// Compile makes a Plan of steps: what comes next is the first of them that is still missing. When none is, the flow is
+// complete. So a person who is signed in already is asked for nothing but what is missing, and a plan is at once the login,
+// the step-up and the test whether a session will do.
+func Compile(steps ...Step) (Plan, error) {
+	problems := checkSteps(steps)
+	for _, step := range steps {
+		if step.When == nil {
+			problems = append(problems, fmt.Errorf("flow: step %q has no When", step.Name))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	plan := make(sequence, len(steps))
+	for i, step := range steps {
+		step.Options = slices.Clone(step.Options)
+		plan[i] = step
+	}
+	return plan, nil
+}
+
+func (p sequence) Steps() []Step { return p }
+
+func (p sequence) Next(ctx context.Context, s *State) (Move, error) {
+	for _, step := range p {
+		if missing, err := step.When(ctx, s); err != nil {
+			return Move{}, err
+		} else if missing {
+			return Move{Step: step.Name}, nil
+		}
+	}
+	return Move{}, nil
+}
+
+// checkSteps finds what is wrong with the steps of any plan.
+func checkSteps(steps []Step) (problems []error) {
 	seen := map[string]bool{}
 	for i, step := range steps {
 		if step.Name == "" || seen[step.Name] {
@@ -39,51 +123,22 @@ func Compile(steps ...Step) (*Plan, error) {
 		if len(step.Options) == 0 {
 			problems = append(problems, fmt.Errorf("flow: step %q has no options", step.Name))
 		}
-		if step.When == nil {
-			problems = append(problems, fmt.Errorf("flow: step %q has no When", step.Name))
-		}
 		seen[step.Name] = true
 	}
 	if len(steps) == 0 {
 		problems = append(problems, errors.New("flow: a plan needs a step"))
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
-	}
-	plan := &Plan{steps: slices.Clone(steps)}
-	for i := range plan.steps {
-		plan.steps[i].Options = slices.Clone(plan.steps[i].Options)
-	}
-	return plan, nil
+	return problems
 }
 
-// next returns the first step that is missing, nil when none is.
-func (p *Plan) next(ctx context.Context, s *State) (*Step, error) {
-	for i := range p.steps {
-		missing, err := p.steps[i].When(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		if missing {
-			return &p.steps[i], nil
-		}
-	}
-	return nil, nil
-}
+// CheckPlan reports everything that is wrong with a plan for this Engine: steps without names or options, and Executors that
+// nobody registered.
+func (e *Engine) CheckPlan(plan Plan) error { return checkPlan(plan, e.executors) }
 
-// step returns the step of a name, nil when the plan has none: it was another plan when the flow began.
-func (p *Plan) step(name string) *Step {
-	i := slices.IndexFunc(p.steps, func(s Step) bool { return s.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &p.steps[i]
-}
-
-// check reports executors that the plan names and nobody registered.
-func (p *Plan) check(executors map[string]Executor) error {
-	var problems []error
-	for _, step := range p.steps {
+func checkPlan(plan Plan, executors map[string]Executor) error {
+	steps := plan.Steps()
+	problems := checkSteps(steps)
+	for _, step := range steps {
 		for _, name := range step.Options {
 			if executors[name] == nil {
 				problems = append(problems, fmt.Errorf("flow: step %q: no executor %q", step.Name, name))
@@ -91,4 +146,14 @@ func (p *Plan) check(executors map[string]Executor) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// stepOf returns the step of a name, nil when the plan has none: it was another plan when the flow began.
+func stepOf(plan Plan, name string) *Step {
+	steps := plan.Steps()
+	i := slices.IndexFunc(steps, func(s Step) bool { return s.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &steps[i]
 }

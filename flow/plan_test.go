@@ -22,7 +22,7 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = flow.New(flow.Config{
-		Issuer: "http://id.example.com", Login: plan, Lifetime: -1, TOTP: mfa.TOTP{Digits: 3},
+		Issuer: "http://id.example.com", Plans: map[string]flow.Plan{"login": plan}, Lifetime: -1, TOTP: mfa.TOTP{Digits: 3},
 	})
 	for _, want := range []string{"Config.DB", "Config.Directory", "Config.Issuer", "Config.Transport", "Config.Lifetime", "Config.TOTP", `"nobody"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -98,7 +98,7 @@ func badges(t *testing.T, p storetest.Placement, more ...string) *world {
 		t.Fatal(err)
 	}
 	w = newWorld(t, p, func(c *flow.Config, _ *directory.Config) {
-		c.Login, c.Executors = plan, map[string]flow.Executor{"badge": badge{&w}}
+		c.Plans, c.Executors = map[string]flow.Plan{"login": plan}, map[string]flow.Executor{"badge": badge{&w}}
 	})
 	return w
 }
@@ -181,7 +181,7 @@ func TestNoSuccessWithoutAssurance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) { c.Login = lax })
+		w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) { c.Plans = map[string]flow.Plan{"login": lax} })
 		w.user("ann")
 		for name, in := range map[string]directory.Interaction{
 			"class":  {ACR: []string{directory.ACR2}, EssentialACR: true},

@@ -89,6 +89,9 @@ type Action struct {
 	Params map[string]string `json:"params,omitempty"`
 	// Kind is how much it stands out.
 	Kind ActionKind `json:"kind,omitempty"`
+	// Plan is the plan that the action leads into, and back from when that finds nothing missing. The fields of the page are
+	// not looked at then. "" is an answer to the step.
+	Plan string `json:"plan,omitempty"`
 }
 
 // ActionKind is how an Action is shown.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Route is one page of the flow for the route table of a host.
@@ -19,7 +21,7 @@ type Route struct {
 // Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere, except at CallbackPath.
 func (e *Engine) Routes() []Route {
 	var routes []Route
-	for _, path := range pages {
+	for _, path := range pagePaths() {
 		routes = append(routes, Route{e.site.Path(path), e})
 	}
 	routes = append(routes, Route{e.site.Path(CallbackPath + "{name}"), http.HandlerFunc(e.callback)})
@@ -27,41 +29,83 @@ func (e *Engine) Routes() []Route {
 	return routes
 }
 
+// pagePaths are all paths of pages.
+func pagePaths() []string {
+	return slices.Compact(slices.Sorted(func(yield func(string) bool) {
+		for _, path := range pages {
+			if !yield(path) {
+				return
+			}
+		}
+		for path := range doors {
+			if !yield(path) {
+				return
+			}
+		}
+	}))
+}
+
 // ServeHTTP implements http.Handler: the pages that Routes lists. A GET changes nothing.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		e.open(w, r)
+		e.open(e.visit(w, r))
 	case http.MethodPost:
-		e.submit(w, r)
+		e.submit(e.visit(w, r))
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		e.fail(w, r, problem{status: http.StatusMethodNotAllowed, code: errMalformed.code, message: errMalformed.message}, "")
+		e.fail(e.visit(w, r), problem{status: http.StatusMethodNotAllowed, code: errMalformed.code, message: errMalformed.message}, "")
 	}
 }
 
 // open shows the page of a flow as it stands. One that needs no answer any more, because another tab has signed in, sends
 // the browser on.
-func (e *Engine) open(w http.ResponseWriter, r *http.Request) {
+func (e *Engine) open(r *visit) {
+	if e.home != "" && !r.URL.Query().Has(flowField) {
+		e.enterBy(r)
+		return
+	}
 	x, err := e.opened(r, r.URL.Query().Get(flowField))
 	if err != nil {
-		e.fail(w, r, err, "")
+		e.fail(r, err, "")
 		return
 	}
 	if x.untouched() {
 		fresh, _, err := e.plot(r, x.Request)
 		if err != nil {
-			e.fail(w, r, err, e.page(x))
+			e.fail(r, err, e.page(x))
 			return
 		}
 		if fresh.Done {
-			redirect(w, x.Request.Resume)
+			r.goTo(x.Request.Resume)
 			return
 		}
 	}
-	if err := e.show(w, r, x); err != nil {
-		e.fail(w, r, err, e.page(x))
+	if err := e.show(r, x); err != nil {
+		e.fail(r, err, e.page(x))
 	}
+}
+
+// enterBy begins a flow for somebody who has come by one of the doors.
+func (e *Engine) enterBy(r *visit) {
+	for path, plan := range doors {
+		if r.URL.Path != e.site.Path(path) {
+			continue
+		}
+		result, err := e.begin(r, directory.Interaction{
+			ID: store.NewID(), Resume: e.home, Purpose: directory.SignIn, Plan: plan,
+		})
+		switch {
+		case err != nil:
+			e.fail(r, err, "")
+		case result != nil && result.Refusal == "":
+			r.goTo(e.home)
+		case result != nil:
+			e.fail(r, errClosed, e.home)
+		}
+		return
+	}
+	e.fail(r, errUnknownFlow, "")
 }
 
 // moved is the site with its pages in other places.
@@ -71,7 +115,7 @@ func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
 		return nil, err
 	}
 	var routes []web.Route
-	for _, path := range pages {
+	for _, path := range pagePaths() {
 		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
 	}
 	return other, other.CheckRoutes(routes)

@@ -59,8 +59,8 @@ func (e *Engine) cookieLifetime(ctx context.Context, session *directory.Session)
 
 // leaving makes a logout that was confirmed one of the session that the browser has now: another tab may have begun a new one
 // since the question was asked, and who said yes must not stay signed in.
-func (e *Engine) leaving(r *http.Request, x *execution) error {
-	session, err := e.CurrentSession(r)
+func (e *Engine) leaving(r *visit, x *execution) error {
+	session, err := e.CurrentSession(r.Request)
 	if err == nil {
 		x.Session = session.Ref()
 	} else if errors.Is(err, directory.ErrNoSession) {
@@ -73,7 +73,7 @@ func (e *Engine) leaving(r *http.Request, x *execution) error {
 func (e *Engine) SignedOut(w http.ResponseWriter, r *http.Request, in directory.Interaction) {
 	branding, err := e.branding(r.Context(), in.Organization, in.Application)
 	if err != nil {
-		e.fail(w, r, err, "")
+		e.fail(e.visit(w, r), err, "")
 		return
 	}
 	e.transport.SignedOut(w, r, View{
@@ -94,7 +94,7 @@ type signIn struct {
 // signIn adds to the batch that the person of a completed flow is signed in: in the session of theirs that the browser has,
 // or that the flow builds on, under a new secret; else in a new one. It returns nil, and turns the flow into a refusal, when
 // what the flow rests on has ended.
-func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn, error) {
+func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error) {
 	ctx := r.Context()
 	subject, err := e.dir.Subjects.Get(ctx, x.Subject)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -104,7 +104,7 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}
-	current, err := e.CurrentSession(r)
+	current, err := e.CurrentSession(r.Request)
 	if err != nil && !errors.Is(err, directory.ErrNoSession) {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (e *Engine) signIn(r *http.Request, b *store.Batch, x *execution) (*signIn,
 	if in.session == nil {
 		in.session, in.cookie, err = e.dir.Sessions.Begin(ctx, b, directory.NewSession{
 			ID: x.NewSession, Subject: subject, Evidence: x.Proof, Remember: x.Remember,
-			UserAgent: r.UserAgent(), Address: e.site.Address(r).String(),
+			UserAgent: r.UserAgent(), Address: e.site.Address(r.Request).String(),
 		})
 	} else {
 		b.Check(e.dir.Subjects.Kind(), subject.Ref(), subject.Version)
@@ -194,11 +194,11 @@ func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, e
 }
 
 // furnish adds what goes with a sign-in: how long the cookie lasts, and the device that is known from now on.
-func (e *Engine) furnish(r *http.Request, b *store.Batch, subject *directory.Subject, in *signIn) (err error) {
+func (e *Engine) furnish(r *visit, b *store.Batch, subject *directory.Subject, in *signIn) (err error) {
 	if in.lifetime, err = e.cookieLifetime(r.Context(), in.session); err != nil {
 		return err
 	}
-	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r, deviceCookie), subject)
+	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r.Request, deviceCookie), subject)
 	if err == nil && known == "" {
 		in.device = e.dir.Devices.Remember(b, subject)
 	}
@@ -210,10 +210,10 @@ const deviceLifetime = 180 * 24 * time.Hour
 
 // admit sets the cookies of a sign-in that has been written. A session of somebody else in the same browser ends: nobody
 // holds its cookie any more.
-func (e *Engine) admit(w http.ResponseWriter, r *http.Request, in *signIn) {
-	e.site.SetCookie(w, sessionCookie, in.cookie.Reveal(), in.lifetime)
+func (e *Engine) admit(r *visit, in *signIn) {
+	e.site.SetCookie(r.w, sessionCookie, in.cookie.Reveal(), in.lifetime)
 	if in.device != "" {
-		e.site.SetCookie(w, deviceCookie, in.device.Reveal(), deviceLifetime)
+		e.site.SetCookie(r.w, deviceCookie, in.device.Reveal(), deviceLifetime)
 	}
 	if in.displaced == nil {
 		return

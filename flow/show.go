@@ -22,6 +22,9 @@ var pages = map[directory.Purpose]string{
 	directory.SignOut:        "/flow/logout",
 }
 
+// doors are the paths at which a person begins a flow that no application has asked for, and the plans that come first.
+var doors = map[string]string{"/login": "", "/register": registerPlan, "/recover": recoverPlan}
+
 // page is the path and query of the flow's page on the host.
 func (e *Engine) page(x *execution) string {
 	query := url.Values{flowField: {x.ID}}
@@ -32,12 +35,12 @@ func (e *Engine) page(x *execution) string {
 }
 
 // onward is where a browser goes that has nothing to do here: to the protocol when the flow is done, else to its page.
-func (e *Engine) onward(w http.ResponseWriter, x *execution) {
+func (e *Engine) onward(r *visit, x *execution) {
 	to := e.page(x)
 	if x.Done {
 		to = x.Request.Resume
 	}
-	redirect(w, to)
+	r.goTo(to)
 }
 
 // redirect answers 303: whatever the request's method was, the browser goes on with a GET.
@@ -48,9 +51,9 @@ func redirect(w http.ResponseWriter, to string) {
 }
 
 // show writes the page of the flow as it stands.
-func (e *Engine) show(w http.ResponseWriter, r *http.Request, x *execution) error {
+func (e *Engine) show(r *visit, x *execution) error {
 	if x.Done {
-		e.onward(w, x)
+		e.onward(r, x)
 		return nil
 	}
 	prompt, err := e.prompt(r.Context(), x)
@@ -61,7 +64,7 @@ func (e *Engine) show(w http.ResponseWriter, r *http.Request, x *execution) erro
 	if err != nil {
 		return err
 	}
-	e.transport.Show(w, r, view)
+	r.show(view)
 	return nil
 }
 
@@ -85,29 +88,50 @@ func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
 			prompt.Fields[i].Problem = problem
 		}
 	}
-	prompt.Actions = append(slices.Clone(prompt.Actions), e.moreActions(x)...)
-	return prompt, nil
+	more, err := e.moreActions(ctx, x)
+	prompt.Actions = append(slices.Clone(prompt.Actions), more...)
+	return prompt, err
 }
 
 const (
 	cancelAction = "cancel"
+	// backAction leads back from a plan that an action has led into.
+	backAction = "back"
 	// methodAction stands before the name of an executor that is to do the step instead.
 	methodAction = "method_"
 )
 
-func (e *Engine) moreActions(x *execution) []Action {
-	var actions []Action
-	if step := e.plan(x).step(x.Step); step != nil {
-		for _, option := range step.Options {
-			if option != x.Option {
-				actions = append(actions, e.wayTo(option))
-			}
+func (e *Engine) moreActions(ctx context.Context, x *execution) (actions []Action, err error) {
+	for _, option := range x.options() {
+		if option != x.Option {
+			actions = append(actions, e.wayTo(option))
 		}
+	}
+	if actions, err = e.appendWaysIn(ctx, x, actions); err != nil {
+		return nil, err
+	}
+	if len(x.Calls) > 0 {
+		actions = append(actions, Action{Name: backAction, Label: "action.back", Kind: Quiet})
 	}
 	if x.Request.Purpose == directory.SignIn && x.Request.Cancelable && x.Step != "consent" {
 		actions = append(actions, Action{Name: cancelAction, Label: "action.cancel", Kind: Secondary})
 	}
-	return actions
+	return actions, nil
+}
+
+// appendWaysIn adds what somebody may do who cannot sign in: make an account, or recover one.
+func (e *Engine) appendWaysIn(ctx context.Context, x *execution, actions []Action) ([]Action, error) {
+	if x.planName() != loginPlan || !x.Subject.IsZero() {
+		return actions, nil
+	}
+	for _, plan := range []string{recoverPlan, registerPlan} {
+		if has, err := e.has(ctx, x, plan); err != nil {
+			return nil, err
+		} else if has {
+			actions = append(actions, Action{Name: plan, Label: "action." + plan, Kind: Quiet, Plan: plan})
+		}
+	}
+	return actions, nil
 }
 
 // wayTo is the action that has a step done by the option.
@@ -165,13 +189,14 @@ var (
 	errUnknownFlow = problem{status: http.StatusNotFound, code: "flow_expired", message: "flow.expired"}
 	errForeign     = problem{status: http.StatusForbidden, code: "flow_foreign", message: "flow.foreign"}
 	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
+	errClosed      = problem{status: http.StatusForbidden, code: "registration_unavailable", message: "flow.closed"}
 	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
 )
 
 // fail writes the failure page for err, with the way on from there if there is one. Everything that is not known to be the browser's doing is ours: 503, its cause in
 // the log under the id that is on the page.
-func (e *Engine) fail(w http.ResponseWriter, r *http.Request, err error, startOver string) {
-	web.NoStore(w.Header())
+func (e *Engine) fail(r *visit, err error, startOver string) {
+	web.NoStore(r.w.Header())
 	f := Failure{Correlation: web.NewCorrelationID(), StartOver: startOver}
 	var p problem
 	var form *web.FormError
@@ -189,13 +214,13 @@ func (e *Engine) fail(w http.ResponseWriter, r *http.Request, err error, startOv
 	}
 	e.log.Log(r.Context(), level, "flow failed", "correlation", f.Correlation, "code", p.code, "path", r.URL.Path, "error", err)
 	e.observe(r.Context(), directory.Observation{
-		Type: "request.refused", Code: p.code, Address: e.site.AddressGroup(r), Correlation: f.Correlation,
+		Type: "request.refused", Code: p.code, Address: e.site.AddressGroup(r.Request), Correlation: f.Correlation,
 	})
 	f.Status, f.Code, f.Message, f.Detail, f.RetryAfter = p.status, p.code, Message{ID: p.message, Level: Error}, p.detail, p.retryAfter
 	if branding, err := e.branding(r.Context(), "", store.Ref{}); err == nil { // a page without branding beats none
 		f.Branding = branding
 	}
-	e.transport.Fail(w, r, f)
+	r.transport.Fail(r.w, r.Request, f)
 }
 
 func unavailable(err error) problem {

@@ -9,8 +9,8 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// State is what Executors and Plans see of a flow. It is a copy: only Data is taken back, and only from Prepare. It serves
-// one request and is not safe for concurrent use.
+// State is what Executors and Plans see of a flow. It is a copy: only Data is taken back, from Prepare, and Memory, from Next.
+// It serves one request and is not safe for concurrent use.
 type State struct {
 	// Flow is the id of the flow.
 	Flow string
@@ -25,8 +25,17 @@ type State struct {
 	// Asked says that consent was asked in this flow, and Approved what was allowed.
 	Asked    bool
 	Approved []string
-	// Data is what the step keeps between its calls; sealed in the store.
-	Data []byte
+	// Plan is the name of the plan that the flow is in, and Last how its last step ended.
+	Plan string
+	Last Last
+	// Params are what the plan has said about the step.
+	Params map[string]string
+	// Facts are what was learned on the way and is needed later: what a person typed who registers, the hash of a new
+	// password. Sealed in the store; at most 16 KiB.
+	Facts map[string]string
+	// Data is what the step keeps between its calls, and Memory what the plan does; sealed in the store, at most 64 KiB each.
+	Data   []byte
+	Memory []byte
 	// Keep and Problems are what the last Verdict left for the fields.
 	Keep     map[string]string
 	Problems map[string]Message
@@ -35,11 +44,12 @@ type State struct {
 
 	revived bool // the person is merely remembered
 
-	fresh int // how many at the end of Evidence were proven by the answer that is being settled
-	dir   *directory.Directory
-	app   *directory.Application
-	user  *directory.User
-	creds map[store.Ref]*directory.Credential
+	fresh  int // how many at the end of Evidence were proven by the answer that is being settled
+	writes []func(b *store.Batch) error
+	dir    *directory.Directory
+	app    *directory.Application
+	user   *directory.User
+	creds  map[store.Ref]*directory.Credential
 }
 
 // Application returns whom the person signs in to; one without a record, for a flow that is for nobody in particular.
@@ -137,15 +147,27 @@ func (s *State) live(ctx context.Context) ([]directory.Evidence, error) {
 	return live, nil
 }
 
+// Write adds to the batch that brings the flow to the step, in Prepare: a message to be sent, say. What it adds may be thrown away
+// with that batch, and added to another.
+func (s *State) Write(add func(b *store.Batch) error) { s.writes = append(s.writes, add) }
+
 // state returns what executors and the plan see of x.
 func (e *Engine) state(x *execution) (*State, error) {
-	data, err := e.kept(x)
+	data, err := e.unseal(x, "data", x.Data)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := e.unseal(x, "memory", x.Memory)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := e.facts(x)
 	if err != nil {
 		return nil, err
 	}
 	return &State{
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
-		Asked: x.Asked, Approved: x.Approved, Data: data, Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir,
-		revived: x.revived(),
+		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
+		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
 	}, nil
 }

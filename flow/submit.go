@@ -27,54 +27,54 @@ const (
 )
 
 // submit takes the answer to a page.
-func (e *Engine) submit(w http.ResponseWriter, r *http.Request) {
-	if err := e.origins.Check(r); err != nil {
-		e.fail(w, r, errCrossOrigin, "")
+func (e *Engine) submit(r *visit) {
+	if err := e.origins.Check(r.Request); err != nil {
+		e.fail(r, errCrossOrigin, "")
 		return
 	}
-	form, err := web.ReadBody(w, r, consentField)
+	form, err := web.ReadBody(r.w, r.Request, consentField)
 	if err != nil {
-		e.fail(w, r, err, "")
+		e.fail(r, err, "")
 		return
 	}
 	x, err := e.opened(r, form.Value(flowField))
 	switch {
 	case errors.Is(err, errUnknownFlow) && form.Has(restartField) && e.restart != nil:
-		e.startOver(w, r, form.Value(restartField))
+		e.startOver(r, form.Value(restartField))
 	case err != nil:
-		e.fail(w, r, err, "")
+		e.fail(r, err, "")
 	default:
-		if err := e.take(w, r, x, form); err != nil {
-			e.fail(w, r, err, e.page(x))
+		if err := e.take(r, x, form); err != nil {
+			e.fail(r, err, e.page(x))
 		}
 	}
 }
 
 // startOver begins the request of an expired page anew.
-func (e *Engine) startOver(w http.ResponseWriter, r *http.Request, sealed string) {
-	to, err := e.restart(r.Context(), r, sealed)
+func (e *Engine) startOver(r *visit, sealed string) {
+	to, err := e.restart(r.Context(), r.Request, sealed)
 	switch {
 	case err != nil:
-		e.fail(w, r, err, "")
+		e.fail(r, err, "")
 	case to == "":
-		e.fail(w, r, errUnknownFlow, "")
+		e.fail(r, errUnknownFlow, "")
 	default:
-		redirect(w, to)
+		r.goTo(to)
 	}
 }
 
 // take judges an answer to x. Whatever is not an answer to x as it stands now, as a duplicate or a page that the person went
 // back to, gets the page as it stands.
-func (e *Engine) take(w http.ResponseWriter, r *http.Request, x *execution, form web.Form) error {
+func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 	sequence, err := strconv.ParseInt(form.Value(seqField), 10, 64)
 	if err != nil {
 		return &web.FormError{Status: http.StatusBadRequest, Problem: "the parameter \"seq\" is not a number"}
 	}
 	if x.Done || sequence != x.Sequence {
-		if err := e.repeat(w, r, x, form); err != nil {
+		if err := e.repeat(r, x, form); err != nil {
 			return err
 		}
-		return e.show(w, r, x)
+		return e.show(r, x)
 	}
 	in, err := e.input(r.Context(), x, form)
 	if err != nil {
@@ -82,20 +82,24 @@ func (e *Engine) take(w http.ResponseWriter, r *http.Request, x *execution, form
 	}
 	switch {
 	case in.Action == cancelAction:
-		return e.cancel(w, r, x)
+		return e.cancel(r, x)
+	case in.Action == backAction && len(x.Calls) > 0:
+		return e.turnTo(r, x, func() error { return e.goBack(r.Context(), x) })
+	case in.plan != "":
+		return e.turnTo(r, x, func() error { return e.callPlan(r.Context(), x, in.plan) })
 	case strings.HasPrefix(in.Action, methodAction):
-		return e.switchTo(w, r, x, strings.TrimPrefix(in.Action, methodAction))
+		return e.turnTo(r, x, func() error { return e.undertake(r.Context(), x, strings.TrimPrefix(in.Action, methodAction)) })
 	}
 	var g *guess
 	if guarded, ok := e.executor(x).(Guarded); ok {
 		if g, err = e.guess(r, x, guarded, in); errors.Is(err, errClaimed) {
-			return e.showCurrent(w, r, x)
+			return e.showCurrent(r, x)
 		} else if err != nil {
 			return err
 		}
 		in.Account = g.account
 	}
-	return e.judge(w, r, x, in, g)
+	return e.judge(r, x, in, g)
 }
 
 // input reads what fits the page that the flow shows: one of its actions, and no fields but its own.
@@ -108,9 +112,11 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 	if in.Action == "" && len(prompt.Actions) > 0 {
 		in.Action = prompt.Actions[0].Name
 	}
-	if !slices.ContainsFunc(prompt.Actions, func(a Action) bool { return a.Name == in.Action }) {
+	i := slices.IndexFunc(prompt.Actions, func(a Action) bool { return a.Name == in.Action })
+	if i < 0 {
 		return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
 	}
+	in.plan = prompt.Actions[i].Plan
 	for _, name := range form.Names() {
 		own := slices.ContainsFunc(prompt.Fields, func(f Field) bool { return f.Name == name })
 		engine := slices.Contains([]string{flowField, seqField, actionField, restartField}, name)
@@ -124,7 +130,7 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 
 // judge has the executor judge the answer and writes what came of it. When something that the verdict rests on was changed
 // by another, it is judged anew from what stands now.
-func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in Input, g *guess) error {
+func (e *Engine) judge(r *visit, x *execution, in Input, g *guess) error {
 	var v Verdict
 	var err error
 	judged := false
@@ -135,14 +141,14 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 			}
 		}
 		sequence := x.Sequence
-		err = e.finish(w, r, x, v, g, in.form)
+		err = e.finish(r, x, v, g, in.form)
 		conflict, ok := errors.AsType[*store.Conflict](err)
 		if !ok {
 			return err
 		}
 		switch conflict.Kind {
 		case executionKind, claimKind: // a duplicate was faster, which includes that of an answer that took longer than its lease
-			return errors.Join(e.showCurrent(w, r, x), e.forgo(r, g, v))
+			return errors.Join(e.showCurrent(r, x), e.forgo(r, g, v))
 		case e.dir.Locks.Kind(): // another attempt at the account: one that was admitted stays so
 			judged = !g.account.Quick
 			g.clashes++
@@ -154,7 +160,7 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 			return err
 		}
 		if x.Done || x.Sequence != sequence {
-			return errors.Join(e.show(w, r, x), e.forgo(r, g, v))
+			return errors.Join(e.show(r, x), e.forgo(r, g, v))
 		}
 		x.again = true
 		err = conflict
@@ -164,7 +170,7 @@ func (e *Engine) judge(w http.ResponseWriter, r *http.Request, x *execution, in 
 
 // verdict is what the executor makes of the answer. One to an account that takes none is judged all the same, and must come to
 // nothing. One that found no room beside others, which may yet turn out to be right, waits for them by working as they do.
-func (e *Engine) verdict(r *http.Request, x *execution, in *Input, g *guess) (Verdict, error) {
+func (e *Engine) verdict(r *visit, x *execution, in *Input, g *guess) (Verdict, error) {
 	for round := 1; ; round++ {
 		if g != nil && g.account.Quick {
 			if err := e.weigh(r.Context(), g); err != nil {
@@ -192,7 +198,7 @@ func (e *Engine) verdict(r *http.Request, x *execution, in *Input, g *guess) (Ve
 }
 
 // unjudged takes the attempt back when the machinery could not judge it: it was no wrong guess.
-func (e *Engine) unjudged(r *http.Request, g *guess, cause error) error {
+func (e *Engine) unjudged(r *visit, g *guess, cause error) error {
 	if g == nil || g.account.Quick {
 		return cause
 	}
@@ -203,7 +209,7 @@ func (e *Engine) unjudged(r *http.Request, g *guess, cause error) error {
 }
 
 // forgo settles an attempt that was counted before, and whose verdict nobody will see because the flow has moved on without it.
-func (e *Engine) forgo(r *http.Request, g *guess, v Verdict) error {
+func (e *Engine) forgo(r *visit, g *guess, v Verdict) error {
 	if g == nil || g.account.Quick {
 		return nil
 	}
@@ -223,61 +229,56 @@ func (e *Engine) forgo(r *http.Request, g *guess, v Verdict) error {
 }
 
 // showCurrent shows the flow as it stands in the store by now.
-func (e *Engine) showCurrent(w http.ResponseWriter, r *http.Request, x *execution) error {
+func (e *Engine) showCurrent(r *visit, x *execution) error {
 	current, err := e.current(r, x)
 	if err != nil {
 		return err
 	}
-	return e.show(w, r, current)
+	return e.show(r, current)
 }
 
 // cancel ends the flow because the person does not want to go on.
-func (e *Engine) cancel(w http.ResponseWriter, r *http.Request, x *execution) error {
-	err := e.finish(w, r, x, Verdict{Outcome: Refuse}, nil, web.Form{})
+func (e *Engine) cancel(r *visit, x *execution) error {
+	err := e.finish(r, x, Verdict{Outcome: Refuse}, nil, web.Form{})
 	if store.ConflictOn(err, executionKind) != nil {
-		return e.showCurrent(w, r, x)
+		return e.showCurrent(r, x)
 	}
 	return err
 }
 
-// switchTo does the step by another of its options.
-func (e *Engine) switchTo(w http.ResponseWriter, r *http.Request, x *execution, option string) error {
-	step := *e.plan(x).step(x.Step)
-	step.Options = []string{option}
+// turnTo leaves the page for another one of the flow without an answer: another way to do the step, another plan, or back from one.
+func (e *Engine) turnTo(r *visit, x *execution, turn func() error) error {
 	x.turn(Verdict{})
-	if err := e.enter(r.Context(), x, &step); err != nil {
+	if err := turn(); err != nil {
 		return err
 	}
 	if _, ok := e.executor(x).(Leaving); ok {
-		return e.depart(w, r, x)
+		return e.depart(r, x)
 	}
 	b := e.db.Batch()
-	e.write(b, x)
+	if err := e.write(b, x); err != nil {
+		return err
+	}
 	if err := b.Apply(r.Context()); store.ConflictOn(err, executionKind) != nil {
-		return e.showCurrent(w, r, x)
+		return e.showCurrent(r, x)
 	} else if err != nil {
 		return err
 	}
-	redirect(w, e.page(x))
+	r.goTo(e.page(x))
 	return nil
 }
 
 // finish writes a verdict and everything that follows from it in one step, and answers.
-func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v Verdict, g *guess, form web.Form) error {
+func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Form) error {
 	b := e.db.Batch()
 	if g != nil {
 		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
 			return err
 		}
 	}
-	in, err := e.settle(r, b, x, v, g)
+	in, err := e.settle(r, b, x, v, g, form.Value(actionField))
 	if err != nil {
 		return err
-	}
-	if v.Write != nil && x.Refusal == "" {
-		if err := v.Write(b); err != nil {
-			return err
-		}
 	}
 	due := x.Rehash
 	if x.Done {
@@ -288,7 +289,9 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 			return err
 		}
 	}
-	e.write(b, x)
+	if err := e.write(b, x); err != nil {
+		return err
+	}
 	if err := b.Apply(r.Context()); err != nil {
 		return err
 	}
@@ -297,84 +300,62 @@ func (e *Engine) finish(w http.ResponseWriter, r *http.Request, x *execution, v 
 		return throttled(g.pass.RetryAfter())
 	}
 	if in != nil {
-		e.admit(w, r, in)
+		e.admit(r, in)
 		e.rehash(r.Context(), x, due)
 	}
 	switch v.Outcome {
 	case Again:
-		return e.show(w, r, x)
+		return e.show(r, x)
 	case Leave:
-		return e.away(w, r, x, v.To)
+		return e.away(r, x, v.To)
 	}
-	e.onward(w, x)
+	e.onward(r, x)
 	return nil
 }
 
 // settle moves x by a verdict, and on to the next step or to its end.
-func (e *Engine) settle(r *http.Request, b *store.Batch, x *execution, v Verdict, g *guess) (*signIn, error) {
+func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *guess, action string) (*signIn, error) {
 	x.turn(v)
 	if g != nil && v.Outcome == Proceed {
 		x.Person = g.account.Person
 	}
-	switch v.Outcome {
-	case Again:
+	switch {
+	case v.Outcome == Again && !x.step().Fails:
+		x.writeLater(v)
 		return nil, nil
-	case Refuse:
-		x.refuse(directory.Denied)
-		return nil, nil
-	case Leave:
-		e.keep(x, v.Data)
-		return nil, nil
+	case v.Outcome == Leave:
+		x.writeLater(v)
+		return nil, e.keep(x, v.Data)
 	}
 	x.age(e.db.Now())
-	if !x.prove(v) {
-		x.refuse(directory.LoginRequired)
-		return nil, nil
-	}
-	s, err := e.state(x)
+	move, err := e.moveBy(r.Context(), x, v, action)
 	if err != nil {
 		return nil, err
 	}
-	s.fresh = len(v.Evidence)
-	step, err := e.plan(x).next(r.Context(), s)
-	if err != nil {
+	if err := e.follow(r.Context(), x, move); err != nil || !x.Done || x.Refusal != "" {
 		return nil, err
 	}
-	if step != nil {
-		return nil, e.enter(r.Context(), x, step)
-	}
-	if err := e.conclude(r.Context(), x, s); err != nil || x.Refusal != "" {
-		return nil, err
-	}
+	return e.complete(r, b, x)
+}
+
+// complete adds to the batch what a flow that is done leads to; nil when nobody is signed in by it who was not before.
+func (e *Engine) complete(r *visit, b *store.Batch, x *execution) (in *signIn, err error) {
 	switch {
 	case x.Request.Purpose == directory.SignOut:
-		return nil, e.leaving(r, x)
+		err = e.leaving(r, x)
 	case len(x.Proven) > 0:
-		return e.signIn(r, b, x)
+		in, err = e.signIn(r, b, x)
 	case x.Request.Purpose == directory.SignIn: // all that counts was carried over
 		_, err = e.baseSession(r.Context(), x)
 	}
-	return nil, err
-}
-
-// enter brings x to a step.
-func (e *Engine) enter(ctx context.Context, x *execution, step *Step) error {
-	x.Step, x.Option, x.Data = step.Name, step.Options[0], ""
-	s, err := e.state(x)
-	if err != nil {
-		return err
-	}
-	if err := e.executor(x).Prepare(ctx, s); err != nil {
-		return err
-	}
-	e.keep(x, s.Data)
-	return nil
+	return in, err
 }
 
 // conclude ends a flow in which the plan finds nothing missing. It does not take the plan's word for it: without the
 // assurance that the request and the application insist on there is no success.
 func (e *Engine) conclude(ctx context.Context, x *execution, s *State) error {
-	x.Done, x.Data, x.Keep, x.Problems, x.Messages = true, "", nil, nil, nil
+	x.Done = true
+	x.forget()
 	if x.Request.Purpose != directory.SignIn {
 		x.Proof = x.evidence()
 		return nil

@@ -35,7 +35,7 @@
 //	}
 //
 // Without the facade, New makes Connections, whose Executors go into flow.Config, and a plan offers them as options of its first step:
-// flow.LoginPlan("password", "google").
+// flow.Login("password", "google").
 //
 // # Who somebody is
 //

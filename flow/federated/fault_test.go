@@ -18,7 +18,7 @@ import (
 func TestFailingStoreOnTheWayBack(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
-		w := newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, flow.LoginPlan("password", "up"))
+		w := newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, flow.Login("password", "up"))
 		b := w.browser()
 		to := b.leave(b.begin())
 		w.faults.Forget()
@@ -48,7 +48,7 @@ func TestFailingStoreOnTheWayBack(t *testing.T) {
 func TestFailingStoreAtAnUpstreamLogout(t *testing.T) {
 	t.Parallel()
 	for n := 1; ; n++ {
-		w := newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, flow.LoginPlan("password", "up"))
+		w := newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, flow.Login("password", "up"))
 		b := w.browser()
 		b.isIn(b.signIn())
 		token := w.up.signed(map[string]any{"sub": "upstream-1", "jti": "one", "events": map[string]any{rp.LogoutEvent: map[string]any{}}}, "logout+jwt")

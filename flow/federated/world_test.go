@@ -57,7 +57,7 @@ func (w *world) must(err error) {
 
 const goodPassword = "correct horse battery"
 
-func newWorld(t *testing.T, p storetest.Placement, plan *flow.Plan, edit ...func(*federated.Connection)) *world {
+func newWorld(t *testing.T, p storetest.Placement, plan flow.Plan, edit ...func(*federated.Connection)) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Now().Truncate(time.Second), faults: storetest.Faults(p.Driver)}
 	mux := http.NewServeMux()
@@ -84,7 +84,7 @@ func newWorld(t *testing.T, p storetest.Placement, plan *flow.Plan, edit ...func
 	look, err := pages.New(pages.Config{Issuer: w.URL})
 	w.must(err)
 	w.engine, err = flow.New(flow.Config{
-		DB: w.db, Directory: w.Directory, Issuer: w.URL, Transport: look, Login: plan, Executors: w.connections.Executors(),
+		DB: w.db, Directory: w.Directory, Issuer: w.URL, Transport: look, Plans: map[string]flow.Plan{"login": plan}, Executors: w.connections.Executors(),
 	})
 	w.must(err)
 	for _, route := range w.engine.Routes() {
@@ -100,7 +100,7 @@ func everywhere(t *testing.T, test func(w *world), edit ...func(*federated.Conne
 	t.Helper()
 	t.Parallel()
 	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-		test(newWorld(t, p, flow.LoginPlan("password", "up"), edit...))
+		test(newWorld(t, p, flow.Login("password", "up"), edit...))
 	})
 }
 

@@ -36,6 +36,8 @@ type Interaction struct {
 	Reauthenticate bool
 	// SelectAccount demands that the person choose who to be (prompt=select_account).
 	SelectAccount bool
+	// Plan is what the flow does before that of its Purpose, by name, as "recover"; "" is nothing.
+	Plan string
 	// CreateAccount asks that the person be offered to make an account (prompt=create).
 	CreateAccount bool
 	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one.
@@ -90,8 +92,9 @@ type ConsentItem struct {
 // Result answers an Interaction. Exactly one of its forms holds: Refusal is empty and the person is authenticated, or it
 // says why not.
 type Result struct {
-	// Refusal is why there is no answer; "" when there is.
+	// Refusal is why there is no answer; "" when there is. Failure is what the application is told of it.
 	Refusal Refusal
+	Failure Failure
 	// Session, SessionVersion and SessionEpoch are what the protocol puts its Check on. Session is zero for an answer without one.
 	Session        store.Ref
 	SessionVersion int64
@@ -103,6 +106,15 @@ type Result struct {
 	Evidence []Evidence
 	// Approved are the ids of the consent items that the person allowed; nil when none were asked.
 	Approved []string
+}
+
+// Failure is what an application is told of a refusal in the words of whoever wrote the login: a script, a graph. The zero value leaves
+// it to the protocol.
+type Failure struct {
+	// Code is of the letters that RFC 6749 §4.1.2.1 allows, Description for developers, URI of a page about it.
+	Code        string `json:"code,omitempty"`
+	Description string `json:"description,omitempty"`
+	URI         string `json:"uri,omitempty"`
 }
 
 // Refusal is why an Interaction ended without an answer.
