@@ -64,6 +64,8 @@ type Directory struct {
 	Settings       *Settings
 	Locks          *Locks
 	Throttle       *Throttle
+	// Tickets are the links and codes of messages.
+	Tickets *Tickets
 
 	db      *store.DB
 	stores  *userStores // nil with one
@@ -98,6 +100,7 @@ func New(config Config) (*Directory, error) {
 	d.Devices = newDevices(config.DB)
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
+	d.Tickets = newTickets(config.DB, d.Subjects)
 	d.Groups = newGroups(config.DB, d.Subjects)
 	d.Roles = newRoles(config.DB, d.Subjects, d.Groups, d.Applications)
 	d.APIs = newAPIResources(config.DB)
@@ -250,6 +253,7 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 		d.Sessions.EndAllOf(ctx, s.Ref(), "", "user.deleted"),
 		d.Groups.forget(ctx, s.Ref()),
 		d.Roles.forget(ctx, s.Ref()),
+		d.Tickets.forget(ctx, s.Ref()),
 	)
 }
 

@@ -99,6 +99,11 @@
 // another system about a password at the first sign-in, where it does not give its hashes away. Either way each gets a
 // hash of ours with the first sign-in that succeeds as a whole. docs/migration.md says how, system by system.
 //
+// # Links and codes in messages
+//
+// Tickets are what a message to an address proves: a link, a code, or both, each good once and for one purpose. Recovery,
+// invitation, registration, and the verification of an address rest on them.
+//
 // # Events
 //
 // Each is written in the step that makes it true (store.Batch.Event); those about people name their user store:

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/signet-idp/signet/store"
@@ -24,6 +25,7 @@ type scene struct {
 	role    *directory.Role
 	api     *directory.APIResource
 	scope   *directory.Scope
+	ticket  *directory.IssuedTicket
 }
 
 func newScene(t *testing.T, apart bool) *scene {
@@ -53,6 +55,7 @@ func newScene(t *testing.T, apart bool) *scene {
 	s.enroll(t, s.subject, "seed", 1)
 	s.guesses(t, s.attempt(), 5)
 	s.subject = s.world.subject(t, s.subject.Ref())
+	s.ticket = s.issue(t, recovery(s.subject))
 	s.advance(2e9) // nothing is cached
 	return s
 }
@@ -142,7 +145,7 @@ func operations(t *testing.T) map[string]func(*scene) error {
 		}
 		return err
 	}
-	return map[string]func(*scene) error{
+	operations := map[string]func(*scene) error{
 		"CreateUser":  func(s *scene) error { return s.CreateUser(ctx, &directory.User{Username: "bob"}, goodPassword) },
 		"ReplaceUser": func(s *scene) error { s.user.Disabled = true; return s.ReplaceUser(ctx, s.user) },
 		"DeleteUser":  func(s *scene) error { return s.DeleteUser(ctx, s.user) },
@@ -322,4 +325,6 @@ func operations(t *testing.T) map[string]func(*scene) error {
 		},
 		"Roles.Delete": func(s *scene) error { return s.Roles.Delete(ctx, s.role) },
 	}
+	maps.Copy(operations, accountOperations(t, batch, check))
+	return operations
 }
