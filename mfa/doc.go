@@ -59,6 +59,25 @@
 //		}
 //	}
 //
+// # Passkeys
+//
+// A passkey is a key pair whose private half never leaves an authenticator, and which browsers use for one domain alone, so that
+// nobody can be talked into showing it elsewhere. [Passkeys] is the configuration and [RelyingParty] performs the two ceremonies of
+// WebAuthn. Each has two halves: the first makes what the page hands to the browser and what the server keeps, the second judges
+// what came back.
+//
+//	rp, err := mfa.NewRelyingParty(mfa.Passkeys{RPID: "example.com", Origins: []string{"https://id.example.com"}})
+//	…
+//	ceremony, err := rp.BeginRegistration(mfa.Registration{UserHandle: handle, Username: "ann"}, time.Now())
+//	// ceremony.Session stays, ceremony.Options goes: navigator.credentials.create({publicKey:
+//	// PublicKeyCredential.parseCreationOptionsFromJSON(options)}), and what it resolves to comes back as JSON.
+//	passkey, err := rp.FinishRegistration(session, answer, time.Now())
+//	…
+//	ceremony, err = rp.BeginAuthentication(mfa.Authentication{}, time.Now())
+//	…
+//	claim, err := rp.Claim(answer)                             // whose it says it is: find that Passkey by claim.ID
+//	proven, err := rp.FinishAuthentication(session, answer, passkey, time.Now())
+//
 // # The other factors
 //
 // [HOTP] is the token with a button. [OneTimeCode] and [MagicLink] are sent to people, by mail
@@ -86,12 +105,21 @@
 //     values, and one that was sent anew as many chances as the one before;
 //   - bound what is sent to one address, and how often somebody is asked to confirm.
 //
+// For passkeys, who calls it has to
+//   - keep each session where the browser neither sees nor chooses it, and take it out for good before it acts on the outcome:
+//     the challenge in it is good once;
+//   - keep one user handle for each person, and ids unique among all people;
+//   - write what [Assertion] has as the Passkey over the version that was read, by compare-and-swap, before it lets anyone in:
+//     the counter is worth something only then.
+//
 // # Specifications
 //
 // Covered: RFC 6238 (TOTP); RFC 4226 (HOTP) with look-ahead and resynchronisation (§7.4); the
 // otpauth URIs that authenticator apps scan; codes and prompts after NIST SP 800-63B-4 §3.1.3
 // (a secret crosses from one device to the other, is used once and dies in ten minutes).
 // RFC 7515 and RFC 7519 for the answers of devices, of one algorithm for each key.
+// Web Authentication Level 3 §5 to §8 as a relying party, with related origins (§5.11) and signals (§5.1.11); FIDO Metadata Service 3
+// without looking up revoked certificates.
 //
-// Not covered yet: passkeys (WebAuthn).
+// Not covered yet: extensions of WebAuthn beyond credProps, and keys of other algorithms than ES256, EdDSA and RS256.
 package mfa
