@@ -17,10 +17,16 @@ type Credential struct {
 	// Epoch moves when the secret is replaced; it begins anywhere.
 	Epoch   int64     `json:"epoch"`
 	Created time.Time `json:"created"`
-	// Secret is the hash of a password, or the seed of a TOTP authenticator.
+	// Secret is the hash of a password, the seed of a TOTP authenticator or HOTP token, or where messages to a device are sent.
 	Secret store.Sealed `json:"secret"`
-	// Step is the last time step whose code a TOTP authenticator has spent (RFC 6238 §5.2).
+	// Step is the last time step whose code a TOTP authenticator has spent (RFC 6238 §5.2), or the counter that is expected next of
+	// a HOTP token (RFC 4226 §7.2).
 	Step int64 `json:"step,omitempty"`
+	// Set names a set of backup codes, and Codes are the keyed hashes of those that are left.
+	Set   string   `json:"set,omitempty"`
+	Codes []string `json:"codes,omitempty"`
+	// Push is a device that confirms sign-ins.
+	Push *PushDevice `json:"push,omitempty"`
 }
 
 // CredentialType is what kind of proof a Credential gives.
@@ -30,4 +36,8 @@ type CredentialType string
 const (
 	PasswordCredential CredentialType = "password"
 	TOTPCredential     CredentialType = "totp"
+	HOTPCredential     CredentialType = "hotp"
+	// BackupCodesCredential is a whole set of codes; PushCredential is one device of several.
+	BackupCodesCredential CredentialType = "backup-codes"
+	PushCredential        CredentialType = "push"
 )

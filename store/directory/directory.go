@@ -32,12 +32,13 @@ type Config struct {
 	Verifier Verifier
 	// LoginBy are the identifiers that FindUser tries, in order. Nil is ByUsername, ByEmail.
 	LoginBy []IdentifierName
-	// Session, Lock, Throttle, Password and Branding are what holds where no setting was made. Zero fields have the
+	// Session, Lock, Throttle, Password, Push and Branding are what holds where no setting was made. Zero fields have the
 	// defaults that the types document.
 	Session  SessionPolicy
 	Lock     LockPolicy
 	Throttle ThrottlePolicy
 	Password PasswordPolicy
+	Push     PushPolicy
 	Branding Branding
 	// Logger takes what goes wrong beside a request that succeeded. Nil discards it.
 	Logger *slog.Logger
@@ -66,6 +67,9 @@ type Directory struct {
 	Throttle       *Throttle
 	// Tickets are the links and codes of messages.
 	Tickets *Tickets
+	// Sends bounds messages to people, and Pushes keeps the devices on which they confirm sign-ins.
+	Sends  *Sends
+	Pushes *Pushes
 
 	db      *store.DB
 	stores  *userStores // nil with one
@@ -101,6 +105,8 @@ func New(config Config) (*Directory, error) {
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
 	d.Tickets = newTickets(config.DB, d.Subjects)
+	d.Sends = newSends(config.DB, d.Settings, d.Throttle)
+	d.Pushes = newPushes(config.DB, d.Credentials, d.Settings)
 	d.Groups = newGroups(config.DB, d.Subjects)
 	d.Roles = newRoles(config.DB, d.Subjects, d.Groups, d.Applications)
 	d.APIs = newAPIResources(config.DB)

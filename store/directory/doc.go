@@ -126,5 +126,5 @@
 // # Not implemented
 //
 // Organizations below the root, nested groups (Group has no group as a member), passwords that are checked against lists
-// of stolen ones or a history, expiry of passwords, credentials other than passwords and TOTP authenticators.
+// of stolen ones or a history, expiry of passwords, passkeys as credentials.
 package directory

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -222,6 +223,52 @@ func operations(t *testing.T) map[string]func(*scene) error {
 			return batch(s, func(b *store.Batch) error {
 				return s.Credentials.EnrollTOTP(ctx, b, s.subject.Ref(), "", []byte("seed"), 2)
 			})
+		},
+		"Credentials.HOTP": func(s *scene) error {
+			err := batch(s, func(b *store.Batch) error {
+				return s.Credentials.EnrollHOTP(ctx, b, s.subject.Ref(), "", []byte("seed"), 2)
+			})
+			if err != nil {
+				return err
+			}
+			_, _, err = s.Credentials.HOTP(ctx, s.subject.Ref())
+			return err
+		},
+		"Credentials.BackupCodes": func(s *scene) error {
+			err := batch(s, func(b *store.Batch) error {
+				return s.Credentials.SetBackupCodes(ctx, b, s.subject.Ref(), []secret.Text{"one", "two"})
+			})
+			if err != nil {
+				return err
+			}
+			set, err := s.Credentials.BackupCodes(ctx, s.subject.Ref())
+			if err != nil {
+				return err
+			}
+			return batch(s, func(b *store.Batch) error { return check(s.Credentials.TakeBackupCode(b, set, "one"), nil) })
+		},
+		"Sends.Begin": func(s *scene) error {
+			return batch(s, func(b *store.Batch) error {
+				wait, err := s.Sends.Begin(ctx, b, directory.SendKey{Destination: "a@example.com", Account: "a", Address: "192.0.2.1"})
+				return check(wait == 0, err)
+			})
+		},
+		"Pushes": func(s *scene) error {
+			device, err := s.phone(ctx, s.subject, "token")
+			if err != nil {
+				return err
+			}
+			push, err := s.ask(ctx, s.subject, "flow", "42")
+			if err != nil {
+				return err
+			}
+			if err := batch(s, func(b *store.Batch) error { return s.Pushes.Answer(ctx, b, push, device, true, "42") }); err != nil {
+				return err
+			}
+			if _, err := s.Pushes.Device(ctx, s.subject.Ref(), device.ID); err != nil {
+				return err
+			}
+			return batch(s, func(b *store.Batch) error { return s.Pushes.Use(b, push) })
 		},
 		"Credentials.List": func(s *scene) error {
 			list, err := s.Credentials.List(ctx, s.subject.Ref())

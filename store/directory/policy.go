@@ -27,7 +27,7 @@ type LockPolicy struct {
 	Max time.Duration `json:"max"`
 }
 
-// ThrottlePolicy is how much one address may try: up to four limits each. Nil is what the field documents, in a Config and in a
+// ThrottlePolicy is how much one network address may try, and how much is sent to one recipient: up to four limits each. Nil is what the field documents, in a Config and in a
 // value for Set.
 type ThrottlePolicy struct {
 	// Password bounds attempts to sign in: 60 a minute and 1,000 a day.
@@ -36,6 +36,8 @@ type ThrottlePolicy struct {
 	Account []Limit `json:"account,omitempty"`
 	// Send bounds messages sent to people: 10 an hour.
 	Send []Limit `json:"send,omitempty"`
+	// Message bounds messages to one recipient, and about one account, of at most 100 each: one a minute, 5 an hour and 20 a day.
+	Message []Limit `json:"message,omitempty"`
 	// Flow bounds sign-ins that are begun, on each node: 60 a minute.
 	Flow []Limit `json:"flow,omitempty"`
 	// Off names what is not bounded at all.
@@ -46,6 +48,18 @@ type ThrottlePolicy struct {
 type Limit struct {
 	Count int64         `json:"count"`
 	Per   time.Duration `json:"per"`
+}
+
+// PushPolicy is how people confirm sign-ins on their devices. In a Config the zero value of each field is its default; a value for
+// Set has all of them.
+type PushPolicy struct {
+	// Devices is how many devices one person may have; 10.
+	Devices int `json:"devices"`
+	// PerHour is how often somebody is asked in an hour; 5.
+	PerHour int `json:"perHour"`
+	// Denials is after how many answers in a row that do not agree somebody is left alone for the time Pause; 3, and 15 minutes.
+	Denials int           `json:"denials"`
+	Pause   time.Duration `json:"pause"`
 }
 
 // PasswordPolicy is which passwords are accepted. It follows NIST SP 800-63B-4 §3.1.1.2: length counts, composition
@@ -66,6 +80,29 @@ func (p *LockPolicy) setDefaults() {
 	setDefault(&p.Time, 5*time.Minute)
 	setDefault(&p.Ratio, 2)
 	setDefault(&p.Max, 24*time.Hour)
+}
+
+func (p *PushPolicy) setDefaults() {
+	setDefault(&p.Devices, 10)
+	setDefault(&p.PerHour, 5)
+	setDefault(&p.Denials, 3)
+	setDefault(&p.Pause, 15*time.Minute)
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (p PushPolicy) Validate() error {
+	var v validation
+	if p.Devices < 1 || p.Devices > 100 {
+		v.add("devices", "must be 1 to 100")
+	}
+	if p.PerHour < 1 || p.PerHour > 60 {
+		v.add("perHour", "must be 1 to 60")
+	}
+	if p.Denials < 1 || p.Denials > 10 {
+		v.add("denials", "must be 1 to 10")
+	}
+	v.within("pause", p.Pause, time.Minute, 24*time.Hour)
+	return v.err()
 }
 
 func (p *PasswordPolicy) setDefaults() { setDefault(&p.MinLength, 8) }
@@ -107,6 +144,12 @@ func (p ThrottlePolicy) Validate() error {
 	v.limits("account", p.Account)
 	v.limits("send", p.Send)
 	v.limits("flow", p.Flow)
+	v.limits("message", p.Message)
+	for _, l := range p.Message {
+		if l.Count > maxSends {
+			v.add("message", "must allow at most %d", maxSends)
+		}
+	}
 	for _, what := range p.Off {
 		if what.standard() == nil {
 			v.add("off", "must name what is bounded, not %q", what)

@@ -48,6 +48,7 @@ type Settings struct {
 	Lock     SettingKey[LockPolicy]
 	Throttle SettingKey[ThrottlePolicy]
 	Password SettingKey[PasswordPolicy]
+	Push     SettingKey[PushPolicy]
 	Branding SettingKey[Branding]
 
 	db    *store.DB
@@ -69,11 +70,13 @@ func newSettings(config Config) (*Settings, error) {
 	config.Session.setDefaults()
 	config.Lock.setDefaults()
 	config.Password.setDefaults()
+	config.Push.setDefaults()
 	s := &Settings{
 		Session:  SettingKey[SessionPolicy]{"directory.session", config.Session, SessionPolicy.Validate, true},
 		Lock:     SettingKey[LockPolicy]{"directory.lock", config.Lock, LockPolicy.Validate, true},
 		Throttle: SettingKey[ThrottlePolicy]{"directory.throttle", config.Throttle, ThrottlePolicy.Validate, true},
 		Password: SettingKey[PasswordPolicy]{"directory.password", config.Password, PasswordPolicy.Validate, true},
+		Push:     SettingKey[PushPolicy]{"directory.push", config.Push, PushPolicy.Validate, true},
 		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate, false},
 		db:       config.DB,
 		all:      store.NewCollection(config.DB, settingType),
@@ -81,7 +84,7 @@ func newSettings(config Config) (*Settings, error) {
 	s.known = store.NewCache[place, any](config.DB, s.all)
 	return s, errors.Join(
 		config.Session.Validate(), config.Lock.Validate(), config.Throttle.Validate(),
-		config.Password.Validate(), config.Branding.Validate(),
+		config.Password.Validate(), config.Push.Validate(), config.Branding.Validate(),
 	)
 }
 

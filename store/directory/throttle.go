@@ -18,6 +18,8 @@ const (
 	ThrottlePassword Throttled = "password"
 	ThrottleAccount  Throttled = "account"
 	ThrottleSend     Throttled = "send"
+	// ThrottleMessage is bounded for each recipient, whatever address asks for it; see Sends.
+	ThrottleMessage Throttled = "message"
 	// ThrottleFlow and ThrottleRequest are bounded by ThrottlePolicy.Flow, each by itself: pages of a flow, and what protocols
 	// keep of a request until it is answered.
 	ThrottleFlow    Throttled = "flow"
@@ -107,6 +109,8 @@ func (p ThrottlePolicy) limits(what Throttled) []Limit {
 		chosen = p.Account
 	case ThrottleSend:
 		chosen = p.Send
+	case ThrottleMessage:
+		chosen = p.Message
 	case ThrottleFlow, ThrottleRequest:
 		chosen = p.Flow
 	}
@@ -128,6 +132,8 @@ func (t Throttled) standard() []Limit {
 		return []Limit{{20, time.Hour}}
 	case ThrottleSend:
 		return []Limit{{10, time.Hour}}
+	case ThrottleMessage:
+		return []Limit{{1, time.Minute}, {5, time.Hour}, {20, 24 * time.Hour}}
 	case ThrottleFlow, ThrottleRequest:
 		return []Limit{{60, time.Minute}}
 	}
