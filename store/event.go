@@ -197,6 +197,13 @@ func (db *DB) Finish(b *Batch, c *Claimed) {
 	db.outbox.Replace(b, c.delivery)
 }
 
+// Abandon adds to the batch that the delivery can never be carried out, for a reason that may be shown to operators: it is dead before
+// MaxAttempts. A *Conflict is the sign that another node was faster.
+func (db *DB) Abandon(b *Batch, c *Claimed, reason string) {
+	c.delivery.State, c.delivery.Error = DeliveryDead, reason
+	db.outbox.Replace(b, c.delivery)
+}
+
 // Fail says that an attempt failed for a reason that may be shown to operators, and when to try again. After MaxAttempts
 // the delivery is dead.
 func (db *DB) Fail(ctx context.Context, c *Claimed, reason string, retryAt time.Time) error {

@@ -58,5 +58,8 @@
 //		if err := b.Apply(context.Background()); err != nil {
 //			log.Fatal(err)
 //		}
+//		if err := messages.Maintain(context.Background()); err != nil { // or Run, in a goroutine of the host's
+//			log.Fatal(err)
+//		}
 //	}
 package notify

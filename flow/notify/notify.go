@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -35,15 +40,24 @@ type Senders struct {
 	From string
 	// ReplyTo is where answers go; "" is From.
 	ReplyTo string
+	// Templates are laid over the built-in texts, template by template: at its root "<locale>.txt" ("de.txt", "pt-BR.txt"), in the form
+	// of those in the folder texts, "<locale>/<template>.html" for the whole HTML of an e-mail, and "layout.html" around the others.
+	// Nil changes none.
+	Templates fs.FS
+	// DefaultLocale is the language of those whose languages are not there; "" is "en".
+	DefaultLocale string
 }
 
 // Messages is an Outbox over the store. What is sent lies there sealed until it is delivered. It is safe for concurrent use and
 // starts no goroutine by itself.
 type Messages struct {
-	config Config
-	db     *store.DB
-	queue  *store.Collection[queued]
-	lanes  map[Channel]*lane
+	config  Config
+	db      *store.DB
+	queue   *store.Collection[queued]
+	lanes   map[Channel]*lane
+	catalog *catalog
+	host    string       // of the issuer
+	from    mail.Address // zero without e-mail
 }
 
 var _ Outbox = (*Messages)(nil)
@@ -89,6 +103,18 @@ func New(config Config) (*Messages, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	m := &Messages{config: config, db: config.DB, queue: store.NewCollection(config.DB, messageType), lanes: map[Channel]*lane{}}
+	issuer, err := url.Parse(config.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("notify: Config.Issuer: %w", err)
+	}
+	m.host = issuer.Hostname()
+	if config.Senders.Email != nil {
+		from, _ := mail.ParseAddress(config.Senders.From) // checked
+		m.from = *from
+	}
+	if m.catalog, err = newCatalog(config.Senders.Templates); err != nil {
+		return nil, err
+	}
 	for c, reached := range map[Channel]bool{
 		Email: config.Senders.Email != nil, SMS: config.Senders.SMS != nil, Push: config.Senders.Push != nil,
 	} {
@@ -116,8 +142,13 @@ func (c *Config) check() error {
 	if c.Issuer == "" {
 		problems = append(problems, errors.New("notify: Config.Issuer is required"))
 	}
-	if c.Senders.Email != nil && c.Senders.From == "" {
-		problems = append(problems, errors.New("notify: Senders.From is required with Senders.Email"))
+	if c.Senders.Email != nil {
+		if _, err := mail.ParseAddress(c.Senders.From); err != nil {
+			problems = append(problems, fmt.Errorf("notify: Senders.From is required with Senders.Email: %q: %w", c.Senders.From, err))
+		}
+	}
+	if _, err := mail.ParseAddress(c.Senders.ReplyTo); err != nil && c.Senders.ReplyTo != "" {
+		problems = append(problems, fmt.Errorf("notify: Senders.ReplyTo: %w", err))
 	}
 	return errors.Join(problems...)
 }
@@ -133,6 +164,9 @@ func (m *Messages) Send(b *store.Batch, message Message) error {
 	l := m.lanes[message.Channel]
 	if l == nil {
 		return fmt.Errorf("notify: nothing sends by %q", message.Channel)
+	}
+	if !m.catalog.has(entryOf(message.Template, message.Channel)) {
+		return fmt.Errorf("notify: there is no template %q by %q", message.Template, message.Channel)
 	}
 	if message.Expires.IsZero() {
 		message.Expires = b.Now().Add(messageLifetime)
@@ -179,4 +213,34 @@ func (l *lane) hurry() {
 	case l.due <- struct{}{}:
 	default: // it is awake already
 	}
+}
+
+// telephone is a number that a message can be sent to (ITU-T E.164, with or without its plus).
+var telephone = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
+
+// dialable is a number without what people write between its digits.
+func dialable(number string) string {
+	number, _, _ = strings.Cut(number, ";")
+	return strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", ".", "", "/", "").Replace(number)
+}
+
+// address is the bare address of a mailbox (RFC 5321 §4.1.2). Whoever has a name beside it, or anything that could begin another header
+// or command, has none.
+func address(to string) (string, error) {
+	parsed, err := mail.ParseAddress(to)
+	if err != nil {
+		return "", err
+	}
+	if parsed.Address != to || len(to) > 254 || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return "", errors.New("notify: more than an address")
+	}
+	return to, nil
+}
+
+// named is the sender as a header shows it (RFC 5322 §3.4), with a name if it has none of its own.
+func named(from mail.Address, name string) string {
+	if from.Name == "" {
+		from.Name = printable(name)
+	}
+	return from.String()
 }
