@@ -36,8 +36,11 @@ func (c *Client) signedResponses() map[string]string {
 func (p *Provider) checkAlgorithms(c *Client, bad report) {
 	chosen := c.signedResponses()
 	for _, field := range sortedKeys(chosen) {
-		required := field == "access_token_signed_response_alg" || field == "id_token_signed_response_alg"
-		if a := chosen[field]; (required || a != "") && !p.keys.signs(a) {
+		a, optional := chosen[field], field != "access_token_signed_response_alg" && field != "id_token_signed_response_alg"
+		if a == "" && optional || slices.Contains(c.bySecret(), field) { // of which checkSecretSignatures knows
+			continue
+		}
+		if !p.keys.signs(a) {
 			bad(field, "%q is not supported", a)
 		}
 	}
@@ -46,8 +49,8 @@ func (p *Provider) checkAlgorithms(c *Client, bad report) {
 // prepareKeys has the keys made that the client's algorithms need, where they are made on first need: so they are published
 // before they sign.
 func (p *Provider) prepareKeys(ctx context.Context, c *Client) error {
-	for _, algorithm := range c.signedResponses() {
-		if algorithm == "" {
+	for field, algorithm := range c.signedResponses() {
+		if algorithm == "" || slices.Contains(c.bySecret(), field) {
 			continue
 		}
 		if _, err := p.keys.signer(ctx, algorithm); err != nil {

@@ -337,7 +337,7 @@ type logoutClaims struct {
 
 // logoutToken makes the token for a client, signed as its ID tokens are.
 func (p *Provider) logoutToken(ctx context.Context, client *Client, id, subject, session string) (string, error) {
-	key, err := p.keys.signer(ctx, client.IDTokenAlg)
+	key, err := p.signerFor(ctx, client, client.IDTokenAlg)
 	if err != nil {
 		return "", err
 	}

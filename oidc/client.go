@@ -24,7 +24,7 @@ type Client struct {
 	Application store.Ref `json:"application"`
 	// SecretHash is the digest of the client secret; "" for a public client.
 	SecretHash string `json:"client_secret_hash,omitempty"`
-	// SealedSecret is the secret itself, for a client that signs with it (client_secret_jwt) and for no other.
+	// SealedSecret is the secret itself, for a client that signs with it (client_secret_jwt, HS256) and for no other.
 	SealedSecret store.Sealed `json:"client_secret_sealed,omitempty"`
 	// fresh is a secret that was just made, until the client is written.
 	fresh secret.Text
@@ -50,7 +50,7 @@ type Client struct {
 	// AccessTokenFormat is JWT (RFC 9068) or opaque; "" is JWT.
 	AccessTokenFormat TokenFormat `json:"access_token_format"`
 	// AccessTokenAlg and IDTokenAlg sign JWTs, and nothing else will do: one of Algorithms, or of those that Config.Keys has
-	// (KeyAlgorithms); "" is RS256.
+	// (KeyAlgorithms); "" is RS256. ID tokens may be signed with the client's secret too, by HS256 (Features.SecretSignatures).
 	AccessTokenAlg string `json:"access_token_signed_response_alg"`
 	IDTokenAlg     string `json:"id_token_signed_response_alg"`
 	// AccessTokenLifetime, IDTokenLifetime and RefreshTokenLifetime are in seconds; zero is the provider's. The first two are
@@ -263,6 +263,9 @@ func (s *Clients) Create(ctx context.Context, name string, c *Client) (secretVal
 func (s *Clients) Import(ctx context.Context, name string, c *Client, secretValue string) error {
 	if len(secretValue) < 22 {
 		return &InvalidClientError{"client_secret", "must be random and of at least 22 characters"}
+	}
+	if c.signsBySecret() && len(secretValue) < leastSigningSecret {
+		return &InvalidClientError{"client_secret", "must have at least 32 bytes, for it signs (RFC 7518 §3.2)"}
 	}
 	c.setSecret(secret.Text(secretValue))
 	return s.create(ctx, name, c)

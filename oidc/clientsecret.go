@@ -33,7 +33,7 @@ const sealedSecret = "client_secret_sealed"
 // they signed with it before.
 func (s *Clients) keepSecret(c *Client) {
 	switch {
-	case c.AuthMethod != ClientSecretJWT:
+	case !c.signsBySecret():
 		c.SealedSecret = ""
 	case c.fresh != "":
 		c.SealedSecret = s.db.Seal(clientKind, c.Ref(), sealedSecret, []byte(c.fresh.Reveal()))

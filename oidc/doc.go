@@ -162,6 +162,7 @@
 //     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
 //   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by, and not at an exchange.
 //   - PairwiseSubjects: OpenID Connect Core 1.0 §8. SignedUserInfo: §5.3.2. SignedIntrospection: RFC 9701. Encryption: §10.2.
+//     SecretSignatures: §10.1, by HS256.
 //   - BackChannelLogout, FrontChannelLogout and SessionManagement: the specifications of these names, 1.0. A session that merely went idle,
 //     or passed its limit, has not ended: no client is told.
 //   - Legacy: the response types of OpenID Connect Core 1.0 §3.2 and §3.3 and of OAuth 2.0 Multiple Response Type Encoding Practices, and
@@ -176,8 +177,7 @@
 // What is refused with an error that says so:
 //
 //   - PKCE by "plain", and the parameter registration (OpenID Connect Core 1.0 §7.2.1): there are no self-issued providers.
-//   - ID tokens, userinfo and other answers signed with a client secret (HS256) or not at all ("none"). Client assertions may be signed with one,
-//     request objects may not.
+//   - ID tokens, userinfo and other answers that are not signed at all ("none"), or with a client secret otherwise than by HS256.
 //   - Encryption by RSA1_5, PBES2, AES-GCM key wrapping, or to a client secret, over X25519, and under the misspelt name A128CBC+HS256.
 //
 // What is ignored:

@@ -69,6 +69,8 @@ type Features struct {
 	SignedUserInfo      *SignedUserInfo
 	SignedIntrospection *SignedIntrospection
 	Encryption          *Encryption
+	// SecretSignatures is HS256 (OpenID Connect Core §10.1).
+	SecretSignatures *SecretSignatures
 
 	// How sessions end.
 
@@ -208,6 +210,9 @@ func (p *Provider) buildFeatures() error {
 	if f := p.config.Features.Encryption; f != nil {
 		add(f.part(p))
 	}
+	if f := p.config.Features.SecretSignatures; f != nil {
+		add(f.part(p))
+	}
 	if f := p.config.Features.CORS; f != nil {
 		add(f.part(p))
 	}
@@ -255,6 +260,7 @@ func (p *Provider) core() (part, error) {
 		routes: p.coreRoutes(),
 		check: func(c *Client, bad report) {
 			p.checkAlgorithms(c, bad)
+			p.checkSecretSignatures(c, bad)
 			checkRefreshPolicy(c, bad)
 			p.checkProfiles(c, bad)
 		},

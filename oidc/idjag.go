@@ -114,7 +114,7 @@ func (i *idJAGIssuer) issue(ctx context.Context, q *exchangeRequest) (*tokenResp
 	if refusal != nil {
 		return nil, refusal
 	}
-	key, err := i.p.keys.signer(ctx, q.client.IDTokenAlg)
+	key, err := i.p.keys.signer(ctx, q.client.AccessTokenAlg)
 	if err != nil {
 		return nil, err
 	}

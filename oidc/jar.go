@@ -81,6 +81,7 @@ func (p *Provider) checkRequestObjects(f JAR, c *Client, bad report) {
 		bad("request_object_signing_alg", "must sign")
 	case alg == unsigned && c.RequireSignedRequest: // RFC 9101 §10.5
 		bad("request_object_signing_alg", "must sign: the client requires signed objects")
+	case alg == hs256: // checkSecretSignatures knows more
 	case alg != "" && alg != unsigned && !slices.Contains(jose.Supported(), jose.Algorithm(alg)):
 		bad("request_object_signing_alg", "%q is not supported", alg)
 	case (c.RequireSignedRequest || alg != "" && alg != unsigned) && !c.hasKeys():
@@ -190,7 +191,13 @@ func (p *Provider) openRequestObject(ctx context.Context, c *Client, object stri
 	if c.RequestObjectSigningAlg != "" { // OpenID Connect Registration §2: any other is refused
 		v.Algorithms = p.permitted(c, []jose.Algorithm{jose.Algorithm(c.RequestObjectSigningAlg)})
 	}
-	_, payload, err := v.Verify(object, func(h jose.Header) (jose.PublicKey, error) { return p.clientSigningKey(ctx, c, h) })
+	_, payload, err := v.Verify(object, func(h jose.Header) (jose.PublicKey, error) {
+		if h.Alg == jose.HS256 { // which is permitted where it is pinned, and nowhere else
+			own, err := p.Clients.secret(c)
+			return jose.PublicKey{Algorithm: h.Alg, Key: []byte(own.Reveal())}, err
+		}
+		return p.clientSigningKey(ctx, c, h)
+	})
 	switch {
 	case err == nil:
 		return payload, nil

@@ -62,7 +62,7 @@ type responseKeys struct {
 
 // responseKeys finds the keys. It comes before a request is answered for good: a key that is away costs nobody a sign-in.
 func (p *Provider) responseKeys(ctx context.Context, c *Client) (k responseKeys, err error) {
-	if k.signing, err = p.keys.signer(ctx, cmp.Or(c.AuthorizationSignedResponseAlg, p.keys.standard())); err != nil {
+	if k.signing, err = p.signerFor(ctx, c, cmp.Or(c.AuthorizationSignedResponseAlg, p.keys.standard())); err != nil {
 		return k, unavailable(err)
 	}
 	k.seal, err = p.sealing(ctx, c, c.AuthorizationEncryptedResponseAlg, c.AuthorizationEncryptedResponseEnc)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/secret"
 )
 
 // Keys is where signing keys come from. Its types are the standard library's, so that a key service implements it without
@@ -185,6 +186,8 @@ type signingKey struct {
 	algorithm jose.Algorithm
 	id        string
 	key       crypto.Signer
+	// secret is a client's, in place of a key of ours.
+	secret secret.Text
 }
 
 // signer returns the key that signs with the algorithm now.
@@ -194,7 +197,7 @@ func (s *keySet) signer(ctx context.Context, algorithm string) (signingKey, erro
 		return signingKey{}, fmt.Errorf("oidc: the %s key: %w", algorithm, err)
 	}
 	s.learn(id)
-	return signingKey{jose.Algorithm(algorithm), id, key}, nil
+	return signingKey{algorithm: jose.Algorithm(algorithm), id: id, key: key}, nil
 }
 
 // learn forgets the key set when it lacks a key that signs: it was made, or put to use, a moment ago.
@@ -208,6 +211,9 @@ func (s *keySet) learn(id string) {
 
 // sign makes a token of one type.
 func (k signingKey) sign(typ string, claims []byte) (string, error) {
+	if k.secret != "" {
+		return jose.SignSecret(claims, jose.Header{Alg: k.algorithm, Typ: typ}, []byte(k.secret.Reveal()))
+	}
 	return jose.Sign(claims, jose.Header{Alg: k.algorithm, Kid: k.id, Typ: typ}, k.key)
 }
 

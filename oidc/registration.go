@@ -363,7 +363,7 @@ func (r *registrar) replace(ctx context.Context, held *registration, document []
 		return nil, err
 	}
 	made := &registration{client: c, application: &app, token: held.token}
-	if usesSecret(c.AuthMethod) != usesSecret(held.client.AuthMethod) || c.AuthMethod == ClientSecretJWT && held.client.SealedSecret == "" {
+	if usesSecret(c.AuthMethod) != usesSecret(held.client.AuthMethod) || c.signsBySecret() && held.client.SealedSecret == "" {
 		made.secret = c.renewSecret()
 	}
 	if !r.settings.KeepToken {

@@ -263,7 +263,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	if t.id.SID, err = p.sessionFor(ctx, t.client, g.SID); err != nil {
 		return err
 	}
-	if t.idKey, err = p.keys.signer(ctx, t.client.IDTokenAlg); err != nil {
+	if t.idKey, err = p.signerFor(ctx, t.client, t.client.IDTokenAlg); err != nil {
 		return err
 	}
 	if t.idSealing, err = p.sealing(ctx, t.client, t.client.IDTokenEncryptedResponseAlg, t.client.IDTokenEncryptedResponseEnc); err != nil {

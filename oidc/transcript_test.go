@@ -191,6 +191,21 @@ func (s *teller) direct(line string) {
 		s.holders[rest], s.names[clientcert.Thumbprint(c.Certificate)] = c, "<x5t of "+rest+">"
 	case "certificate": // this request comes over a connection with the certificate of that client
 		s.certified = s.holders[rest]
+	case "keys": // a registered client has the key that its objects are signed with
+		h.signs(rest)
+	case "object": // a request object of a client is <object>: a good request, with changes, signed as the client is registered to
+		id, changes, _ := strings.Cut(rest, " ")
+		var edit map[string]any
+		if changes != "" {
+			h.must(json.Unmarshal([]byte(changes), &edit))
+		}
+		object := h.objectOf(id, edit)
+		if h.client(id).RequestObjectSigningAlg == "HS256" {
+			s.values["object"] = h.sealedObject(object, "oauth-authz-req+jwt", clientSecret(id))
+		} else {
+			s.values["object"] = h.signedRequest(object)
+		}
+		s.names[s.values["object"]] = "<object>"
 	case "raw": // the body of this request is sent as it stands, without its line feeds
 		s.raw = true
 	case "register": // a further client

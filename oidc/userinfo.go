@@ -65,7 +65,7 @@ func (p *Provider) protectUserInfo(ctx context.Context, c *Client, claims map[st
 		sealed, err := jose.Encrypt(body, seal.header, seal.key.Key)
 		return mediaJWT, []byte(sealed), err
 	}
-	key, err := p.keys.signer(ctx, c.UserInfoSignedResponseAlg)
+	key, err := p.signerFor(ctx, c, c.UserInfoSignedResponseAlg)
 	if err != nil {
 		return "", nil, err
 	}

@@ -32,7 +32,7 @@ var profiles = []profile{
 			ClientAssertions: &oidc.ClientAssertions{SharedSecrets: true}, MutualTLS: &oidc.MutualTLS{}, DPoP: &oidc.DPoP{},
 			Device: &oidc.Device{}, TokenExchange: &oidc.TokenExchange{},
 			Registration: &oidc.Registration{Open: true, Policy: suite}, WebFinger: &oidc.WebFinger{},
-			PairwiseSubjects: &oidc.PairwiseSubjects{}, SignedUserInfo: &oidc.SignedUserInfo{}, Encryption: &oidc.Encryption{},
+			PairwiseSubjects: &oidc.PairwiseSubjects{}, SignedUserInfo: &oidc.SignedUserInfo{}, Encryption: &oidc.Encryption{}, SecretSignatures: &oidc.SecretSignatures{},
 			BackChannelLogout: &oidc.BackChannelLogout{}, FrontChannelLogout: &oidc.FrontChannelLogout{}, SessionManagement: &oidc.SessionManagement{},
 		}
 	}},
