@@ -163,7 +163,7 @@ func (e *Engine) leavePlan(ctx context.Context, x *execution) error {
 
 // next asks the plan, and those that have called it, what is missing.
 func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error) {
-	for {
+	for range maxMoves {
 		move, err := x.plan.Next(ctx, s)
 		if err != nil {
 			return Move{}, err
@@ -171,10 +171,16 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 		if x.Memory, err = e.seal(x, "memory", s.Memory, maxMemory); err != nil {
 			return Move{}, err
 		}
-		if move.Refusal != "" || move.Step != "" || len(x.Calls) == 0 {
+		switch {
+		case move.Call != "":
+			x.Step, x.Option = "", ""
+			err = e.enterPlan(ctx, x, move.Call)
+		case move.Refusal != "" || move.Step != "" || len(x.Calls) == 0:
 			return move, nil
+		default:
+			err = e.leavePlan(ctx, x)
 		}
-		if err = e.leavePlan(ctx, x); err != nil {
+		if err != nil {
 			return Move{}, err
 		}
 		fresh, err := e.state(x)
@@ -183,6 +189,7 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 		}
 		s.Plan, s.Last, s.Memory, s.Params = fresh.Plan, fresh.Last, fresh.Memory, fresh.Params
 	}
+	return Move{}, fmt.Errorf("flow: plan %q calls others without end", x.planName())
 }
 
 // follow does a move: to the step that asks something, past those that ask nothing, or to the end.

@@ -94,6 +94,6 @@
 //
 // # Not implemented
 //
-// Graphs and scripts as plans; registration, recovery, invitation; passkeys, codes by message, push; native clients; a
+// Scripts as plans; registration, recovery, invitation; passkeys, codes by message, push; native clients; a
 // page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow

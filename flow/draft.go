@@ -79,7 +79,7 @@ func (e *Engine) drafted(r *visit, id, browser, sealed string) (*execution, erro
 // opened returns the flow that a page's request is about.
 func (e *Engine) opened(r *visit, id string) (*execution, error) {
 	browser := e.browser(r)
-	x, err := e.find(r.Context(), id, browser)
+	x, err := e.find(r, id)
 	if sealed := r.URL.Query().Get(draftField); errors.Is(err, errUnknownFlow) && isHash(id) && sealed != "" {
 		return e.drafted(r, id, browser, sealed)
 	}
@@ -88,7 +88,7 @@ func (e *Engine) opened(r *visit, id string) (*execution, error) {
 
 // current reads a flow again: as a draft, as long as nobody has written it.
 func (e *Engine) current(r *visit, x *execution) (*execution, error) {
-	found, err := e.find(r.Context(), x.ID, e.browser(r))
+	found, err := e.find(r, x.ID)
 	if errors.Is(err, errUnknownFlow) && x.draft != "" {
 		return e.drafted(r, x.ID, e.browser(r), x.draft)
 	}

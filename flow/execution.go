@@ -2,7 +2,6 @@ package flow
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -82,6 +81,8 @@ type execution struct {
 	Echo      store.Sealed `json:"echo,omitempty"`
 	EchoUntil time.Time    `json:"echoUntil,omitzero"`
 
+	// from is the request that the flow is being moved by.
+	from *visit
 	// plan is what the flow goes by, and writes what the batch that moves it is to hold besides.
 	plan   Plan
 	writes []func(b *store.Batch) error
@@ -211,7 +212,8 @@ func (x *execution) forget() {
 func (x *execution) untouched() bool { return x.Sequence == 1 && !x.Done }
 
 // find returns the flow of an id for the browser that it is bound to: errUnknownFlow, errForeign, or a failure.
-func (e *Engine) find(ctx context.Context, id, browser string) (*execution, error) {
+func (e *Engine) find(r *visit, id string) (*execution, error) {
+	ctx := r.Context()
 	if !isHash(id) {
 		return nil, errUnknownFlow
 	}
@@ -222,9 +224,10 @@ func (e *Engine) find(ctx context.Context, id, browser string) (*execution, erro
 	if err != nil {
 		return nil, err
 	}
-	if !secret.Matches(x.Browser, browser) {
+	if !secret.Matches(x.Browser, e.browser(r)) {
 		return nil, errForeign
 	}
+	x.from = r
 	if x.Done {
 		return x, nil
 	}

@@ -28,7 +28,7 @@ func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.I
 		return &directory.Result{Refusal: directory.Unmet}, nil
 	}
 	v := e.visit(w, r)
-	x, err := e.find(r.Context(), executionID(in), e.browser(v))
+	x, err := e.find(v, executionID(in))
 	switch {
 	case err == nil:
 		return e.resume(v, x)
@@ -127,17 +127,17 @@ func (e *Engine) name(ctx context.Context, x *execution) error {
 // plot lays out the flow for a request as if it began now: with what the browser's session brings along, done when
 // nothing is missing, else with the first move.
 func (e *Engine) plot(r *visit, in directory.Interaction) (*execution, Move, error) {
-	x := e.blank(in)
+	x := e.blank(r, in)
 	move, err := e.lay(r, x)
 	return x, move, err
 }
 
 // blank is a flow of which nothing is known but the request.
-func (e *Engine) blank(in directory.Interaction) *execution {
+func (e *Engine) blank(r *visit, in directory.Interaction) *execution {
 	now := e.db.Now()
 	return &execution{
-		Meta:    store.Meta{ID: executionID(in), Expires: now.Add(e.lifetime)},
-		Request: in, Began: now, Sequence: 1, NewSession: store.NewID(),
+		Meta: store.Meta{ID: executionID(in), Expires: now.Add(e.lifetime)},
+		from: r, Request: in, Began: now, Sequence: 1, NewSession: store.NewID(),
 	}
 }
 
@@ -304,7 +304,7 @@ func (e *Engine) resume(r *visit, x *execution) (*directory.Result, error) {
 func (e *Engine) reopen(r *visit, x *execution) (*directory.Result, error) {
 	in := x.Request
 	in.Subject = x.Subject // write-once, also over two rounds
-	again := e.blank(in)
+	again := e.blank(r, in)
 	again.Version, again.Browser, again.Sequence = x.Version, x.Browser, x.Sequence+1
 	again.Person, again.Asked, again.Approved, again.Remember = x.Person, x.Asked, x.Approved, x.Remember
 	move, err := e.lay(r, again)

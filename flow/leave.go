@@ -47,7 +47,7 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 		v.goTo(r.URL.EscapedPath() + "?" + form.Encode())
 	default:
 		id, _, _ := strings.Cut(form.Value("state")+form.Value("RelayState"), ".")
-		x, err := e.find(r.Context(), id, e.browser(v))
+		x, err := e.find(v, id)
 		if err != nil {
 			e.fail(v, err, "")
 			return

@@ -15,6 +15,11 @@ type passwordExecutor struct{ dir *directory.Directory }
 
 var _ Guarded = passwordExecutor{}
 
+// Proves implements Prover.
+func (passwordExecutor) Proves() []directory.Evidence {
+	return []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}}
+}
+
 const (
 	usernameField = "username"
 	passwordField = "password"

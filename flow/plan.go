@@ -42,6 +42,8 @@ type Move struct {
 	Options []string
 	// Params are for the Executors of the step (State.Params).
 	Params map[string]string
+	// Call is the name of a plan to do now, from which the flow comes back to this one; "" is none. It goes before Step.
+	Call string
 	// Refusal ends the flow without success; "" does not. Failure is what the application is told of it.
 	Refusal directory.Refusal
 	Failure directory.Failure
@@ -144,6 +146,9 @@ func checkPlan(plan Plan, executors map[string]Executor) error {
 				problems = append(problems, fmt.Errorf("flow: step %q: no executor %q", step.Name, name))
 			}
 		}
+	}
+	if g, ok := plan.(graph); ok {
+		problems = append(problems, g.reaches(executors)...)
 	}
 	return errors.Join(problems...)
 }

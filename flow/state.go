@@ -44,6 +44,7 @@ type State struct {
 
 	revived bool // the person is merely remembered
 
+	client func() Client
 	fresh  int // how many at the end of Evidence were proven by the answer that is being settled
 	writes []func(b *store.Batch) error
 	dir    *directory.Directory
@@ -51,6 +52,9 @@ type State struct {
 	user   *directory.User
 	creds  map[store.Ref]*directory.Credential
 }
+
+// Client is who sends the request.
+func (s *State) Client() Client { return s.client() }
 
 // Application returns whom the person signs in to; one without a record, for a flow that is for nobody in particular.
 func (s *State) Application(ctx context.Context) (*directory.Application, error) {
@@ -166,7 +170,8 @@ func (e *Engine) state(x *execution) (*State, error) {
 		return nil, err
 	}
 	return &State{
-		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
+		client: func() Client { return e.client(x.from) },
+		Flow:   x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
 	}, nil

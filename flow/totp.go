@@ -23,6 +23,11 @@ const (
 	totpFactor = "totp"
 )
 
+// Proves implements Prover.
+func (totpExecutor) Proves() []directory.Evidence {
+	return []directory.Evidence{{Method: totpFactor, AMR: []string{"otp"}}}
+}
+
 func (totpExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (totpExecutor) Prompt(context.Context, *State) (Prompt, error) {

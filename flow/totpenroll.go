@@ -20,6 +20,9 @@ type enrolExecutor struct {
 
 var _ Guarded = enrolExecutor{}
 
+// Proves implements Prover.
+func (enrolExecutor) Proves() []directory.Evidence { return totpExecutor{}.Proves() }
+
 func (t enrolExecutor) Prepare(ctx context.Context, s *State) error {
 	account, err := t.label(ctx, s)
 	if err != nil {

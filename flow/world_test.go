@@ -62,7 +62,7 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	t.Helper()
 	w := &world{
 		T: t, now: time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC), faults: storetest.Faults(p.Driver),
-		requests: map[string]directory.Interaction{}, mux: http.NewServeMux(),
+		requests: map[string]directory.Interaction{},
 	}
 	ring, err := store.NewKeyRing(store.GenerateRingKey())
 	w.must(err)
@@ -83,11 +83,31 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	config.Directory = w.Directory
 	w.config = config
 	w.engine = w.rebuild(func(*flow.Config) {})
-	for _, route := range w.engine.Routes() {
-		w.mux.Handle(route.Path, route.Handler)
-	}
-	w.mux.HandleFunc("/t/authorize", w.authorize)
+	w.serve()
 	return w
+}
+
+// serve has browsers meet the engine as it is now.
+func (w *world) serve() {
+	mux := http.NewServeMux()
+	for _, route := range w.engine.Routes() {
+		mux.Handle(route.Path, route.Handler)
+	}
+	mux.HandleFunc("/t/authorize", w.authorize)
+	w.mux = mux
+}
+
+// events counts the events of a type.
+func (w *world) events(typ string) (n int) {
+	w.Helper()
+	listing, err := w.db.Events(w.Context(), store.Query{Limit: 1000})
+	w.must(err)
+	for _, event := range listing.Items {
+		if event.Type == typ {
+			n++
+		}
+	}
+	return n
 }
 
 // rebuild is another Engine over the same stores.
