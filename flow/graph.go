@@ -132,8 +132,10 @@ func (n Node) check() (problems []error) {
 		kind     bool
 		outcomes []string
 	}{
-		{len(n.Options) > 0, []string{okOutcome}}, {n.If != nil, []string{yesOutcome, noOutcome}},
-		{n.Call != "", []string{okOutcome}}, {n.End != "", nil},
+		{len(n.Options) > 0, []string{okOutcome}},
+		{n.If != nil, []string{yesOutcome, noOutcome}},
+		{n.Call != "", []string{okOutcome}},
+		{n.End != "", nil},
 	} {
 		if is.kind {
 			kinds++
