@@ -17,8 +17,9 @@ type Credential struct {
 	// Epoch moves when the secret is replaced; it begins anywhere.
 	Epoch   int64     `json:"epoch"`
 	Created time.Time `json:"created"`
-	// Secret is the hash of a password, the seed of a TOTP authenticator or HOTP token, or where messages to a device are sent.
-	Secret store.Sealed `json:"secret"`
+	// Secret is the hash of a password, the seed of a TOTP authenticator or HOTP token, or where messages to a device are sent;
+	// "" for a passkey.
+	Secret store.Sealed `json:"secret,omitempty"`
 	// Step is the last time step whose code a TOTP authenticator has spent (RFC 6238 §5.2), or the counter that is expected next of
 	// a HOTP token (RFC 4226 §7.2).
 	Step int64 `json:"step,omitempty"`
@@ -27,6 +28,8 @@ type Credential struct {
 	Codes []string `json:"codes,omitempty"`
 	// Push is a device that confirms sign-ins.
 	Push *PushDevice `json:"push,omitempty"`
+	// Passkey is set for a PasskeyCredential.
+	Passkey *Passkey `json:"passkey,omitempty"`
 }
 
 // CredentialType is what kind of proof a Credential gives.

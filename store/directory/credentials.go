@@ -15,18 +15,27 @@ var (
 	credentialType = store.Type[Credential]{
 		Kind:  credentialKind,
 		Index: func(c *Credential) []store.Entry { return []store.Entry{{Field: "subject", Value: pointer(c.Subject)}} },
+		Keys: func(c *Credential) []store.Key {
+			if c.Passkey == nil {
+				return nil
+			}
+			return []store.Key{passkeyKey(c.Passkey.RPID, c.Passkey.ID)}
+		},
 	}
 )
 
 // Credentials keeps what people prove themselves with: for users in the DB their passwords, for everybody the second
 // factors.
 type Credentials struct {
-	db  *store.DB
-	all *store.Collection[Credential]
+	db           *store.DB
+	all          *store.Collection[Credential]
+	passkeyUsers *store.Collection[PasskeyUser]
 }
 
 func newCredentials(db *store.DB) *Credentials {
-	return &Credentials{db: db, all: store.NewCollection(db, credentialType)}
+	return &Credentials{
+		db: db, all: store.NewCollection(db, credentialType), passkeyUsers: store.NewCollection(db, passkeyUserType),
+	}
 }
 
 // Kind is the kind of the records, for telling what a Conflict is about.
@@ -72,7 +81,7 @@ func (c *Credentials) removeAllButPassword(ctx context.Context, b *store.Batch, 
 			c.remove(b, credential)
 		}
 	}
-	return nil
+	return c.forgetPasskeyUser(ctx, b, subject)
 }
 
 // TOTP returns a subject's TOTP authenticator and its seed, or store.ErrNotFound.

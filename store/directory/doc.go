@@ -108,7 +108,8 @@
 //
 // Each is written in the step that makes it true (store.Batch.Event); those about people name their user store:
 // user.created, user.updated, user.deleted, password.changed, subject.disabled, subject.enabled, subject.revoked,
-// session.started, session.ended, credential.added, credential.removed, account.locked, account.unlocked,
+// session.started, session.ended, credential.added, credential.removed, credential.renamed, credential.suspected,
+// credential.suspended, account.locked, account.unlocked,
 // application.created, application.updated, application.disabled, application.enabled, application.revoked,
 // application.deleted, group.created, group.updated, group.deleted, group.member_added, group.member_removed,
 // role.created, role.updated, role.deleted, role.assigned, role.unassigned, api.created, api.updated, api.deleted, api.authorized,

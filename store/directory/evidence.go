@@ -23,6 +23,8 @@ type Evidence struct {
 	UserVerified bool `json:"userVerified,omitempty"`
 	// PhishingResistant says that the proof cannot be relayed by another site.
 	PhishingResistant bool `json:"phishingResistant,omitempty"`
+	// Remembered says that all it tells by now is that this is the person's browser; see Session.Standing.
+	Remembered bool `json:"remembered,omitempty"`
 	// Issuer is the upstream provider whose word it is, and IssuerSession its session there; "" for a proof of our own.
 	Issuer        string `json:"issuer,omitempty"`
 	IssuerSession string `json:"issuerSession,omitempty"`
@@ -31,6 +33,11 @@ type Evidence struct {
 // Federated is the Method of a proof that an upstream provider vouches for. Whatever that may be, it counts as something that the
 // person knows, which a password beside it does not add to.
 const Federated = "federated"
+
+// ByPasskey is the Method of a proof by a passkey. One for which the authenticator has checked the person is two factors by itself, and
+// can begin a sign-in; but however it is kept, and one that is copied between devices all the more, it is never more than ACR2 (NIST
+// SP 800-63B-4 §2.3 has no AAL3 for keys that can be exported).
+const ByPasskey = "passkey"
 
 // Factor is the kind of thing that a proof shows: something known, had, or been.
 type Factor uint8
@@ -81,13 +88,16 @@ func Assess(evidence []Evidence) Assurance {
 		if f := e.factor(); f != 0 {
 			factors[f] = true
 		}
+		if e.Method == ByPasskey && e.UserVerified && !e.Remembered { // by a PIN or a finger, which of the two it does not say
+			factors[Inherence] = true
+		}
 		for _, ref := range e.AMR {
 			if !slices.Contains(a.AMR, ref) {
 				a.AMR = append(a.AMR, ref)
 			}
 		}
 		a.PhishingResistant = a.PhishingResistant || e.PhishingResistant
-		if isPrimary(e.Method) && e.Time.After(a.AuthTime) {
+		if e.primary() && e.Time.After(a.AuthTime) {
 			a.AuthTime = e.Time
 		}
 	}
@@ -106,7 +116,7 @@ func Assess(evidence []Evidence) Assurance {
 // firstFactor is the factor of what began the sign-in.
 func firstFactor(evidence []Evidence) Factor {
 	for _, e := range evidence {
-		if isPrimary(e.Method) {
+		if e.primary() {
 			return e.factor()
 		}
 	}
@@ -116,8 +126,10 @@ func firstFactor(evidence []Evidence) Factor {
 	return evidence[0].factor()
 }
 
-// isPrimary reports whether the method can begin a sign-in.
-func isPrimary(method string) bool { return method == "password" || method == Federated }
+// primary reports whether the proof can begin a sign-in.
+func (e Evidence) primary() bool {
+	return e.Method == "password" || e.Method == Federated || e.Method == ByPasskey && e.UserVerified
+}
 
 func (e Evidence) factor() Factor {
 	switch {

@@ -210,9 +210,13 @@ func (s *Session) Standing() []Evidence {
 		return slices.Clone(s.Evidence)
 	}
 	first := firstFactor(s.Evidence)
-	return slices.DeleteFunc(slices.Clone(s.Evidence), func(e Evidence) bool {
+	standing := slices.DeleteFunc(slices.Clone(s.Evidence), func(e Evidence) bool {
 		return e.factor() != first && e.Time.Before(s.use.since)
 	})
+	for i, e := range standing { // a passkey may have been two by itself
+		standing[i].Remembered = e.Time.Before(s.use.since)
+	}
+	return standing
 }
 
 // lastProof is when the person last proved something in the session.
