@@ -47,8 +47,14 @@ var immutable = map[string]string{
 	module + "/store.Type":           "the declaration of a record",
 }
 
+// memos may hold a sync.Map that remembers what a pure function of the key returned: all programs would put the same there, and
+// nobody can tell whether it is full or empty but by the time it takes.
+var memos = []exception{
+	{"internal/strictjson/fields.go", "what a Go type means to a decoder, as encoding/json keeps it"},
+}
+
 // packageState: state lives in values that a constructor returns. A package variable is a sentinel (Err…), an embedded file,
-// something immutable, or a table that nothing in its package writes.
+// something immutable, a memo, or a table that nothing in its package writes.
 func packageState(t *tree) (found []violation) {
 	for _, p := range t.packages {
 		written := p.written()
@@ -83,6 +89,8 @@ func (f *file) state(spec *ast.ValueSpec, i int, written map[string]bool) string
 		return ""
 	case written[name]:
 		return "is written: state belongs in a value that a constructor returns"
+	case f.memo(spec):
+		return ""
 	case i >= len(spec.Values):
 		return "has no value: it can only be state, which belongs in a value that a constructor returns"
 	}
@@ -97,6 +105,12 @@ func (f *file) state(spec *ast.ValueSpec, i int, written map[string]bool) string
 		return "is neither a sentinel, an embedded file, a table nor a row of what is immutable"
 	}
 	return ""
+}
+
+// memo reports whether a variable is one of memos.
+func (f *file) memo(spec *ast.ValueSpec) bool {
+	importPath, name := f.qualified(spec.Type)
+	return importPath == "sync" && name == "Map" && excepted(memos, f)
 }
 
 // immutable reports whether an expression is built on one of the functions and types in the table of that name.

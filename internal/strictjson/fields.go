@@ -4,26 +4,58 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode"
 )
 
-// fields are the members that encoding/json reads into a struct.
-type fields struct {
-	exact map[string]reflect.Type
-	// folded is made when the first member has none of these names.
+// shape is what a type means to the scanner: where the names of members have to be compared.
+type shape struct {
+	// fields are the members that encoding/json reads into a struct; nil for any other type.
+	fields map[string]reflect.Type
+	// folded are their names as encoding/json takes them for one another.
 	folded map[string]struct{}
+	// element is what an array's elements are decoded into.
+	element reflect.Type
+	// member is what an object's members are decoded into when all are alike.
+	member reflect.Type
 }
 
-// takes says whether encoding/json takes the name of a member for that of a field.
-func (f *fields) takes(name string) bool {
-	if f.folded == nil {
-		f.folded = make(map[string]struct{}, len(f.exact))
-		for own := range f.exact {
-			f.folded[fold(own)] = struct{}{}
+// shapes remembers the shape of each type that was decoded into. A type has one, and a program has a bounded number of types.
+var shapes sync.Map // reflect.Type → *shape
+
+func shapeOf(t reflect.Type) *shape {
+	if known, ok := shapes.Load(t); ok {
+		return known.(*shape)
+	}
+	known, _ := shapes.LoadOrStore(t, newShape(plain(t)))
+	return known.(*shape)
+}
+
+func newShape(t reflect.Type) *shape {
+	if t == nil {
+		return &shape{}
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return &shape{element: t.Elem()}
+	case reflect.Map:
+		return &shape{member: t.Elem()}
+	case reflect.Struct:
+		return structShape(t)
+	}
+	return &shape{}
+}
+
+func structShape(t reflect.Type) *shape {
+	found := candidates(t)
+	s := &shape{fields: make(map[string]reflect.Type, len(found)), folded: make(map[string]struct{}, len(found))}
+	for name, candidates := range found {
+		if typ, ok := dominant(candidates); ok {
+			s.fields[name] = typ
+			s.folded[fold(name)] = struct{}{}
 		}
 	}
-	_, ok := f.folded[fold(name)]
-	return ok
+	return s
 }
 
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -41,42 +73,6 @@ func plain(t reflect.Type) reflect.Type {
 		t = t.Elem()
 	}
 	return nil
-}
-
-// elementType is what an array's elements are decoded into.
-func elementType(t reflect.Type) reflect.Type {
-	if t = plain(t); t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
-		return t.Elem()
-	}
-	return nil
-}
-
-// memberType is what an object's members are decoded into when all are alike.
-func memberType(t reflect.Type) reflect.Type {
-	if t = plain(t); t != nil && t.Kind() == reflect.Map {
-		return t.Elem()
-	}
-	return nil
-}
-
-// fieldsOf returns nil for a type that is no struct. It remembers within one call only:
-// a table for all calls would be state of the package.
-func (s *scanner) fieldsOf(t reflect.Type) *fields {
-	if t = plain(t); t == nil || t.Kind() != reflect.Struct {
-		return nil
-	}
-	if f, ok := s.fields[t]; ok {
-		return f
-	}
-	found := candidates(t)
-	f := &fields{exact: make(map[string]reflect.Type, len(found))}
-	for name, candidates := range found {
-		if typ, ok := dominant(candidates); ok {
-			f.exact[name] = typ
-		}
-	}
-	s.fields[t] = f
-	return f
 }
 
 // candidate is a field that competes for a name with others of the same struct and of

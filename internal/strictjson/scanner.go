@@ -12,11 +12,10 @@ import (
 // scanner walks a text by the grammar of RFC 8259 with the target's type at its side: a
 // nil type is one that has no struct fields to compare names with.
 type scanner struct {
-	data   []byte
-	pos    int
-	depth  int
-	rules  rules
-	fields map[reflect.Type]*fields
+	data  []byte
+	pos   int
+	depth int
+	rules rules
 }
 
 func (s *scanner) fail(kind Kind, at int, member string) error {
@@ -48,11 +47,11 @@ func (s *scanner) document(t reflect.Type) error {
 func (s *scanner) value(t reflect.Type) error {
 	switch c := s.peek(); {
 	case c == '{':
-		return s.nested(t, '}', s.object)
+		return s.object(shapeOf(t))
 	case c == '[':
-		return s.nested(t, ']', s.array)
+		return s.array(shapeOf(t))
 	case c == '"':
-		_, err := s.text()
+		_, _, err := s.text()
 		return err
 	case c == '-' || '0' <= c && c <= '9':
 		return s.number()
@@ -67,7 +66,7 @@ func (s *scanner) value(t reflect.Type) error {
 }
 
 // nested walks what is between two brackets: nothing, or elements separated by commas.
-func (s *scanner) nested(t reflect.Type, end byte, elements func(reflect.Type) (element func() error)) error {
+func (s *scanner) nested(end byte, element func() error) error {
 	if s.depth++; s.depth > s.rules.depth {
 		return s.fail(Deep, s.pos, "")
 	}
@@ -77,7 +76,6 @@ func (s *scanner) nested(t reflect.Type, end byte, elements func(reflect.Type) (
 		s.depth--
 		return nil
 	}
-	element := elements(t)
 	for {
 		if err := element(); err != nil {
 			return err
@@ -95,92 +93,90 @@ func (s *scanner) nested(t reflect.Type, end byte, elements func(reflect.Type) (
 	}
 }
 
-func (s *scanner) array(t reflect.Type) func() error {
-	inner := elementType(t)
-	return func() error { return s.value(inner) }
+func (s *scanner) array(target *shape) error {
+	return s.nested(']', func() error { return s.value(target.element) })
 }
 
-func (s *scanner) object(t reflect.Type) func() error {
-	fields := s.fieldsOf(t)
-	inner := memberType(t)
-	seen := map[string]struct{}{}
-	return func() error {
+func (s *scanner) object(target *shape) error {
+	var seen names
+	return s.nested('}', func() error {
 		if s.peek() != '"' {
 			return s.fail(Syntax, s.pos, "")
 		}
 		at := s.pos
-		name, err := s.text()
+		quoted, escaped, err := s.text()
 		if err != nil {
 			return err
 		}
-		if _, twice := seen[name]; twice {
-			return s.fail(Duplicate, at, name)
+		name := unquote(quoted, escaped)
+		if seen.add(name) {
+			return s.fail(Duplicate, at, string(name))
 		}
-		seen[name] = struct{}{}
-		if fields != nil {
-			if inner, err = s.field(fields, name, at); err != nil {
-				return err
-			}
+		inner, err := s.member(target, name, at)
+		if err != nil {
+			return err
 		}
 		if s.peek() != ':' {
 			return s.fail(Syntax, s.pos, "")
 		}
 		s.pos++
 		return s.value(inner)
-	}
+	})
 }
 
-// field returns the type of the field that a member is for, nil if there is none.
-func (s *scanner) field(f *fields, name string, at int) (reflect.Type, error) {
-	if t, ok := f.exact[name]; ok {
+// member returns the type that a member is decoded into, nil if nothing takes it.
+func (s *scanner) member(target *shape, name []byte, at int) (reflect.Type, error) {
+	if target.fields == nil {
+		return target.member, nil
+	}
+	if t, ok := target.fields[string(name)]; ok {
 		return t, nil
 	}
-	if f.takes(name) {
-		return nil, s.fail(Case, at, name)
+	if _, ok := target.folded[fold(string(name))]; ok {
+		return nil, s.fail(Case, at, string(name))
 	}
 	if s.rules.refuseUnknown {
-		return nil, s.fail(Unknown, at, name)
+		return nil, s.fail(Unknown, at, string(name))
 	}
 	return nil, nil
 }
 
-// text reads a string and returns it unescaped.
-func (s *scanner) text() (string, error) {
+// text reads a string and returns it as it stands, with its quotation marks, and whether it has escapes.
+func (s *scanner) text() (quoted []byte, escaped bool, err error) {
 	start := s.pos
-	escaped := false
 	for s.pos++; s.pos < len(s.data); {
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			s.pos++
-			return unquote(s.data[start:s.pos], escaped), nil
+			return s.data[start:s.pos], escaped, nil
 		case c == '\\':
 			escaped = true
 			if err := s.escape(); err != nil {
-				return "", err
+				return nil, false, err
 			}
 		case c < ' ':
-			return "", s.fail(Syntax, s.pos, "")
+			return nil, false, s.fail(Syntax, s.pos, "")
 		case c < utf8.RuneSelf:
 			s.pos++
 		default:
 			r, size := utf8.DecodeRune(s.data[s.pos:])
 			if r == utf8.RuneError && size == 1 {
-				return "", s.fail(Encoding, s.pos, "")
+				return nil, false, s.fail(Encoding, s.pos, "")
 			}
 			s.pos += size
 		}
 	}
-	return "", s.fail(Syntax, s.pos, "")
+	return nil, false, s.fail(Syntax, s.pos, "")
 }
 
 // unquote leaves the unescaping to encoding/json, which cannot fail on what was scanned.
-func unquote(quoted []byte, escaped bool) string {
+func unquote(quoted []byte, escaped bool) []byte {
 	if !escaped {
-		return string(quoted[1 : len(quoted)-1])
+		return quoted[1 : len(quoted)-1]
 	}
 	var text string
 	_ = json.Unmarshal(quoted, &text)
-	return text
+	return []byte(text)
 }
 
 func (s *scanner) escape() error {

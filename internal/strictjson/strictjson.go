@@ -26,7 +26,7 @@ import (
 const DefaultDepth = 32
 
 // Option changes one rule for one call.
-type Option func(*rules)
+type Option func(rules) rules
 
 type rules struct {
 	depth         int
@@ -35,14 +35,14 @@ type rules struct {
 }
 
 // Depth sets how deep arrays and objects may nest; a value that is neither has depth 0.
-func Depth(n int) Option { return func(r *rules) { r.depth = n } }
+func Depth(n int) Option { return func(r rules) rules { r.depth = n; return r } }
 
 // RefuseUnknown refuses members for which the target struct has no field.
-func RefuseUnknown() Option { return func(r *rules) { r.refuseUnknown = true } }
+func RefuseUnknown() Option { return func(r rules) rules { r.refuseUnknown = true; return r } }
 
 // UseNumber decodes numbers into an interface as [json.Number] instead of float64, which
 // loses integers beyond 2^53.
-func UseNumber() Option { return func(r *rules) { r.useNumber = true } }
+func UseNumber() Option { return func(r rules) rules { r.useNumber = true; return r } }
 
 // Unmarshal decodes data into what v points to, as [json.Unmarshal] does. Its error is an
 // [*Error]. After an error *v is what it was before, except for what it refers to through
@@ -50,23 +50,31 @@ func UseNumber() Option { return func(r *rules) { r.useNumber = true } }
 func Unmarshal(data []byte, v any, opts ...Option) error {
 	r := rules{depth: DefaultDepth}
 	for _, opt := range opts {
-		opt(&r)
+		r = opt(r)
 	}
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return &Error{Kind: Type, cause: &json.InvalidUnmarshalError{Type: reflect.TypeOf(v)}}
 	}
-	s := scanner{data: data, rules: r, fields: map[reflect.Type]*fields{}}
+	s := scanner{data: data, rules: r}
 	if err := s.document(staticType(target)); err != nil {
 		return err
 	}
-	before := reflect.New(target.Elem().Type()).Elem()
-	before.Set(target.Elem())
+	before := copyOf(target.Elem())
 	if err := r.decode(data, v); err != nil {
 		target.Elem().Set(before)
 		return typeError(err, len(data))
 	}
 	return nil
+}
+
+func copyOf(v reflect.Value) reflect.Value {
+	if v.IsZero() {
+		return reflect.Zero(v.Type()) // as most targets are, and it costs nothing
+	}
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	return c
 }
 
 // Decode reads one value from r, which has to end with it, and decodes it like

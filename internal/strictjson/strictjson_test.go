@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -159,6 +160,28 @@ func TestRefuses(t *testing.T) {
 	}
 	if err := strictjson.Unmarshal([]byte(deep(32)), new(set)); err != nil {
 		t.Errorf("32 levels: %v", err)
+	}
+}
+
+// A member that stands twice is found wherever it stands first, in an object of any length.
+func TestDuplicateAmongMany(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{1, 2, 15, 16, 17, 18, 40} {
+		var members []string
+		for i := range count {
+			members = append(members, fmt.Sprintf(`"m%d":%d`, i, i))
+		}
+		object := "{" + strings.Join(members, ",")
+		if err := strictjson.Unmarshal([]byte(object+"}"), new(any)); err != nil {
+			t.Errorf("%d members: %v", count, err)
+		}
+		for i := range count {
+			err := strictjson.Unmarshal(fmt.Appendf(nil, `%s,"m%d":0}`, object, i), new(any))
+			var e *strictjson.Error
+			if !errors.As(err, &e) || e.Kind != strictjson.Duplicate || e.Member != fmt.Sprint("m", i) {
+				t.Errorf("%d members, and m%d again: %v", count, i, err)
+			}
+		}
 	}
 }
 
