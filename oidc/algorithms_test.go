@@ -85,8 +85,8 @@ func TestAlgorithmOfTheClient(t *testing.T) {
 			published := h.keySet()
 			got := h.tokens(id, "scope", "openid profile")
 			for _, token := range []string{got.AccessToken, got.IDToken} {
-				header, _, err := jose.Peek(token)
-				if err != nil || string(header.Alg) != algorithm || published[header.Kid] != algorithm {
+				parsed, err := jose.Parse(token)
+				if header := parsed.Header(); err != nil || string(header.Alg) != algorithm || published[header.Kid] != algorithm {
 					t.Errorf("%s: header %+v, %v; published was %v", algorithm, header, err, published)
 				}
 			}
@@ -113,9 +113,9 @@ func TestRotateKeys(t *testing.T) {
 		h.register(&oidc.Client{ClientID: "ec", RedirectURIs: []string{callback}, AccessTokenAlg: "ES256", IDTokenAlg: "ES256"})
 		first := h.tokens("ec", "scope", "openid")
 		kid := func(token string) string {
-			header, _, err := jose.Peek(token)
+			parsed, err := jose.Parse(token)
 			h.must(err)
-			return header.Kid
+			return parsed.Header().Kid
 		}
 		before := h.keySet()
 		h.must(h.RotateKeys(t.Context()))

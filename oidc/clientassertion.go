@@ -161,7 +161,7 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, request clientRe
 	case request.form.Value("client_assertion_type") != clientAssertionType || text == "":
 		return nil, "", invalidRequest("client_assertion and client_assertion_type must stand together, the latter for JWT")
 	}
-	said, err := readClientAssertion(text)
+	unverified, said, err := readClientAssertion(text)
 	if err != nil {
 		return nil, "", errClient.because(err)
 	}
@@ -175,7 +175,7 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, request clientRe
 	if err != nil {
 		return nil, "", asError(err)
 	}
-	if err := p.verifyClientAssertion(ctx, text, c); err != nil {
+	if err := p.verifyClientAssertion(ctx, unverified, c); err != nil {
 		return nil, "", err
 	}
 	if err := p.assertions.judge(said, c, p.assertionAudiences(request.url), p.db.Now()); err != nil {
@@ -189,26 +189,26 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, request clientRe
 
 // readClientAssertion reads what an assertion says, before it is verified: whose it claims to be tells whose key to look for. What
 // was read is what is verified, since a token has one reading.
-func readClientAssertion(text string) (*clientAssertion, error) {
-	_, payload, err := jose.Peek(text)
+func readClientAssertion(text string) (jose.Unverified, *clientAssertion, error) {
+	unverified, err := jose.Parse(text)
 	if err != nil {
-		return nil, err
+		return unverified, nil, err
 	}
 	var said clientAssertion
-	if err := strictjson.Unmarshal(payload, &said); err != nil {
-		return nil, err
+	if err := strictjson.Unmarshal(unverified.Payload(), &said); err != nil {
+		return unverified, nil, err
 	}
-	return &said, nil
+	return unverified, &said, nil
 }
 
 // verifyClientAssertion verifies the signature, by the method, the algorithm and the keys that the client is registered with. Keys in the
 // header are never looked at.
-func (p *Provider) verifyClientAssertion(ctx context.Context, text string, c *Client) error {
+func (p *Provider) verifyClientAssertion(ctx context.Context, unverified jose.Unverified, c *Client) error {
 	if c.AuthMethod != PrivateKeyJWT && c.AuthMethod != ClientSecretJWT {
 		return errClient.because(errors.New("the client used an assertion, but is registered for " + string(c.AuthMethod)))
 	}
 	v := jose.Verifier{Types: clientAssertionTyps(), Algorithms: p.permitted(c, p.assertions.algorithms(c))}
-	_, _, err := v.Verify(text, func(h jose.Header) (jose.PublicKey, error) {
+	_, _, err := v.VerifyParsed(unverified, func(h jose.Header) (jose.PublicKey, error) {
 		if c.AuthMethod == PrivateKeyJWT {
 			return p.clientSigningKey(ctx, c, h)
 		}

@@ -79,9 +79,9 @@ func TestEncryptedToTheClient(t *testing.T) {
 		if header.Enc != jose.A256GCM || header.Cty != "JWT" {
 			t.Errorf("userinfo is encrypted by %+v", header)
 		}
-		inner, _, err := jose.Peek(userInfo)
-		if said := claims(t, userInfo); err != nil || inner.Alg != jose.ES256 || said["iss"] != issuer || said["aud"] != "sealed" || said["name"] != "Ann Example" {
-			t.Errorf("userinfo says %v under %+v, %v", said, inner, err)
+		inner, err := jose.Parse(userInfo)
+		if said := claims(t, userInfo); err != nil || inner.Header().Alg != jose.ES256 || said["iss"] != issuer || said["aud"] != "sealed" || said["name"] != "Ann Example" {
+			t.Errorf("userinfo says %v under %+v, %v", said, inner.Header(), err)
 		}
 	}, protected)
 }
@@ -94,9 +94,9 @@ func TestProtectedUserInfo(t *testing.T) {
 	h.register(&oidc.Client{ClientID: "signed", RedirectURIs: []string{callback}, UserInfoSignedResponseAlg: "PS256"})
 	h.register(&oidc.Client{ClientID: "closed", RedirectURIs: []string{callback}, JWKS: set, UserInfoEncryptedResponseAlg: "ECDH-ES"})
 	a := h.userInfo(h.tokens("signed").AccessToken)
-	header, _, err := jose.Peek(a.Body)
-	if err != nil || header.Alg != jose.PS256 || mediaType(a) != "application/jwt" {
-		t.Errorf("signed userinfo: %s under %+v, %v", mediaType(a), header, err)
+	signed, err := jose.Parse(a.Body)
+	if err != nil || signed.Header().Alg != jose.PS256 || mediaType(a) != "application/jwt" {
+		t.Errorf("signed userinfo: %s under %+v, %v", mediaType(a), signed.Header(), err)
 	}
 	if a := h.newBrowser().authorize(authorization("signed", "id_token_hint", a.Body)); a.errorCode() != "invalid_request" {
 		t.Errorf("signed userinfo passes for an ID token: %v", a)
@@ -182,8 +182,8 @@ func TestSignedIntrospection(t *testing.T) {
 			}
 		}
 		a := h.introspectSigned(server, token, "application/json, application/token-introspection+jwt; q=0.9")
-		header, _, err := jose.Peek(a.Body)
-		if err != nil || header.Typ != "token-introspection+jwt" || header.Alg != jose.RS256 || mediaType(a) != "application/token-introspection+jwt" {
+		signed, err := jose.Parse(a.Body)
+		if header := signed.Header(); err != nil || header.Typ != "token-introspection+jwt" || header.Alg != jose.RS256 || mediaType(a) != "application/token-introspection+jwt" {
 			t.Fatalf("%s under %+v, %v", mediaType(a), header, err)
 		}
 		said := claims(t, a.Body)
@@ -192,8 +192,8 @@ func TestSignedIntrospection(t *testing.T) {
 			t.Errorf("it says %v", said)
 		}
 		_, inner := keys.open(t, h.introspectSigned("api", token, "application/token-introspection+jwt").Body)
-		if header, _, err := jose.Peek(inner); err != nil || header.Alg != jose.ES256 {
-			t.Errorf("encrypted, it is signed under %+v, %v", header, err)
+		if signed, err := jose.Parse(inner); err != nil || signed.Header().Alg != jose.ES256 {
+			t.Errorf("encrypted, it is signed under %+v, %v", signed.Header(), err)
 		}
 		for _, foreign := range []string{"nonsense", h.machineToken(safe)[:20], h.tokens(web).AccessToken} {
 			a := h.introspectSigned(server, foreign, "application/token-introspection+jwt")

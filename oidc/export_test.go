@@ -116,7 +116,7 @@ var ParseCIBAObject = parseCIBAObject
 
 // ReadClientAssertion reads an assertion without verifying it, and judges what it says of a client that it names itself.
 func ReadClientAssertion(text, audience string, now time.Time) (subject string, judged error, err error) {
-	said, err := readClientAssertion(text)
+	_, said, err := readClientAssertion(text)
 	if err != nil {
 		return "", nil, err
 	}

@@ -102,7 +102,7 @@ func (a *assertionGrants) exchangeJWT(ctx context.Context, r tokenRequest) (*tok
 		return nil, invalidRequest("assertion is missing")
 	}
 	judge := a.judgeJWT
-	if h, _, err := jose.Peek(token); err == nil && h.Typ == typIDJAG {
+	if unverified, err := jose.Parse(token); err == nil && unverified.Header().Typ == typIDJAG {
 		judge = a.judgeIDJAG
 	}
 	return a.retry(func() (*tokenResponse, error) {

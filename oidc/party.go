@@ -91,11 +91,11 @@ func (x *tokenExchange) openParty(ctx context.Context, r tokenRequest, token, ty
 
 // isOurs reports whether a JWT says that it is ours: whether it is remains to be proven.
 func (p *Provider) isOurs(token string) bool {
-	_, payload, err := jose.Peek(token)
+	unverified, err := jose.Parse(token)
 	var claimed struct {
 		Issuer string `json:"iss"`
 	}
-	return err == nil && json.Unmarshal(payload, &claimed) == nil && claimed.Issuer == p.site.Issuer()
+	return err == nil && json.Unmarshal(unverified.Payload(), &claimed) == nil && claimed.Issuer == p.site.Issuer()
 }
 
 // openAccessToken takes an access token of ours from the client that it was issued to, and from an API that it is for: whoever else
@@ -127,7 +127,7 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 
 // openJWT takes a JWT of ours: an access token, or what was issued for an impersonation.
 func (x *tokenExchange) openJWT(ctx context.Context, r tokenRequest, token string) (*party, error) {
-	if h, _, err := jose.Peek(token); err == nil && h.Typ == typSubjectToken {
+	if unverified, err := jose.Parse(token); err == nil && unverified.Header().Typ == typSubjectToken {
 		return x.openSubjectToken(ctx, r, token)
 	}
 	return x.openAccessToken(ctx, r, token)

@@ -225,7 +225,7 @@ func (r *registrar) readStatement(members map[string]json.RawMessage) (map[strin
 	if err := json.Unmarshal(raw, &text); err != nil {
 		return nil, invalidStatement("the software statement is not a JWT", err)
 	}
-	_, unverified, err := jose.Peek(text)
+	unverified, err := jose.Parse(text)
 	if err != nil {
 		return nil, invalidStatement("the software statement is not a JWT", err)
 	}
@@ -233,14 +233,14 @@ func (r *registrar) readStatement(members map[string]json.RawMessage) (map[strin
 		Issuer string `json:"iss"`
 		jose.Times
 	}
-	if err := json.Unmarshal(unverified, &said); err != nil {
+	if err := json.Unmarshal(unverified.Payload(), &said); err != nil {
 		return nil, invalidStatement("the software statement is not a JWT", err)
 	}
 	keys, known := r.issuers[said.Issuer]
 	if !known {
 		return nil, &Error{Code: "unapproved_software_statement", Description: "the issuer of the software statement is not known here", Status: 400}
 	}
-	_, payload, err := jose.Verifier{}.Verify(text, func(h jose.Header) (jose.PublicKey, error) { return jose.Find(keys, h) })
+	_, payload, err := jose.Verifier{}.VerifyParsed(unverified, func(h jose.Header) (jose.PublicKey, error) { return jose.Find(keys, h) })
 	now := r.db.Now()
 	switch {
 	case err != nil:

@@ -156,31 +156,26 @@ var errForeign = errors.New("oidc: the token is not one of an issuer that is tru
 
 // open verifies a token of another issuer: its type, its signature, and what it must say. The error is errForeign, or a failure.
 func (t trustedIssuers) open(ctx context.Context, p *Provider, token string, want demands, types ...string) (*assertion, *trustedIssuer, error) {
-	_, unproven, err := jose.Peek(token)
+	unverified, err := jose.Parse(token)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errForeign, err)
 	}
-	claimed, err := parseAssertion(unproven)
+	said, err := parseAssertion(unverified.Payload())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errForeign, err)
 	}
-	issuer := t[claimed.Issuer]
+	issuer := t[said.Issuer]
 	if issuer == nil {
 		return nil, nil, fmt.Errorf("%w: another issuer", errForeign)
 	}
-	payload, err := issuer.verify(ctx, p, token, types)
-	if err != nil {
+	if err := issuer.verify(ctx, p, unverified, types); err != nil {
 		return nil, nil, err
 	}
-	said, err := parseAssertion(payload)
-	if err == nil {
-		want.issuer = issuer.Issuer
-		if want.audiences == nil {
-			want.audiences = issuer.audiences(p)
-		}
-		err = said.judge(want, p.db.Now())
+	want.issuer = issuer.Issuer
+	if want.audiences == nil {
+		want.audiences = issuer.audiences(p)
 	}
-	if err != nil {
+	if err := said.judge(want, p.db.Now()); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errForeign, err)
 	}
 	return said, issuer, nil
@@ -191,9 +186,9 @@ var publishedIssuerKeys = fetch.Kind[[]jose.PublicKey]{
 	Name: "issuer jwks", Types: []string{"application/json", "application/jwk-set+json"}, Decode: jose.ParseSet,
 }
 
-func (i *trustedIssuer) verify(ctx context.Context, p *Provider, token string, types []string) ([]byte, error) {
+func (i *trustedIssuer) verify(ctx context.Context, p *Provider, unverified jose.Unverified, types []string) error {
 	v := jose.Verifier{Algorithms: i.algorithms, Types: types}
-	_, payload, err := v.Verify(token, func(h jose.Header) (jose.PublicKey, error) {
+	_, _, err := v.VerifyParsed(unverified, func(h jose.Header) (jose.PublicKey, error) {
 		find := func(keys []jose.PublicKey) (jose.PublicKey, error) { return jose.Find(keys, h) }
 		if i.JWKSURI != "" {
 			return findPublishedKey(ctx, p, publishedIssuerKeys, i.JWKSURI, find)
@@ -202,11 +197,11 @@ func (i *trustedIssuer) verify(ctx context.Context, p *Provider, token string, t
 	})
 	switch {
 	case isTokenFault(err):
-		return nil, fmt.Errorf("%w: %w", errForeign, err)
+		return fmt.Errorf("%w: %w", errForeign, err)
 	case err != nil:
-		return nil, unavailable(err)
+		return unavailable(err)
 	}
-	return payload, nil
+	return nil
 }
 
 // audiences are the names by which a token may call us.

@@ -70,8 +70,8 @@ func (s signed) headers() []string { return []string{"DPoP: " + s.Proof} }
 
 // verification verifies a token with a key that is known.
 func verification(token string, key jose.PublicKey) func() error {
-	header, _, err := jose.Peek(token)
-	v := jose.Verifier{Types: []string{header.Typ}}
+	unverified, err := jose.Parse(token)
+	v := jose.Verifier{Types: []string{unverified.Header().Typ}}
 	return func() error {
 		if err == nil {
 			_, _, err = v.Verify(token, func(jose.Header) (jose.PublicKey, error) { return key, nil })

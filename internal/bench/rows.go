@@ -363,10 +363,11 @@ func (w *world) signing(ctx context.Context, token string) (func() error, error)
 	if strings.Count(token, ".") != 2 {
 		return nil, nil
 	}
-	header, payload, err := jose.Peek(token)
+	unverified, err := jose.Parse(token)
 	if err != nil {
 		return nil, err
 	}
+	header, payload := unverified.Header(), unverified.Payload()
 	_, key, err := w.keys.Signer(ctx, string(header.Alg))
 	if err != nil {
 		return nil, err
@@ -379,10 +380,11 @@ func (w *world) verifying(ctx context.Context, token string) (func() error, erro
 	if strings.Count(token, ".") != 2 {
 		return nil, nil
 	}
-	header, _, err := jose.Peek(token)
+	unverified, err := jose.Parse(token)
 	if err != nil {
 		return nil, err
 	}
+	header := unverified.Header()
 	var key crypto.Signer
 	if _, key, err = w.keys.Signer(ctx, string(header.Alg)); err != nil {
 		return nil, err

@@ -76,14 +76,9 @@ func (v Verifier) Verify(headers []string, r Request, now time.Time) (*Proof, er
 	if len(headers) != 1 { // 1
 		return nil, refuse("not exactly one DPoP header")
 	}
-	text := headers[0]
-	key, err := jose.ProofKey(text) // 2, 5 and 7: well-formed, asymmetric, no private key
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	// 4 and 6. The algorithm is that of the header, which ProofKey has pinned the key to.
+	// 2 and 4 to 7: well-formed, asymmetric, of the type, no private key, and a signature of the key that it carries.
 	signed := jose.Verifier{Algorithms: v.Algorithms, Types: []string{proofType}}
-	_, payload, err := signed.Verify(text, func(jose.Header) (jose.PublicKey, error) { return key, nil })
+	jkt, payload, err := signed.VerifyProof(headers[0])
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrProof, err)
 	}
@@ -95,7 +90,7 @@ func (v Verifier) Verify(headers []string, r Request, now time.Time) (*Proof, er
 		return nil, err
 	}
 	return &Proof{
-		JKT: key.ID, Nonce: c.Nonce, ID: secret.Hash(key.ID + "." + c.JTI), Issued: c.Iat.Time, Until: c.Iat.Add(v.age()),
+		JKT: jkt, Nonce: c.Nonce, ID: secret.Hash(jkt + "." + c.JTI), Issued: c.Iat.Time, Until: c.Iat.Add(v.age()),
 	}, nil
 }
 

@@ -103,7 +103,17 @@ func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
 	if err != nil {
 		return scheme{}, err
 	}
-	fits, strong := false, false
+	switch fits, strong := s.suits(key); {
+	case !fits:
+		return scheme{}, fmt.Errorf("%w: %T is no key for %s", ErrKey, key, a)
+	case !strong:
+		return scheme{}, fmt.Errorf("%w: size or exponent out of bounds for %s", ErrKey, a)
+	}
+	return s, nil
+}
+
+// suits reports whether key is of the kind that s is for, and strong enough.
+func (s scheme) suits(key crypto.PublicKey) (fits, strong bool) {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		fits = s.family == rsaPKCS1 || s.family == rsaPSS
@@ -118,13 +128,7 @@ func (a Algorithm) admit(key crypto.PublicKey) (scheme, error) {
 		fits = s.family == hmacSHA
 		strong = fits && len(key) >= s.hash.Size() // RFC 7518 §3.2
 	}
-	switch {
-	case !fits:
-		return scheme{}, fmt.Errorf("%w: %T is no key for %s", ErrKey, key, a)
-	case !strong:
-		return scheme{}, fmt.Errorf("%w: size or exponent out of bounds for %s", ErrKey, a)
-	}
-	return s, nil
+	return fits, strong
 }
 
 // isPoint reports whether both coordinates are there; a half-filled key would panic when it is used.

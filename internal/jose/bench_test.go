@@ -109,12 +109,12 @@ func verifyRaw(key crypto.PublicKey, digest, signature []byte, opts crypto.Signe
 	return false
 }
 
-// BenchmarkPeek is about what Verify does besides the signature.
-func BenchmarkPeek(b *testing.B) {
+// BenchmarkParse is about what Verify does besides the signature.
+func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	token := signed(b, jose.ES256, "JWT", benchClaims)
 	for b.Loop() {
-		if _, _, err := jose.Peek(token); err != nil {
+		if _, err := jose.Parse(token); err != nil {
 			b.Fatal(err)
 		}
 	}

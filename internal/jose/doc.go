@@ -22,8 +22,11 @@
 //     that was judged;
 //   - a signature should cost what the signature costs (see the benchmarks).
 //
-// The tests hold both directions against go-jose. Reading, writing and fingerprinting JWKs, where the work is
-// in formats, is go-jose's, and so is encryption, behind a header that has been judged here first:
+// JWKs go straight to the standard library's keys too, which judge points and lengths: what is left is six members. A token of which one
+// must know more before it can be verified is read once ([Parse], [Verifier.VerifyParsed]), and so is one that carries its own key
+// ([Verifier.VerifyProof]).
+//
+// The tests hold all of this against go-jose. Encryption is go-jose's, behind a header that has been judged here first:
 //
 //	token, err := jose.Encrypt(signed, jose.EncryptionHeader{Alg: jose.RSAOAEP256, Enc: jose.A256GCM, Cty: "JWT"}, key)
 //	header, signed, err := jose.Decrypter{Nested: true}.Decrypt(token, keys)

@@ -1,6 +1,8 @@
 package jose_test
 
 import (
+	"crypto"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -58,10 +60,11 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-func FuzzPeek(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, token string) {
-		h, payload, err := jose.Peek(token)
+		parsed, err := jose.Parse(token)
+		h, payload := parsed.Header(), parsed.Payload()
 		if err != nil {
 			if !documented(err) || payload != nil || h != (jose.Header{}) {
 				t.Fatalf("header %v, payload %q, error %v", h, payload, err)
@@ -72,8 +75,46 @@ func FuzzPeek(f *testing.F) {
 		if again := compact("", string(payload), nil); again != "."+parts[1]+"." {
 			t.Fatalf("%q is a second spelling of %q", parts[1], again)
 		}
-		if _, err := jose.ProofKey(token); err != nil && !documented(err) {
+	})
+}
+
+// A proof that verifies is one to go-jose too, of the same key; the seeds are such proofs and what is nearly one.
+func FuzzVerifyProof(f *testing.F) {
+	seeds(f)
+	for _, a := range jose.Supported() {
+		proof, err := jose.SignProof([]byte(claims), a, "JWT", testKeys()[a])
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(proof)
+	}
+	for _, header := range proofHeaders {
+		f.Add(compact(header, claims, make([]byte, 64)))
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		thumbprint, payload, err := jose.Verifier{}.VerifyProof(token)
+		if err != nil {
+			if !documented(err) || payload != nil || thumbprint != "" {
+				t.Fatalf("thumbprint %q, payload %q, error %v", thumbprint, payload, err)
+			}
+			return
+		}
+		parsed, err := jose.Parse(token)
+		if err != nil {
 			t.Fatal(err)
+		}
+		jws, err := gojose.ParseSignedCompact(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(parsed.Header().Alg)})
+		if err != nil {
+			t.Fatalf("go-jose refuses %q: %v", token, err)
+		}
+		key := jws.Signatures[0].Header.JSONWebKey
+		theirs, err := jws.Verify(key)
+		if err != nil || string(theirs) != string(payload) {
+			t.Fatalf("go-jose reads %q, error %v", theirs, err)
+		}
+		sum, err := key.Thumbprint(crypto.SHA256)
+		if err != nil || base64.RawURLEncoding.EncodeToString(sum) != thumbprint {
+			t.Fatalf("go-jose has the thumbprint %x, we have %s, error %v", sum, thumbprint, err)
 		}
 	})
 }
@@ -123,10 +164,10 @@ func FuzzHeader(f *testing.F) {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		plain, _, err := jose.Peek(compact(header, "{}", nil))
-		other, _, otherErr := jose.Peek(compact(header+" ", "{}", nil))
-		if plain != other || (err == nil) != (otherErr == nil) || errors.Is(err, jose.ErrAlgorithm) != errors.Is(otherErr, jose.ErrAlgorithm) {
-			t.Fatalf("%q is %v, %v; with a blank behind it %v, %v", header, plain, err, other, otherErr)
+		plain, err := jose.Parse(compact(header, "{}", nil))
+		other, otherErr := jose.Parse(compact(header+" ", "{}", nil))
+		if plain.Header() != other.Header() || (err == nil) != (otherErr == nil) || errors.Is(err, jose.ErrAlgorithm) != errors.Is(otherErr, jose.ErrAlgorithm) {
+			t.Fatalf("%q is %v, %v; with a blank behind it %v, %v", header, plain.Header(), err, other.Header(), otherErr)
 		}
 	})
 }

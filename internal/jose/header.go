@@ -21,47 +21,54 @@ type Header struct {
 	Typ string    `json:"typ,omitempty"`
 }
 
-// Peek reads a token without verifying it, to learn whose keys or which client to look up: nothing that it returns is
-// true before Verify says so. It applies the same limits of size (DefaultMaxSize) and shape and the same rules for
-// the header as Verify, and returns ErrMalformed or ErrAlgorithm.
-func Peek(token string) (Header, []byte, error) {
-	m, err := parse(token, DefaultMaxSize)
-	if err != nil {
-		return Header{}, nil, err
-	}
-	return m.header, m.payload, nil
-}
-
-// message is a compact JWS taken apart, not verified.
-type message struct {
+// Unverified is a token that was read and not verified: nothing that it says is true before Verifier.VerifyParsed says so.
+type Unverified struct {
 	header    Header
-	jwk       json.RawMessage // for ProofKey alone
-	input     []byte          // what the signature covers (RFC 7515 §5.1)
+	input     []byte // what the signature covers (RFC 7515 §5.1)
 	payload   []byte
 	signature []byte
+	size      int
 }
 
-func parse(token string, maxSize int) (message, error) {
+// Parse reads a token without verifying it, to learn whose keys or which client to look up. It applies the same limits of size
+// (DefaultMaxSize) and shape and the same rules for the header as Verify, and returns ErrMalformed or ErrAlgorithm.
+func Parse(token string) (Unverified, error) { return parse(token, DefaultMaxSize) }
+
+// Header is what the token says of itself.
+func (u Unverified) Header() Header { return u.header }
+
+// Payload is what the token claims.
+func (u Unverified) Payload() []byte { return u.payload }
+
+func parse(token string, maxSize int) (Unverified, error) {
+	u, header, err := split(token, maxSize)
+	if err != nil {
+		return Unverified{}, err
+	}
+	if u.header, err = parseHeader(header); err != nil {
+		return Unverified{}, err
+	}
+	return u, nil
+}
+
+// split takes a token apart, and leaves its header to read.
+func split(token string, maxSize int) (u Unverified, header []byte, err error) {
 	if len(token) > maxSize {
-		return message{}, fmt.Errorf("%w: token longer than %d bytes", ErrMalformed, maxSize)
+		return u, nil, fmt.Errorf("%w: token longer than %d bytes", ErrMalformed, maxSize)
 	}
 	if strings.Count(token, ".") != 2 {
-		return message{}, fmt.Errorf("%w: not three segments", ErrMalformed)
+		return u, nil, fmt.Errorf("%w: not three segments", ErrMalformed)
 	}
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
-	header, err := decodeSegment(token[:first])
-	if err != nil {
-		return message{}, err
+	u = Unverified{input: []byte(token[:last]), size: len(token)}
+	if header, err = decodeSegment(token[:first]); err != nil {
+		return u, nil, err
 	}
-	m := message{input: []byte(token[:last])}
-	if m.header, m.jwk, err = parseHeader(header); err != nil {
-		return message{}, err
+	if u.payload, err = decodeSegment(token[first+1 : last]); err != nil {
+		return u, nil, err
 	}
-	if m.payload, err = decodeSegment(token[first+1 : last]); err != nil {
-		return message{}, err
-	}
-	m.signature, err = decodeSegment(token[last+1:])
-	return m, err
+	u.signature, err = decodeSegment(token[last+1:])
+	return u, header, err
 }
 
 // segments is base64url without padding and without spare bits, so that a token has one spelling (RFC 7515 §2).
@@ -79,34 +86,35 @@ func decodeSegment(s string) ([]byte, error) {
 	return b, nil
 }
 
-func parseHeader(data []byte) (Header, json.RawMessage, error) {
+func parseHeader(data []byte) (Header, error) {
 	if h, ok := plainHeader(data); ok {
-		if _, err := h.Alg.scheme(); err != nil {
-			return Header{}, nil, err
-		}
-		return h, nil, nil
+		return headerMembers{Header: h}.judge()
 	}
-	var h struct {
-		Alg  Algorithm       `json:"alg"`
-		Kid  string          `json:"kid"`
-		Typ  string          `json:"typ"`
-		Crit json.RawMessage `json:"crit"`
-		B64  json.RawMessage `json:"b64"`
-		JWK  json.RawMessage `json:"jwk"`
+	var said headerMembers
+	if err := strictjson.Unmarshal(data, &said); err != nil {
+		return Header{}, fmt.Errorf("%w: header: %v", ErrMalformed, err)
 	}
-	if err := strictjson.Unmarshal(data, &h); err != nil {
-		return Header{}, nil, fmt.Errorf("%w: header: %v", ErrMalformed, err)
-	}
+	return said.judge()
+}
+
+// headerMembers are the members of a header that are looked at.
+type headerMembers struct {
+	Header
+	Crit json.RawMessage `json:"crit"`
+	B64  json.RawMessage `json:"b64"`
+}
+
+func (m headerMembers) judge() (Header, error) {
 	// RFC 7515 §4.1.11: we understand no extension, so whatever is critical is refused. RFC 7797 §3 makes "b64" one;
 	// a token that has it without saying so may mean another content to another reader.
-	if h.Crit != nil || h.B64 != nil {
-		return Header{}, nil, fmt.Errorf("%w: critical header", ErrMalformed)
+	if m.Crit != nil || m.B64 != nil {
+		return Header{}, fmt.Errorf("%w: critical header", ErrMalformed)
 	}
 	// Whatever is not known is refused here, "none" in all its spellings included (RFC 8725 §3.2).
-	if _, err := h.Alg.scheme(); err != nil {
-		return Header{}, nil, err
+	if _, err := m.Alg.scheme(); err != nil {
+		return Header{}, err
 	}
-	return Header{Alg: h.Alg, Kid: h.Kid, Typ: h.Typ}, h.JWK, nil
+	return m.Header, nil
 }
 
 // plainHeader reads a header that is spelled as Sign spells it, which is that of every token of our own: "alg", "kid" and

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	gojose "github.com/go-jose/go-jose/v4"
-
 	"github.com/signet-idp/signet/internal/strictjson"
 )
 
@@ -39,26 +37,31 @@ type EncryptionKey struct {
 // needs an ID of its own, an Algorithm, and to be public and strong enough for it: otherwise Set names all that are not, with
 // ErrKey or ErrAlgorithm.
 func Set(keys []PublicKey, encryption ...EncryptionKey) ([]byte, error) {
-	set := gojose.JSONWebKeySet{Keys: make([]gojose.JSONWebKey, 0, len(keys)+len(encryption))}
+	set := struct {
+		Keys []published `json:"keys"`
+	}{make([]published, 0, len(keys)+len(encryption))}
 	seen := make(map[string]bool, len(keys))
 	var problems []error
-	publish := func(k gojose.JSONWebKey, err error) {
+	publish := func(k published, key crypto.PublicKey, err error) {
 		i := len(set.Keys)
+		if err == nil {
+			k.members, err = membersOf(key)
+		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("key %d: %w", i, err))
 		}
-		if k.KeyID == "" || seen[k.KeyID] {
+		if k.Kid == "" || seen[k.Kid] {
 			problems = append(problems, fmt.Errorf("key %d: %w: kid missing or not unique", i, ErrKey))
 		}
-		seen[k.KeyID] = true
+		seen[k.Kid] = true
 		set.Keys = append(set.Keys, k)
 	}
 	for _, k := range keys {
 		_, err := k.Algorithm.admitPublic(k.Key)
-		publish(gojose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "sig"}, err)
+		publish(published{Use: "sig", Kid: k.ID, Alg: string(k.Algorithm)}, k.Key, err)
 	}
 	for _, k := range encryption {
-		publish(gojose.JSONWebKey{Key: k.Key, KeyID: k.ID, Algorithm: string(k.Algorithm), Use: "enc"}, k.Algorithm.admitPublic(k.Key))
+		publish(published{Use: "enc", Kid: k.ID, Alg: string(k.Algorithm)}, k.Key, k.Algorithm.admitPublic(k.Key))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
@@ -68,6 +71,14 @@ func Set(keys []PublicKey, encryption ...EncryptionKey) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %v", ErrKey, err)
 	}
 	return document, nil
+}
+
+// published is a key in a set of ours.
+type published struct {
+	Use string `json:"use"`
+	Kid string `json:"kid"`
+	Alg string `json:"alg"`
+	members
 }
 
 // ParseSet reads a foreign JWK Set of at most 256 KiB and 256 keys and returns those that can verify signatures.

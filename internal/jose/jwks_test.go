@@ -278,5 +278,5 @@ func ExampleSet() {
 	}
 	document, err := jose.Set(keys)
 	fmt.Println(string(document), err)
-	// Output: {"keys":[{"use":"sig","kty":"OKP","kid":"2026-01","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]} <nil>
+	// Output: {"keys":[{"use":"sig","kid":"2026-01","alg":"EdDSA","crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]} <nil>
 }

@@ -2,39 +2,56 @@ package jose
 
 import (
 	"crypto"
-	"encoding/json"
 	"fmt"
-
-	gojose "github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-idp/signet/internal/strictjson"
 )
 
-// ProofKey returns the key that a DPoP proof carries in its own "jwk" header (RFC 9449 §4.2), pinned to the proof's
-// algorithm; its ID is the thumbprint that "jkt" confirms (§6.1). Possession is proven only once Verify has accepted the proof with
-// this key. This is the one place where a key inside a token is looked at; never use it for any other kind of token.
-// Errors are ErrMalformed, ErrAlgorithm and ErrKey, the latter also for a private or symmetric key.
-func ProofKey(token string) (PublicKey, error) {
-	m, err := parse(token, DefaultMaxSize)
+// VerifyProof is Verify for a token that carries the key to verify it with in its own "jwk" header, as a DPoP proof does (RFC 9449
+// §4.2). It returns the key's thumbprint, which "jkt" confirms (§6.1), and the payload: whoever made the token holds that key, and nothing
+// else is proven. This is the one place where a key inside a token is looked at; never use it for any other kind of token.
+//
+// Errors are those of Verify; a key that is missing, private, symmetric or not of the token's algorithm is ErrKey.
+func (v Verifier) VerifyProof(token string) (thumbprint string, payload []byte, err error) {
+	u, header, err := split(token, v.maxSize())
 	if err != nil {
-		return PublicKey{}, err
+		return "", nil, err
 	}
-	if m.jwk == nil {
-		return PublicKey{}, fmt.Errorf("%w: no jwk in the header", ErrKey)
+	var said struct {
+		headerMembers
+		JWK *jwk `json:"jwk"`
 	}
-	var k jwk
-	if err := strictjson.Unmarshal(m.jwk, &k); err != nil {
-		return PublicKey{}, fmt.Errorf("%w: jwk: %v", ErrMalformed, err)
+	if err := strictjson.Unmarshal(header, &said); err != nil {
+		return "", nil, fmt.Errorf("%w: header: %v", ErrMalformed, err)
 	}
+	if u.header, err = said.judge(); err != nil {
+		return "", nil, err
+	}
+	if said.JWK == nil {
+		return "", nil, fmt.Errorf("%w: no jwk in the header", ErrKey)
+	}
+	var key PublicKey
+	if _, payload, err = v.VerifyParsed(u, func(h Header) (PublicKey, error) {
+		key, err = said.JWK.proofKey(h.Alg)
+		return key, err
+	}); err != nil {
+		return "", nil, err
+	}
+	own, err := membersOf(key.Key)
+	if err != nil {
+		return "", nil, err
+	}
+	thumbprint, err = own.thumbprint()
+	return thumbprint, payload, err
+}
+
+// proofKey returns k pinned to the algorithm of the token that carries it.
+func (k jwk) proofKey(a Algorithm) (PublicKey, error) {
 	key, err := k.publicKey()
 	if err != nil {
 		return PublicKey{}, err
 	}
-	if key, err = Find([]PublicKey{key}, Header{Alg: m.header.Alg}); err != nil {
-		return PublicKey{}, err
-	}
-	key.ID, err = Thumbprint(key.Key)
-	return key, err
+	return Find([]PublicKey{key}, Header{Alg: a})
 }
 
 // SignProof is Sign with the public half of the key in the header, as a DPoP proof has it (RFC 9449 §4.2).
@@ -42,13 +59,13 @@ func SignProof(claims []byte, a Algorithm, typ string, key crypto.Signer) (strin
 	if key == nil {
 		return "", fmt.Errorf("%w: no key", ErrKey)
 	}
-	public, err := (&gojose.JSONWebKey{Key: key.Public()}).MarshalJSON()
+	public, err := membersOf(key.Public())
 	if err != nil {
-		return "", fmt.Errorf("%w: %v", ErrKey, err)
+		return "", err
 	}
 	return sign(claims, a, struct {
-		Alg Algorithm       `json:"alg"`
-		Typ string          `json:"typ"`
-		JWK json.RawMessage `json:"jwk"`
+		Alg Algorithm `json:"alg"`
+		Typ string    `json:"typ"`
+		JWK members   `json:"jwk"`
 	}{a, typ, public}, key)
 }

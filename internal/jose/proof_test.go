@@ -28,51 +28,76 @@ func dpop(t *testing.T, a jose.Algorithm) string {
 	return token
 }
 
-func TestProofKey(t *testing.T) {
+var proofs = jose.Verifier{Types: []string{"dpop+jwt"}}
+
+func TestVerifyProof(t *testing.T) {
 	t.Parallel()
 	for _, a := range jose.Supported() {
-		token := dpop(t, a)
-		key, err := jose.ProofKey(token)
+		got, payload, err := proofs.VerifyProof(dpop(t, a))
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)
 		}
 		want, err := jose.Thumbprint(testKeys()[a].Public())
-		if err != nil || key.ID != want || key.Algorithm != a {
-			t.Errorf("%s: %v, want the thumbprint %s, error %v", a, key, want, err)
+		if err != nil || got != want || string(payload) != claims {
+			t.Errorf("%s: %s says %q, want %s, error %v", a, got, payload, want, err)
 		}
-		_, _, err = jose.Verifier{Types: []string{"dpop+jwt"}}.Verify(token, func(jose.Header) (jose.PublicKey, error) { return key, nil })
-		wantError(t, err, nil)
 	}
 }
 
-func TestProofKeyRefuses(t *testing.T) {
+// proofHeaders are of proofs that carry no key, the key of another algorithm, or none that may be used.
+var proofHeaders = []string{
+	`{"alg":"EdDSA"}`,
+	`{"alg":"EdDSA","jwk":null}`,
+	`{"alg":"EdDSA","jwk":"key"}`,
+	`{"alg":"EdDSA","jwk":{}}`,
+	`{"alg":"EdDSA","jwk":{` + ecMembers + `}}`,
+	`{"alg":"ES384","jwk":{` + ecMembers + `}}`,
+	`{"alg":"HS256","jwk":{` + ecMembers + `}}`,
+	`{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}`,
+	`{"alg":"EdDSA","jwk":{"alg":"ES256",` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{"use":"enc",` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{"d":"AQ",` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{"D":"AQ",` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{"kty":"OKP",` + edMembers + `}}`,
+	`{"alg":"EdDSA","JWK":{` + edMembers + `}}`,
+	`{"alg":"none","jwk":{` + edMembers + `}}`,
+	`{"alg":"EdDSA","crit":["jwk"],"jwk":{` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{` + edMembers + `},"jwk":{` + edMembers + `}}`,
+	`{"alg":"EdDSA","jwk":{` + edMembers + `}}`,
+}
+
+func TestVerifyProofRefuses(t *testing.T) {
 	t.Parallel()
-	for header, want := range map[string]error{
-		`{"alg":"EdDSA"}`:                                                     jose.ErrKey,
-		`{"alg":"EdDSA","jwk":null}`:                                          jose.ErrKey,
-		`{"alg":"EdDSA","jwk":"key"}`:                                         jose.ErrMalformed,
-		`{"alg":"EdDSA","jwk":{}}`:                                            jose.ErrKey,
-		`{"alg":"EdDSA","jwk":{` + ecMembers + `}}`:                           jose.ErrKey,
-		`{"alg":"ES384","jwk":{` + ecMembers + `}}`:                           jose.ErrKey,
-		`{"alg":"HS256","jwk":{` + ecMembers + `}}`:                           jose.ErrKey,
-		`{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}`:                      jose.ErrKey,
-		`{"alg":"EdDSA","jwk":{"alg":"ES256",` + edMembers + `}}`:             jose.ErrKey,
-		`{"alg":"EdDSA","jwk":{"use":"enc",` + edMembers + `}}`:               jose.ErrKey,
-		`{"alg":"EdDSA","jwk":{"d":"AQ",` + edMembers + `}}`:                  jose.ErrKey,
-		`{"alg":"EdDSA","jwk":{"D":"AQ",` + edMembers + `}}`:                  jose.ErrMalformed,
-		`{"alg":"EdDSA","jwk":{"kty":"OKP",` + edMembers + `}}`:               jose.ErrMalformed,
-		`{"alg":"none","jwk":{` + edMembers + `}}`:                            jose.ErrAlgorithm,
-		`{"alg":"EdDSA","crit":["jwk"],"jwk":{` + edMembers + `}}`:            jose.ErrMalformed,
-		`{"alg":"EdDSA","jwk":{` + edMembers + `},"jwk":{` + edMembers + `}}`: jose.ErrMalformed,
+	for i, want := range []error{
+		jose.ErrKey, jose.ErrKey, jose.ErrMalformed, jose.ErrKey, jose.ErrKey, jose.ErrKey, jose.ErrAlgorithm, jose.ErrAlgorithm, jose.ErrKey,
+		jose.ErrKey, jose.ErrKey, jose.ErrMalformed, jose.ErrMalformed, jose.ErrMalformed, jose.ErrAlgorithm, jose.ErrMalformed,
+		jose.ErrMalformed, jose.ErrSignature,
 	} {
-		key, err := jose.ProofKey(compact(header, claims, nil))
-		if !errors.Is(err, want) || key.Key != nil {
-			t.Errorf("%s: %v, error %v, want %v", header, key, err, want)
+		thumbprint, payload, err := jose.Verifier{}.VerifyProof(compact(proofHeaders[i], claims, nil))
+		if !errors.Is(err, want) || thumbprint != "" || payload != nil {
+			t.Errorf("%s: %s says %q, error %v, want %v", proofHeaders[i], thumbprint, payload, err, want)
+		}
+	}
+	good := dpop(t, jose.ES256)
+	for name, c := range map[string]struct {
+		v     jose.Verifier
+		token string
+		want  error
+	}{
+		"another type":      {jose.Verifier{}, good, jose.ErrType},
+		"another algorithm": {jose.Verifier{Types: proofs.Types, Algorithms: []jose.Algorithm{jose.RS256}}, good, jose.ErrAlgorithm},
+		"too long":          {jose.Verifier{Types: proofs.Types, MaxSize: len(good) - 1}, good, jose.ErrMalformed},
+		"changed":           {proofs, good[:len(good)-4] + "AAAA", jose.ErrSignature},
+		"not a token":       {proofs, "a.b", jose.ErrMalformed},
+	} {
+		_, payload, err := c.v.VerifyProof(c.token)
+		if !errors.Is(err, c.want) || payload != nil {
+			t.Errorf("%s: %q, error %v, want %v", name, payload, err, c.want)
 		}
 	}
 }
 
-// TestSignProof holds that a proof of ours is one to go-jose, and to ProofKey.
+// TestSignProof holds that a proof of ours is one to go-jose, and to VerifyProof.
 func TestSignProof(t *testing.T) {
 	t.Parallel()
 	for _, a := range jose.Supported() {
@@ -87,8 +112,8 @@ func TestSignProof(t *testing.T) {
 		if _, err := parsed.Verify(parsed.Signatures[0].Header.JSONWebKey); err != nil {
 			t.Errorf("%s: %v", a, err)
 		}
-		if key, err := jose.ProofKey(token); err != nil || key.Algorithm != a {
-			t.Errorf("%s: %v, %v", a, key, err)
+		if _, _, err := proofs.VerifyProof(token); err != nil {
+			t.Errorf("%s: %v", a, err)
 		}
 	}
 	if _, err := jose.SignProof([]byte(claims), jose.ES256, "dpop+jwt", nil); !errors.Is(err, jose.ErrKey) {

@@ -2,10 +2,9 @@ package jose
 
 import (
 	"crypto"
-	"encoding/base64"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
-
-	gojose "github.com/go-jose/go-jose/v4"
 )
 
 // Thumbprint is the SHA-256 fingerprint of a public key (RFC 7638), in base64url: our "kid", and "jkt" of RFC 9449 §6.1.
@@ -14,9 +13,18 @@ func Thumbprint(key crypto.PublicKey) (string, error) {
 	if err := (PublicKey{Key: key}).usable(); err != nil {
 		return "", err
 	}
-	sum, err := (&gojose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
+	m, err := membersOf(key)
+	if err != nil {
+		return "", err
+	}
+	return m.thumbprint()
+}
+
+func (m members) thumbprint() (string, error) {
+	input, err := json.Marshal(m)
 	if err != nil {
 		return "", fmt.Errorf("%w: %v", ErrKey, err)
 	}
-	return base64.RawURLEncoding.EncodeToString(sum), nil
+	sum := sha256.Sum256(input)
+	return segments.EncodeToString(sum[:]), nil
 }

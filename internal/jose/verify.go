@@ -36,31 +36,46 @@ type Verifier struct {
 //
 // Errors are ErrMalformed, ErrAlgorithm, ErrType, ErrKey, ErrSignature.
 func (v Verifier) Verify(token string, keys func(Header) (PublicKey, error)) (Header, []byte, error) {
-	m, err := parse(token, v.maxSize())
+	u, err := parse(token, v.maxSize())
 	if err != nil {
 		return Header{}, nil, err
 	}
-	if !slices.Contains(v.algorithms(), m.header.Alg) {
-		return Header{}, nil, fmt.Errorf("%w: not allowed here", ErrAlgorithm)
+	return v.VerifyParsed(u, keys)
+}
+
+// VerifyParsed is Verify for a token that was read before.
+func (v Verifier) VerifyParsed(u Unverified, keys func(Header) (PublicKey, error)) (Header, []byte, error) {
+	if err := v.accepts(u); err != nil {
+		return Header{}, nil, err
 	}
-	if !slices.ContainsFunc(v.types(), func(typ string) bool { return sameType(typ, m.header.Typ) }) {
-		return Header{}, nil, ErrType
-	}
-	key, err := keys(m.header)
+	key, err := keys(u.header)
 	if err != nil {
 		return Header{}, nil, fmt.Errorf("jose: find key: %w", err)
 	}
-	if key.Algorithm != m.header.Alg {
+	if key.Algorithm != u.header.Alg {
 		return Header{}, nil, fmt.Errorf("%w: the key is for another", ErrAlgorithm)
 	}
 	s, err := key.Algorithm.admit(key.Key)
 	if err != nil {
 		return Header{}, nil, err
 	}
-	if !s.verify(key.Key, m.input, m.signature) {
+	if !s.verify(key.Key, u.input, u.signature) {
 		return Header{}, nil, ErrSignature
 	}
-	return m.header, m.payload, nil
+	return u.header, u.payload, nil
+}
+
+// accepts judges all but the signature.
+func (v Verifier) accepts(u Unverified) error {
+	switch {
+	case u.size > v.maxSize():
+		return fmt.Errorf("%w: token longer than %d bytes", ErrMalformed, v.maxSize())
+	case !slices.Contains(v.algorithms(), u.header.Alg):
+		return fmt.Errorf("%w: not allowed here", ErrAlgorithm)
+	case !slices.ContainsFunc(v.types(), func(typ string) bool { return sameType(typ, u.header.Typ) }):
+		return ErrType
+	}
+	return nil
 }
 
 func (v Verifier) maxSize() int {

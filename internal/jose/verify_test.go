@@ -12,7 +12,6 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -25,7 +24,7 @@ import (
 	"github.com/signet-idp/signet/internal/jose"
 )
 
-// refuse verifies token with the RS256 test key and expects want, also from Peek when the token's form is at fault.
+// refuse verifies token with the RS256 test key and expects want, also from Parse when the token's form is at fault.
 func refuse(t *testing.T, token string, want error) {
 	t.Helper()
 	_, payload, err := jose.Verifier{}.Verify(token, pinned(jose.RS256, testKeys()[jose.RS256].Public()))
@@ -36,7 +35,7 @@ func refuse(t *testing.T, token string, want error) {
 	if want != jose.ErrMalformed {
 		return
 	}
-	_, _, err = jose.Peek(token)
+	_, err = jose.Parse(token)
 	wantError(t, err, want)
 }
 
@@ -46,7 +45,7 @@ func TestVerifyRefusesNone(t *testing.T) {
 		header := `{"alg":"` + alg + `"}`
 		refuse(t, compact(header, claims, nil), jose.ErrAlgorithm)
 		refuse(t, signRaw(t, testKeys()[jose.RS256], header, claims), jose.ErrAlgorithm)
-		_, _, err := jose.Peek(compact(header, claims, nil))
+		_, err := jose.Parse(compact(header, claims, nil))
 		wantError(t, err, jose.ErrAlgorithm)
 	}
 	refuse(t, signRaw(t, testKeys()[jose.RS256], `{}`, claims), jose.ErrAlgorithm)
@@ -293,10 +292,14 @@ func TestVerifyMeasuresFirst(t *testing.T) {
 	large := signed(t, jose.EdDSA, "", `{"x":"`+strings.Repeat("x", jose.DefaultMaxSize)+`"}`)
 	_, _, err := jose.Verifier{}.Verify(large, key)
 	wantError(t, err, jose.ErrMalformed)
-	_, _, err = jose.Peek(large)
+	_, err = jose.Parse(large)
 	wantError(t, err, jose.ErrMalformed)
 	_, _, err = jose.Verifier{MaxSize: len(large)}.Verify(large, key)
 	wantError(t, err, nil)
+	parsed, err := jose.Parse(token)
+	wantError(t, err, nil)
+	_, _, err = jose.Verifier{MaxSize: len(token) - 1}.VerifyParsed(parsed, key)
+	wantError(t, err, jose.ErrMalformed)
 }
 
 func TestVerifyTypes(t *testing.T) {
@@ -401,13 +404,33 @@ func TestVerifyRefusesKeys(t *testing.T) {
 	}
 }
 
-func TestPeek(t *testing.T) {
+// What was read is judged as what is verified at once, and it can be read and verified by different keys.
+func TestParse(t *testing.T) {
 	t.Parallel()
-	h, payload, err := jose.Peek(compact(`{"alg":"ES256","kid":"k","typ":"JWT"}`, claims, []byte("no signature")))
-	if err != nil || string(payload) != claims || h != (jose.Header{Alg: jose.ES256, Kid: "k", Typ: "JWT"}) {
-		t.Errorf("header %v, payload %q, error %v", h, payload, err)
+	want := jose.Header{Alg: jose.ES256, Kid: "k", Typ: "JWT"}
+	forged, err := jose.Parse(compact(`{"alg":"ES256","kid":"k","typ":"JWT"}`, claims, []byte("no signature")))
+	if err != nil || string(forged.Payload()) != claims || forged.Header() != want {
+		t.Errorf("header %v, payload %q, error %v", forged.Header(), forged.Payload(), err)
 	}
-	if !json.Valid(payload) {
-		t.Error("payload is not what was encoded")
+	genuine, err := jose.Parse(signed(t, jose.ES256, "JWT", claims))
+	wantError(t, err, nil)
+	right, other := pinned(jose.ES256, testKeys()[jose.ES256].Public()), pinned(jose.ES384, testKeys()[jose.ES384].Public())
+	for name, c := range map[string]struct {
+		parsed jose.Unverified
+		v      jose.Verifier
+		keys   func(jose.Header) (jose.PublicKey, error)
+		want   error
+	}{
+		"genuine":   {genuine, jose.Verifier{}, right, nil},
+		"forged":    {forged, jose.Verifier{}, right, jose.ErrSignature},
+		"key":       {genuine, jose.Verifier{}, other, jose.ErrAlgorithm},
+		"algorithm": {genuine, jose.Verifier{Algorithms: []jose.Algorithm{jose.RS256}}, right, jose.ErrAlgorithm},
+		"type":      {genuine, jose.Verifier{Types: []string{"at+jwt"}}, right, jose.ErrType},
+		"nothing":   {jose.Unverified{}, jose.Verifier{}, right, jose.ErrAlgorithm},
+	} {
+		_, payload, err := c.v.VerifyParsed(c.parsed, c.keys)
+		if !errors.Is(err, c.want) || err != nil && payload != nil || err == nil && string(payload) != claims {
+			t.Errorf("%s: payload %q, error %v, want %v", name, payload, err, c.want)
+		}
 	}
 }

@@ -48,14 +48,14 @@ func (g *Guard) claimsOf(ctx context.Context, text string) (payload json.RawMess
 
 // claimsOfJWT verifies a JWT with the keys of the issuer that it names, if that is one of ours.
 func (g *Guard) claimsOfJWT(ctx context.Context, text string) (json.RawMessage, error) {
-	_, payload, err := jose.Peek(text)
+	unverified, err := jose.Parse(text)
 	if err != nil {
 		return nil, invalidToken(err)
 	}
 	var named struct {
 		Issuer string `json:"iss"`
 	}
-	if err := strictjson.Unmarshal(payload, &named); err != nil {
+	if err := strictjson.Unmarshal(unverified.Payload(), &named); err != nil {
 		return nil, invalidToken(err)
 	}
 	v := g.issuers[named.Issuer]
