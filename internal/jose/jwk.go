@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-
 )
 
 // jwk is what of a foreign JWK is looked at.
