@@ -42,13 +42,13 @@ type idTokenHint struct {
 // openHint verifies an ID token that we issued, expired or not. Only the type of ID tokens is taken, so that no other JWT
 // of ours passes for one.
 func (p *Provider) openHint(ctx context.Context, token string) (*idTokenHint, error) {
-	header, unverified, err := jose.Peek(token)
+	unverified, err := jose.Parse(token)
 	if err != nil {
 		return nil, err
 	}
 	var payload []byte
-	if header.Alg == jose.HS256 {
-		payload, err = p.openOwnHint(ctx, token, unverified)
+	if unverified.Header().Alg == jose.HS256 {
+		payload, err = p.openOwnHint(ctx, unverified)
 	} else {
 		payload, err = p.keys.verify(ctx, token, "JWT")
 	}

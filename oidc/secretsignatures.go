@@ -85,9 +85,9 @@ func (p *Provider) signerFor(ctx context.Context, c *Client, algorithm string) (
 }
 
 // openOwnHint opens an ID token that was signed with the secret of its client. It says who that client signed in, and nothing else.
-func (p *Provider) openOwnHint(ctx context.Context, token string, unverified []byte) ([]byte, error) {
+func (p *Provider) openOwnHint(ctx context.Context, unverified jose.Unverified) ([]byte, error) {
 	var said idTokenHint
-	if json.Unmarshal(unverified, &said) != nil || len(said.Audience) == 0 {
+	if json.Unmarshal(unverified.Payload(), &said) != nil || len(said.Audience) == 0 {
 		return nil, errBroken
 	}
 	c, err := p.Clients.find(ctx, said.Audience[0])
@@ -105,7 +105,7 @@ func (p *Provider) openOwnHint(ctx context.Context, token string, unverified []b
 		return nil, err
 	}
 	v := jose.Verifier{Algorithms: []jose.Algorithm{jose.HS256}, Types: []string{"JWT"}}
-	_, payload, err := v.Verify(token, func(jose.Header) (jose.PublicKey, error) {
+	_, payload, err := v.VerifyParsed(unverified, func(jose.Header) (jose.PublicKey, error) {
 		return jose.PublicKey{Algorithm: jose.HS256, Key: []byte(own.Reveal())}, nil
 	})
 	return payload, err

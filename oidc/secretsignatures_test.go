@@ -70,8 +70,8 @@ func TestSecretSignatures(t *testing.T) {
 		if err != nil || id["nonce"] != "n-0S6" || id["at_hash"] != want || id["sub"] != h.subject(ann).ID {
 			t.Errorf("%v, %v", id, err)
 		}
-		if header, _, err := jose.Peek(got.AccessToken); err != nil || header.Alg != jose.RS256 {
-			t.Errorf("the access token has %v, %v", header, err)
+		if access, err := jose.Parse(got.AccessToken); err != nil || access.Header().Alg != jose.RS256 {
+			t.Errorf("the access token has %v, %v", access.Header(), err)
 		}
 		if about := h.userInfo(got.AccessToken); h.bySecret(sealedWeb, about.Body)["sub"] != h.subject(ann).ID {
 			t.Errorf("userinfo: %s", about)
