@@ -40,6 +40,10 @@ type Config struct {
 	Password PasswordPolicy
 	Push     PushPolicy
 	Branding Branding
+	// Blocklist is what nobody may have as a password, beside the most common ones, which are known here. Nil is no more.
+	Blocklist *Blocklist
+	// ServiceWords are names of the service and its owner, as its host name: passwords need more to them than that.
+	ServiceWords []string
 	// Logger takes what goes wrong beside a request that succeeded. Nil discards it.
 	Logger *slog.Logger
 }
@@ -74,6 +78,9 @@ type Directory struct {
 	db      *store.DB
 	stores  *userStores // nil with one
 	loginBy []IdentifierName
+
+	blocklist    *Blocklist
+	serviceWords []string
 }
 
 // New checks the configuration, fills in defaults and returns a Directory, or an error that names every problem. It does
@@ -88,7 +95,7 @@ func New(config Config) (*Directory, error) {
 	if config.LoginBy == nil {
 		config.LoginBy = []IdentifierName{ByUsername, ByEmail}
 	}
-	d := &Directory{db: config.DB, loginBy: slices.Clone(config.LoginBy)}
+	d := &Directory{db: config.DB, loginBy: slices.Clone(config.LoginBy), blocklist: config.Blocklist, serviceWords: slices.Clone(config.ServiceWords)}
 	var err error
 	if d.Settings, err = newSettings(config); err != nil {
 		return nil, fmt.Errorf("directory: Config: %w", err)
@@ -121,7 +128,7 @@ func New(config Config) (*Directory, error) {
 // openUsers finds or makes the user stores.
 func (d *Directory) openUsers(config Config) (err error) {
 	config.LoginBy = d.loginBy
-	open := func() (Users, error) { return newDefaultUsers(config, d.Credentials) }
+	open := func() (Users, error) { return newDefaultUsers(config, d.Credentials, d.Settings) }
 	switch {
 	case len(config.UserStores) > 0:
 		d.stores, err = newUserStores(config, open)

@@ -119,13 +119,13 @@
 //
 // # Specifications
 //
-// NIST SP 800-63B-4 §3.1.1.2 (passwords: length counts, composition does not) and §3.2.2 (throttling); RFC 8176 §2 (amr); RFC 6238 §5.2
+// NIST SP 800-63B-4 §3.1.1.2 (passwords: length counts, composition does not; what is common is refused) and §3.2.2 (throttling); RFC 8176 §2 (amr); RFC 6238 §5.2
 // (a one-time password once); RFC 9562 §5.5 (ids of people in other stores); RFC 6749 §3.3, RFC 8707 and RFC 9396 §2 (scopes,
 // identifiers and details types of an APIResource); OpenID Connect Core 1.0 §5.1 in the names of a User's
 // fields; Unicode's case folding and normalization for names.
 //
 // # Not implemented
 //
-// Organizations below the root, nested groups (Group has no group as a member), passwords that are checked against lists
-// of stolen ones or a history, expiry of passwords, passkeys as credentials.
+// Organizations below the root, nested groups (Group has no group as a member), a history and an expiry of passwords,
+// passkeys as credentials.
 package directory

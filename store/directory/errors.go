@@ -31,15 +31,35 @@ type TakenError struct {
 // Error implements error.
 func (e *TakenError) Error() string { return fmt.Sprintf("directory: the %s is taken", e.Name) }
 
-// InvalidError says what is wrong with one field of a value. Several are joined; errors.As finds the first. Problem may
-// be shown to people.
+// InvalidError says what is wrong with one field of a value. Several are joined; errors.As finds the first, and Problems all.
+// Problem may be shown to people.
 type InvalidError struct {
 	Field   string
 	Problem string
+	// ID and Params say the same for a page to put into words: ID is stable, as "password.policy.min_length". "" has none.
+	ID     string
+	Params map[string]string
 }
 
 // Error implements error.
 func (e *InvalidError) Error() string { return fmt.Sprintf("directory: %s %s", e.Field, e.Problem) }
+
+// Problems lists every InvalidError that is joined in err, in order; nil when err is something else, or nothing.
+func Problems(err error) []*InvalidError {
+	if invalid, ok := err.(*InvalidError); ok {
+		return []*InvalidError{invalid}
+	}
+	var all []*InvalidError
+	switch err := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, one := range err.Unwrap() {
+			all = append(all, Problems(one)...)
+		}
+	case interface{ Unwrap() error }:
+		all = Problems(err.Unwrap())
+	}
+	return all
+}
 
 // AccountError is what Users.VerifyPassword returns, beside false, when a store that judges accounts itself refuses a
 // person for the state of their account. To whoever is trying, the caller answers as to a wrong password, and counts the

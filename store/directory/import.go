@@ -311,9 +311,9 @@ func (run *importing) admit(ctx context.Context, row *ImportRow) error {
 		run.next.Present++
 		return nil
 	case byName != nil:
-		return run.reject(p, &InvalidError{"username", fmt.Sprintf("is that of row %d", byName.row)})
+		return run.reject(p, &InvalidError{Field: "username", Problem: fmt.Sprintf("is that of row %d", byName.row)})
 	case byID != nil:
-		return run.reject(p, &InvalidError{p.idField, fmt.Sprintf("is that of row %d", byID.row)})
+		return run.reject(p, &InvalidError{Field: p.idField, Problem: fmt.Sprintf("is that of row %d", byID.row)})
 	}
 	run.ids[p.user.ID], run.names[name] = p, p
 	run.people = append(run.people, p)
@@ -350,7 +350,9 @@ func (run *importing) newcomer(row *ImportRow) (*newcomer, []*InvalidError) {
 
 func (run *importing) check(row *ImportRow, u *User) []*InvalidError {
 	problems := invalid(u.Validate())
-	add := func(field, problem string) { problems = append(problems, &InvalidError{field, problem}) }
+	add := func(field, problem string) {
+		problems = append(problems, &InvalidError{Field: field, Problem: problem})
+	}
 	if row.ID != "" && !uuidPattern.MatchString(row.ID) {
 		add("id", "must be a UUID in lower case; the ids of another kind go into externalId")
 	}
@@ -406,7 +408,7 @@ func (run *importing) resolve(ctx context.Context, p *newcomer, names []string) 
 		_, err := run.group(ctx, name)
 		switch missing, isInvalid := errors.AsType[*InvalidError](err); {
 		case isInvalid:
-			problems = append(problems, &InvalidError{"groups", missing.Problem})
+			problems = append(problems, &InvalidError{Field: "groups", Problem: missing.Problem})
 		case err != nil:
 			return nil, err
 		}
@@ -435,7 +437,7 @@ func (run *importing) group(ctx context.Context, name string) (*Group, error) {
 func (run *importing) newGroup(ctx context.Context, name string) (*Group, error) {
 	g := &Group{Meta: store.Meta{Org: run.in.Org}, Name: name}
 	if !run.in.CreateGroups {
-		return nil, &InvalidError{"groups", "name one that is not there"}
+		return nil, &InvalidError{Field: "groups", Problem: "name one that is not there"}
 	}
 	if err := g.Validate(); err != nil || run.in.DryRun {
 		return g, err

@@ -52,7 +52,7 @@ func nextLine(in *bufio.Reader) ([]byte, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		return nil, &InvalidError{"row", fmt.Sprintf("is longer than %d bytes", maxImportLine)}
+		return nil, &InvalidError{Field: "row", Problem: fmt.Sprintf("is longer than %d bytes", maxImportLine)}
 	}
 	if errors.Is(err, io.EOF) && len(line) > 0 {
 		err = nil
@@ -63,7 +63,7 @@ func nextLine(in *bufio.Reader) ([]byte, error) {
 func decodeRow(line []byte) (*ImportRow, error) {
 	row := new(ImportRow)
 	if err := strictjson.Unmarshal(line, row, strictjson.RefuseUnknown()); err != nil {
-		return nil, &InvalidError{"row", "is not a JSON object of the known members: " + err.Error()}
+		return nil, &InvalidError{Field: "row", Problem: "is not a JSON object of the known members: " + err.Error()}
 	}
 	return row, nil
 }

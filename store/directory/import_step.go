@@ -30,7 +30,7 @@ func (run *importing) flush(ctx context.Context) error {
 		case conflict.Kind == groupKind:
 			err = run.regroup(ctx)
 		case culprit != nil && culprit == blocked: // nothing that sift knows of
-			err = run.remove(culprit, &InvalidError{culprit.idField, "is that of something which is left of somebody else"})
+			err = run.remove(culprit, &InvalidError{Field: culprit.idField, Problem: "is that of something which is left of somebody else"})
 		default:
 			blocked = culprit
 			err = run.sift(ctx)
@@ -128,23 +128,23 @@ func (run *importing) sift(ctx context.Context) error {
 func (run *importing) inTheWay(ctx context.Context, p *newcomer) (present bool, problem *InvalidError, err error) {
 	switch u, err := run.users.all.Get(ctx, p.user.Ref()); {
 	case err == nil && !p.identified():
-		return false, &InvalidError{"username", "is taken"}, nil
+		return false, &InvalidError{Field: "username", Problem: "is taken"}, nil
 	case err == nil && Fold(u.Username) == Fold(p.user.Username):
 		return true, nil, nil
 	case err == nil:
-		return false, &InvalidError{p.idField, "is that of somebody who has another username"}, nil
+		return false, &InvalidError{Field: p.idField, Problem: "is that of somebody who has another username"}, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return false, nil, err
 	}
 	switch _, err := run.dir.Subjects.Get(ctx, p.user.Ref()); {
 	case err == nil:
-		return false, &InvalidError{p.idField, "is that of somebody who was deleted"}, nil
+		return false, &InvalidError{Field: p.idField, Problem: "is that of somebody who was deleted"}, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return false, nil, err
 	}
 	switch _, err := run.users.Find(ctx, run.in.Org, Identifier{Name: ByUsername, Value: p.user.Username}); {
 	case err == nil:
-		return false, &InvalidError{"username", "is taken"}, nil
+		return false, &InvalidError{Field: "username", Problem: "is taken"}, nil
 	case !errors.Is(err, store.ErrNotFound):
 		return false, nil, err
 	}
@@ -160,7 +160,7 @@ func (run *importing) elsewhere(ctx context.Context, u *User) (*InvalidError, er
 	}
 	err := stores.free(ctx, stores.of(""), u.Org, u.Username, u.Email)
 	if taken, isTaken := errors.AsType[*TakenError](err); isTaken {
-		return &InvalidError{taken.Name, "is taken in another user store"}, nil
+		return &InvalidError{Field: taken.Name, Problem: "is taken in another user store"}, nil
 	}
 	if problem, isInvalid := errors.AsType[*InvalidError](err); isInvalid {
 		return problem, nil

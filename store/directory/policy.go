@@ -62,13 +62,6 @@ type PushPolicy struct {
 	Pause   time.Duration `json:"pause"`
 }
 
-// PasswordPolicy is which passwords are accepted. It follows NIST SP 800-63B-4 §3.1.1.2: length counts, composition
-// does not.
-type PasswordPolicy struct {
-	// MinLength is in characters, 8 to 64; in a Config zero is 8.
-	MinLength int `json:"minLength"`
-}
-
 func (p *SessionPolicy) setDefaults() {
 	setDefault(&p.Idle, 15*time.Minute)
 	setDefault(&p.Remember, 14*24*time.Hour)
@@ -104,8 +97,6 @@ func (p PushPolicy) Validate() error {
 	v.within("pause", p.Pause, time.Minute, 24*time.Hour)
 	return v.err()
 }
-
-func (p *PasswordPolicy) setDefaults() { setDefault(&p.MinLength, 8) }
 
 func setDefault[T comparable](field *T, value T) {
 	if *field == *new(T) {
@@ -154,15 +145,6 @@ func (p ThrottlePolicy) Validate() error {
 		if what.standard() == nil {
 			v.add("off", "must name what is bounded, not %q", what)
 		}
-	}
-	return v.err()
-}
-
-// Validate reports every field that breaks its rule as an *InvalidError, joined.
-func (p PasswordPolicy) Validate() error {
-	var v validation
-	if p.MinLength < 8 || p.MinLength > 64 {
-		v.add("minLength", "must be 8 to 64")
 	}
 	return v.err()
 }

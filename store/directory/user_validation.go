@@ -1,7 +1,6 @@
 package directory
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/signet-idp/signet/internal/password"
 )
 
 // Bounds on what one user holds.
@@ -63,27 +60,6 @@ func (u *User) Validate() error {
 	v.email("email", u.Email)
 	v.address(u.Address)
 	v.attributes(u.Attributes)
-	return v.err()
-}
-
-// CheckPassword reports, as an *InvalidError for the field "password", why the password policy of the user's
-// organization refuses a password. u may be a user who does not exist yet.
-func (d *Directory) CheckPassword(ctx context.Context, u *User, pass string) error {
-	policy, err := Resolve(ctx, d.Settings, d.Settings.Password, u.Org, "")
-	if err != nil {
-		return err
-	}
-	var v validation
-	switch {
-	case utf8.RuneCountInString(pass) < policy.MinLength:
-		v.add("password", "must have at least %d characters", policy.MinLength)
-	case len(pass) > password.MaxLength:
-		v.add("password", "must have at most %d bytes", password.MaxLength)
-	case !utf8.ValidString(pass):
-		v.add("password", "must be text")
-	case Fold(pass) == Fold(u.Username), u.Email != "" && Fold(pass) == Fold(u.Email):
-		v.add("password", "must differ from the username and the e-mail address")
-	}
 	return v.err()
 }
 

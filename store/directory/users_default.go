@@ -41,13 +41,14 @@ type defaultUsers struct {
 	db          *store.DB
 	all         *store.Collection[User]
 	credentials *Credentials
+	settings    *Settings
 	hasher      *password.Hasher
 	external    *external // nil when nobody is asked
 	byEmail     bool      // e-mail addresses are logins too
 	logger      *slog.Logger
 }
 
-func newDefaultUsers(config Config, credentials *Credentials) (*defaultUsers, error) {
+func newDefaultUsers(config Config, credentials *Credentials, settings *Settings) (*defaultUsers, error) {
 	if config.Hasher == nil {
 		hasher, err := password.New(password.Config{})
 		if err != nil {
@@ -57,7 +58,7 @@ func newDefaultUsers(config Config, credentials *Credentials) (*defaultUsers, er
 	}
 	return &defaultUsers{
 		db: config.DB, all: store.NewCollection(config.DB, userType),
-		credentials: credentials, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
+		credentials: credentials, settings: settings, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
 		byEmail: slices.Contains(config.LoginBy, ByEmail),
 	}, nil
 }
@@ -210,6 +211,10 @@ func (d *defaultUsers) VerifyPassword(ctx context.Context, u *User, pass string)
 	if u != nil {
 		ref, u.rehash = u.Ref(), nil
 	}
+	pass, err := d.clean(ctx, ref.Org, pass)
+	if err != nil {
+		return false, err
+	}
 	c, err := d.credentials.Get(ctx, passwordRef(ref))
 	if errors.Is(err, store.ErrNotFound) {
 		return false, d.hasher.Dummy(ctx, pass)
@@ -233,6 +238,10 @@ func (d *defaultUsers) VerifyPassword(ctx context.Context, u *User, pass string)
 
 // SetPassword implements Users.
 func (d *defaultUsers) SetPassword(ctx context.Context, b *store.Batch, u *User, pass string) error {
+	pass, err := d.clean(ctx, u.Org, pass)
+	if err != nil {
+		return err
+	}
 	encoded, err := d.hasher.Hash(ctx, pass)
 	if err != nil {
 		return err
@@ -240,4 +249,10 @@ func (d *defaultUsers) SetPassword(ctx context.Context, b *store.Batch, u *User,
 	return d.credentials.put(ctx, b, &Credential{
 		Meta: store.Meta{Org: u.Org, ID: passwordRef(u.Ref()).ID}, Subject: u.Ref(), Type: PasswordCredential,
 	}, secret.Text(encoded))
+}
+
+// clean is a password as it counts where the person is.
+func (d *defaultUsers) clean(ctx context.Context, org, pass string) (string, error) {
+	policy, err := Resolve(ctx, d.settings, d.settings.Password, org, "")
+	return policy.clean(pass), err
 }
