@@ -1,0 +1,99 @@
+// Package script is conditional authentication in JavaScript: an administrator's script says which steps a login takes. Its
+// contract (onLoginRequest, executeStep, the functions, objects and prompts) is that of WSO2 Identity Server and Asgardeo, so that
+// scripts written for those run unchanged as far as their functions exist here.
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//		"time"
+//
+//		"github.com/signet-idp/signet/flow/script"
+//	)
+//
+//	const policy = `
+//	var groups = ['admin'];
+//	var onLoginRequest = function (context) {
+//	    executeStep(1, {
+//	        onSuccess: function (context) {
+//	            if (isMemberOfAnyOfGroups(context.currentKnownSubject, groups)) {
+//	                executeStep(2);
+//	            }
+//	        }
+//	    });
+//	};`
+//
+//	func main() {
+//		engine, err := script.New(script.Config{Functions: map[string]script.Function{
+//			"isMemberOfAnyOfGroups": func(ctx context.Context, c *script.Call) (any, error) {
+//				person, err := c.Person(0)
+//				if err != nil {
+//					return nil, err
+//				}
+//				return person.Username == "ann", nil
+//			},
+//		}})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		program, err := engine.Compile(policy, nil)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		login := script.Login{Now: time.Now(), Steps: [][]script.Option{
+//			{{Authenticator: "BasicAuthenticator"}}, {{Authenticator: "totp"}},
+//		}}
+//		var memory script.Memory
+//		for {
+//			out, err := engine.Run(context.Background(), program, memory, login)
+//			if err != nil {
+//				log.Fatal(err) // the login ends
+//			}
+//			memory = out.Memory
+//			if out.Next.Kind != script.Step {
+//				fmt.Println(out.Next.Kind)
+//				return
+//			}
+//			fmt.Println("step", out.Next.Step) // a person does it
+//			memory.Add(script.Outcome{
+//				Node: out.Next.ID, Result: script.Succeeded, Person: &script.Person{Username: "ann"}, Time: login.Now,
+//			})
+//		}
+//	}
+//
+// # How a script runs
+//
+// executeStep does not wait: it asks for a step, and the statements after it run at once. On each round trip the script runs from
+// its beginning: onLoginRequest to its end, then for each step that was done its callback; what a callback asks for comes before what
+// remains. So variables live on from one page to the next without being kept anywhere. Whatever crosses into Go is journaled: the
+// next run gets the value from the journal, and does nothing twice. Calls are known by their place, name and arguments; a run that goes
+// another way than the one before ends the login. Time stands still within a callback, at when its step was done, and Math.random gives the same
+// numbers again. A function of the host that is given handlers ({onSuccess, onFail}) is called when its turn comes.
+//
+// # Whom a script is written by
+//
+// Authors are administrators of the provider. An embedded interpreter is no sandbox for enemies: this one neither bounds its
+// memory nor lets go of its built-in functions. What stands against mistakes, and against much more, is this:
+//
+//   - Admission: at most 64 KiB, and no syntax but what policies need. No regular expressions (re2(pattern, text) is there instead),
+//     classes, generators, async functions, labels, with, getters, BigInt. Names that nobody declared are refused, with where they stand.
+//   - Whatever makes large things of small ones is counted: + and template strings, computed keys and ... are replaced by guards
+//     when the script is admitted, and methods of strings and arrays when they are named. 64 Ki characters in a string, 10,000
+//     elements in an array, 4 MiB made in a run; deeper calls than 128, more calls into Go than 100 in a run, or a decision of more than
+//     16 KiB are overruns as well.
+//   - Methods and globals that are on no list do not exist.
+//   - 25 ms until a script is stopped, which it cannot catch, with one more try as the machine may be busy; 100 ms until it is given
+//     up. After three of those the script runs no more in this process. As many scripts run at once as there are CPUs.
+//   - An error, an overrun, a replay that goes another way: the login ends, and nobody is signed in.
+//
+// For authors who are not trusted as administrators are, run scripts in a process of their own, with limits of the operating system,
+// or do not offer them.
+//
+// # Not implemented
+//
+// Local time is that of the machine: nodes must share it. Intl, Map, Set, Symbol, Promise, Proxy; this of a function that is called
+// through a computed name is as in the interpreter. callElastic, callAnalytics, publishToAnalytics, verifyUserWithTypingDNA and the functions of
+// Sift exist when the host brings them (Config.Functions).
+package script
