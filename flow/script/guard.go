@@ -38,7 +38,7 @@ func (m *realm) overrun() {
 	panic(m.vm.NewTypeError("the script takes too much"))
 }
 
-// throw throws a TypeError in the script.
+// throw throws a TypeError in the script. To panic is how a function in Go throws there; nothing of it leaves the interpreter.
 func (m *realm) throw(text string) { panic(m.vm.NewTypeError(text)) }
 
 // guardNamed is what admission has put in the place of operators; nil when there is none of the name.

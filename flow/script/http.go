@@ -78,8 +78,8 @@ func (r *run) callChoreo(c goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
-// properties are what each type of Auth needs.
-var properties = map[string][]string{
+// credentials are the properties that each type of Auth needs.
+var credentials = map[string][]string{
 	"":                 nil,
 	"basic":            {"username", "password"},
 	"apikey":           {"apiKey", "headerName"},
@@ -93,7 +93,7 @@ func (q *Request) check() error {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
 		return fmt.Errorf("%q is no URL to call", clip(q.URL, 200))
 	}
-	needed, known := properties[q.Auth.Type]
+	needed, known := credentials[q.Auth.Type]
 	if !known {
 		return fmt.Errorf("there is no authentication of type %q", clip(q.Auth.Type, 50))
 	}

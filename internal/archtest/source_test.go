@@ -316,7 +316,7 @@ type taboo struct {
 }
 
 var taboos = []taboo{
-	{"panic", "", "no input and no configuration panics; return an error"},
+	{"panic", "flow/script", "no input and no configuration panics; return an error"},
 	{"print println", "", "logging is an injected *slog.Logger"},
 	{"fmt.Print fmt.Printf fmt.Println", "", "logging is an injected *slog.Logger"},
 	{"log/slog.Default log/slog.SetDefault log/slog.Info log/slog.Warn log/slog.Error log/slog.Debug log/slog.InfoContext log/slog.WarnContext log/slog.ErrorContext log/slog.DebugContext log/slog.Log", "", "logging is an injected *slog.Logger, never the process default"},
@@ -366,6 +366,7 @@ func (f *file) says(expr ast.Expr) string {
 var starters = []exception{
 	{"examples/*/*.go", "a host does"},
 	{"internal/bench/*.go", "it measures load"},
+	{"flow/script/run.go", "an interpreter cannot always be stopped: its caller waits for it, and gives it up past a limit"},
 	{"internal/password/password.go", "a hash cannot be interrupted: it finishes, and keeps its share of memory, after its caller has left"},
 }
 
