@@ -14,8 +14,11 @@ const (
 	deviceCookie = "device"
 )
 
-// browser returns the secret of the binding cookie, "" when the browser has none.
+// browser returns the secret of the binding cookie, "" when the browser has none; for a program, that by which it names the flow.
 func (e *Engine) browser(r *visit) string {
+	if r.program != nil {
+		return r.program.Flow.Reveal()
+	}
 	value := e.site.Cookie(r.Request, bindingCookie)
 	if !isHash(value) { // which has the form of a secret as well
 		return ""

@@ -55,7 +55,7 @@ func (e *Engine) guess(r *visit, x *execution, g Guarded, in Input) (*guess, err
 	if err != nil {
 		return nil, err
 	}
-	device, err := e.dir.Devices.Known(ctx, e.site.Cookie(r.Request, deviceCookie), account.Subject)
+	device, err := e.knownDevice(ctx, r, account.Subject)
 	if err != nil {
 		return nil, err
 	}

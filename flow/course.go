@@ -275,7 +275,7 @@ func (e *Engine) enter(ctx context.Context, x *execution, move Move) error {
 		}
 	}
 	x.Step, x.Options, x.Params = step.Name, move.Options, move.Params
-	return e.undertake(ctx, x, options[0])
+	return e.undertake(ctx, x, e.first(x, options))
 }
 
 // undertake has an executor do the flow's present step.

@@ -68,6 +68,9 @@ type execution struct {
 	Problems map[string]Message `json:"problems,omitempty"`
 	Keep     map[string]string  `json:"keep,omitempty"`
 
+	// Wrong is how many wrong answers a program has had.
+	Wrong int64 `json:"wrong,omitempty"`
+
 	// NewSession is the id of the session that the flow begins if it begins one: the gate of completion.
 	NewSession string `json:"newSession"`
 	Done       bool   `json:"done,omitempty"`

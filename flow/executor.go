@@ -33,6 +33,13 @@ type Guarded interface {
 	Account(ctx context.Context, s *State, in Input) (Account, error)
 }
 
+// Immediate is an Executor that can be asked for its Prompt, and answered, without having been prepared. A program shows it beside
+// others; what must be prepared begins when the person has chosen it.
+type Immediate interface {
+	Executor
+	Immediate()
+}
+
 // Account is what an attempt is counted against.
 type Account struct {
 	// Factor is the method that is being guessed at: "password", "totp".

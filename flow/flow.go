@@ -36,6 +36,8 @@ type Config struct {
 	Home string
 	// Transport shows the pages: flow/pages. Required.
 	Transport Transport
+	// Native speaks with programs instead of browsers: flow/native. Nil leaves Interactions of programs unanswered, as a failure.
+	Native Program
 	// Plans are what flows ask for, by name: "login" for SignIn, which is Login() if there is none; "register" and "recover", into
 	// which a login leads where they are; and those that other Actions lead into.
 	Plans map[string]Plan
@@ -66,6 +68,7 @@ type Engine struct {
 	site       *web.Site
 	home       string
 	transport  Transport
+	native     Program
 	plans      map[string]Plan
 	source     Source
 	executors  map[string]Executor
@@ -110,11 +113,12 @@ func New(config Config) (*Engine, error) {
 		"logout":      logoutExecutor{},
 	}
 	maps.Copy(executors, config.Executors)
+	executors[chooseOption] = chooser{}
 	if err := errors.Join(errSite, config.check(plans, executors)); err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport,
+		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native,
 		plans: plans, source: config.Source,
 		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),

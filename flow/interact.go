@@ -28,6 +28,9 @@ func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.I
 		return &directory.Result{Refusal: directory.Unmet}, nil
 	}
 	v := e.visit(w, r)
+	if in.Native != nil {
+		return e.converse(v, in)
+	}
 	x, err := e.find(v, executionID(in))
 	switch {
 	case err == nil:
@@ -77,8 +80,7 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 		return nil, err
 	}
 	// On a conflict the same request was begun a moment ago: its page decides whether it was this browser.
-	r.goTo(e.page(x))
-	return nil, nil
+	return nil, e.meet(r, x)
 }
 
 // goThrough completes a flow that has asked nothing and may have proven something all the same, as a certificate does.
@@ -149,6 +151,9 @@ func (e *Engine) lay(r *visit, x *execution) (Move, error) {
 	if err := e.setOut(r.Context(), x); err != nil || x.Done {
 		return Move{}, err
 	}
+	if err := e.supported(x); err != nil {
+		return Move{}, err
+	}
 	s, err := e.state(x)
 	if err != nil {
 		return Move{}, err
@@ -190,7 +195,7 @@ func (e *Engine) base(r *visit, x *execution) error {
 		x.Subject, x.Session = in.Subject, in.Session
 		return e.inherit(ctx, x)
 	}
-	session, err := e.CurrentSession(r.Request)
+	session, err := e.session(r)
 	if errors.Is(err, directory.ErrNoSession) {
 		x.Done = in.Purpose == directory.SignOut // nobody to sign out
 		return nil
@@ -324,8 +329,7 @@ func (e *Engine) reopen(r *visit, x *execution) (*directory.Result, error) {
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
 		return nil, err
 	}
-	r.goTo(e.page(again))
-	return nil, nil
+	return nil, e.meet(r, again)
 }
 
 // atOnce answers from the session that the browser has, which is thereby in use.

@@ -13,7 +13,13 @@ import (
 // the matter shows nowhere: not in the text, nor in what is asked of the store, nor in the time that it takes.
 type passwordExecutor struct{ dir *directory.Directory }
 
-var _ Guarded = passwordExecutor{}
+var (
+	_ Guarded   = passwordExecutor{}
+	_ Immediate = passwordExecutor{}
+)
+
+// Immediate implements Immediate.
+func (passwordExecutor) Immediate() {}
 
 // Proves implements Prover.
 func (passwordExecutor) Proves() []directory.Evidence {

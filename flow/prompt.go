@@ -129,6 +129,21 @@ type View struct {
 	Branding directory.Branding `json:"-"`
 	// RedirectOrigins are the further form-action sources of this page.
 	RedirectOrigins []string `json:"-"`
+	// Choices are, for a program, the ways to do the step; for a browser there are none, as its page shows one way and the Prompt has
+	// actions that lead to the others.
+	Choices []Choice `json:"choices,omitempty"`
+	// Last is, for a program, the option by which the step before was done; "" is none.
+	Last string `json:"last,omitempty"`
+}
+
+// Choice is a way to do a step.
+type Choice struct {
+	// Option is the name of the Executor.
+	Option string `json:"option"`
+	// Prompt is what it asks; nil for one that begins when it is chosen.
+	Prompt *Prompt `json:"prompt,omitempty"`
+	// Begun says that the program has chosen it, so that it is the one to be shown.
+	Begun bool `json:"begun,omitempty"`
 }
 
 // Failure is a dead end, shown without losing the person: what happened, under which id the log has its cause, and where

@@ -60,11 +60,9 @@ func (e *Engine) cookieLifetime(ctx context.Context, session *directory.Session)
 // leaving makes a logout that was confirmed one of the session that the browser has now: another tab may have begun a new one
 // since the question was asked, and who said yes must not stay signed in.
 func (e *Engine) leaving(r *visit, x *execution) error {
-	session, err := e.CurrentSession(r.Request)
-	if err == nil {
+	session, err := e.signedIn(r)
+	if session != nil {
 		x.Session = session.Ref()
-	} else if errors.Is(err, directory.ErrNoSession) {
-		err = nil
 	}
 	return err
 }
@@ -104,8 +102,8 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}
-	current, err := e.CurrentSession(r.Request)
-	if err != nil && !errors.Is(err, directory.ErrNoSession) {
+	current, err := e.signedIn(r)
+	if err != nil {
 		return nil, err
 	}
 	in := &signIn{}
@@ -198,7 +196,10 @@ func (e *Engine) furnish(r *visit, b *store.Batch, subject *directory.Subject, i
 	if in.lifetime, err = e.cookieLifetime(r.Context(), in.session); err != nil {
 		return err
 	}
-	known, err := e.dir.Devices.Known(r.Context(), e.site.Cookie(r.Request, deviceCookie), subject)
+	if r.program != nil { // which would not bring it again
+		return nil
+	}
+	known, err := e.knownDevice(r.Context(), r, subject)
 	if err == nil && known == "" {
 		in.device = e.dir.Devices.Remember(b, subject)
 	}
@@ -209,8 +210,11 @@ func (e *Engine) furnish(r *visit, b *store.Batch, subject *directory.Subject, i
 const deviceLifetime = 180 * 24 * time.Hour
 
 // admit sets the cookies of a sign-in that has been written. A session of somebody else in the same browser ends: nobody
-// holds its cookie any more.
+// holds its cookie any more. A program gets none: its session lives by what the protocol issues.
 func (e *Engine) admit(r *visit, in *signIn) {
+	if r.program != nil {
+		return
+	}
 	e.site.SetCookie(r.w, sessionCookie, in.cookie.Reveal(), in.lifetime)
 	if in.device != "" {
 		e.site.SetCookie(r.w, deviceCookie, in.device.Reveal(), deviceLifetime)

@@ -34,13 +34,27 @@ func (e *Engine) page(x *execution) string {
 	return e.site.Path(pages[x.Request.Purpose]) + "?" + query.Encode()
 }
 
-// onward is where a browser goes that has nothing to do here: to the protocol when the flow is done, else to its page.
-func (e *Engine) onward(r *visit, x *execution) {
-	to := e.page(x)
-	if x.Done {
-		to = x.Request.Resume
+// onward is where a browser goes that has nothing to do here: to the protocol when the flow is done, else to its page. A program
+// is shown what comes next, or has its answer.
+func (e *Engine) onward(r *visit, x *execution) error {
+	switch {
+	case !x.Done:
+		return e.meet(r, x)
+	case r.program != nil:
+		r.done = x
+	default:
+		r.goTo(x.Request.Resume)
 	}
-	r.goTo(to)
+	return nil
+}
+
+// meet sends a browser to the flow's page, and shows a program what stands there.
+func (e *Engine) meet(r *visit, x *execution) error {
+	if r.program != nil {
+		return e.show(r, x)
+	}
+	r.goTo(e.page(x))
+	return nil
 }
 
 // redirect answers 303: whatever the request's method was, the browser goes on with a GET.
@@ -53,8 +67,7 @@ func redirect(w http.ResponseWriter, to string) {
 // show writes the page of the flow as it stands.
 func (e *Engine) show(r *visit, x *execution) error {
 	if x.Done {
-		e.onward(r, x)
-		return nil
+		return e.onward(r, x)
 	}
 	prompt, err := e.prompt(r.Context(), x)
 	if err != nil {
@@ -121,7 +134,7 @@ func (e *Engine) moreActions(ctx context.Context, x *execution) (actions []Actio
 
 // appendWaysIn adds what somebody may do who cannot sign in: make an account, or recover one.
 func (e *Engine) appendWaysIn(ctx context.Context, x *execution, actions []Action) ([]Action, error) {
-	if x.planName() != loginPlan || !x.Subject.IsZero() {
+	if x.planName() != loginPlan || !x.Subject.IsZero() || x.Request.Native != nil {
 		return actions, nil
 	}
 	for _, plan := range []string{recoverPlan, registerPlan} {
@@ -169,7 +182,11 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 		view.ApplicationLinks = x.Request.ApplicationLinks
 	}
 	view.ApplicationLogo = view.ApplicationLinks.Logo
-	return view, nil
+	if x.Request.Native != nil {
+		view.Submit, view.Last = x.Request.Resume, x.Last.Option
+		view.Choices, err = e.choices(ctx, x, prompt)
+	}
+	return view, err
 }
 
 // problem is a request that ends on the failure page by the person's or the browser's doing.
@@ -200,10 +217,14 @@ func (e *Engine) fail(r *visit, err error, startOver string) {
 	f := Failure{Correlation: web.NewCorrelationID(), StartOver: startOver}
 	var p problem
 	var form *web.FormError
+	var answer *AnswerError
 	switch {
 	case errors.As(err, &form):
 		p = errMalformed
 		p.status, p.detail = form.Status, form.Problem
+	case errors.As(err, &answer):
+		p = errMalformed
+		p.code, p.detail = answer.Code, answer.Problem
 	case errors.As(err, &p):
 	default:
 		p = unavailable(err)

@@ -264,8 +264,7 @@ func (e *Engine) turnTo(r *visit, x *execution, turn func() error) error {
 	} else if err != nil {
 		return err
 	}
-	r.goTo(e.page(x))
-	return nil
+	return e.onward(r, x)
 }
 
 // finish writes a verdict and everything that follows from it in one step, and answers.
@@ -284,7 +283,7 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 	if x.Done {
 		x.Rehash = nil
 	}
-	if in != nil {
+	if in != nil && r.program == nil {
 		if err := e.keepEcho(r, x, in, form); err != nil {
 			return err
 		}
@@ -309,8 +308,7 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 	case Leave:
 		return e.away(r, x, v.To)
 	}
-	e.onward(r, x)
-	return nil
+	return e.onward(r, x)
 }
 
 // settle moves x by a verdict, and on to the next step or to its end.
@@ -322,7 +320,7 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 	switch {
 	case v.Outcome == Again && !x.step().Fails:
 		x.writeLater(v)
-		return nil, nil
+		return nil, e.tire(r, x, v, g)
 	case v.Outcome == Leave:
 		x.writeLater(v)
 		return nil, e.keep(x, v.Data)

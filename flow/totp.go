@@ -16,7 +16,13 @@ type totpExecutor struct {
 	totp mfa.TOTP
 }
 
-var _ Guarded = totpExecutor{}
+var (
+	_ Guarded   = totpExecutor{}
+	_ Immediate = totpExecutor{}
+)
+
+// Immediate implements Immediate.
+func (totpExecutor) Immediate() {}
 
 const (
 	otpField   = "otp"

@@ -50,6 +50,7 @@ var edges = []edge{
 	{"store/directory/directorytest", "store store/directory store/memory", "the kit proves a Users by the contract alone"},
 
 	{"internal/*", "internal/jose internal/secret internal/strictjson internal/fetch internal/xmldoc", "mechanism stands on mechanism, never on vocabulary"},
+	{"internal/aba", "internal/web", "an error answer is an answer"},
 	{"internal/keyring", "store", "signing keys are a sealed kind"},
 	{"internal/admin internal/webhook internal/action", "store store/directory internal/*", "parts of the facade, cut off for their size"},
 	{"internal/bench", ". oidc oidc/* flow flow/* store/...", "a whole provider is measured beside its floors"},

@@ -3,6 +3,7 @@ package directory
 import (
 	"time"
 
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 )
 
@@ -61,6 +62,17 @@ type Interaction struct {
 	Cancelable bool
 	// Restart is what an expired page needs to begin again, sealed by the protocol; see Restart in the flow's config.
 	Restart string
+	// Native is set when a program speaks for the person instead of a browser. Resume is then the URL that takes its answers.
+	Native *Native `json:",omitempty"`
+}
+
+// Native is what a program brings that speaks for a person. Nothing of it is kept: what binds the sign-in to the program is the hash
+// of Flow.
+type Native struct {
+	// Flow is the secret by which the program names the sign-in, with at least 122 random bits. It came with the first prompt.
+	Flow secret.Text `json:"-"`
+	// Answer is what the program has sent, in the form that the flow's Program reads; nil when it begins.
+	Answer []byte `json:"-"`
 }
 
 // Purpose is what an Interaction is for.
@@ -134,6 +146,8 @@ const (
 	AccountSelectionRequired Refusal = "account_selection_required"
 	// RegistrationUnavailable: CreateAccount was asked for, and nobody can make an account here.
 	RegistrationUnavailable Refusal = "registration_unavailable"
+	// TooManyAttempts: a program has had as many wrong answers as one sign-in may have.
+	TooManyAttempts Refusal = "too_many_attempts"
 	// Unmet: the demanded class of authentication cannot be reached (OpenID Connect Unmet Authentication Requirements).
 	Unmet Refusal = "unmet_authentication_requirements"
 )

@@ -1,0 +1,240 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Program is a Transport for programs that speak for a person, without a browser: flow/native. Every rule of the flow holds as it does
+// behind a page; what differs is how a flow is bound. A browser has a cookie, a program the secret that came with the first prompt
+// (directory.Native), and neither reads nor gets a cookie: a sign-in by a program begins a session of its own, which signs in no
+// browser.
+type Program interface {
+	Transport
+	// Supports reports whether a program can do the steps of an Executor. A flow that might come to one that it cannot do is refused
+	// when it begins.
+	Supports(option string, executor Executor) bool
+	// Read reads the answer to a view. Its error is an *AnswerError.
+	Read(v View, answer []byte) (Reply, error)
+}
+
+// Reply is what a program has answered.
+type Reply struct {
+	// Option is that of the Choices which it is about.
+	Option string
+	// Bare says that it brings nothing: the program chooses the option.
+	Bare bool
+	// Action is the name of one of the Prompt's; "" is the first. Fields are the values by the names of its Fields.
+	Action string
+	Fields url.Values
+}
+
+// AnswerError says what is wrong with an answer, whoever the person is.
+type AnswerError struct {
+	// Code is for the Program's Fail to know it by: a Failure of it has this Code and status 400.
+	Code string
+	// Problem is safe text for developers.
+	Problem string
+}
+
+// Error implements error.
+func (e *AnswerError) Error() string { return "flow: " + e.Code + ": " + e.Problem }
+
+// The problems that only programs have.
+var (
+	errUnsupported = problem{status: http.StatusNotImplemented, code: "unsupported", message: "error.unavailable"}
+	errNotBegun    = &AnswerError{Code: errMalformed.code, Problem: "the authenticator begins when it is sent without parameters"}
+)
+
+// converse is Interact for a program.
+func (e *Engine) converse(r *visit, in directory.Interaction) (*directory.Result, error) {
+	if e.native == nil {
+		return nil, errors.New("flow: Config.Native is required for programs")
+	}
+	r.program, r.transport = in.Native, e.native
+	result, err := e.hear(r, in)
+	if isProblem(err) {
+		e.fail(r, err, "")
+		return nil, nil
+	}
+	return result, err
+}
+
+// isProblem reports whether an error is the program's doing, and not ours.
+func isProblem(err error) bool {
+	if _, ok := errors.AsType[*AnswerError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*web.FormError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[problem](err)
+	return ok
+}
+
+// hear begins a flow, or takes the answer to what it asks.
+func (e *Engine) hear(r *visit, in directory.Interaction) (*directory.Result, error) {
+	if r.program.Answer == nil {
+		return e.begin(r, in)
+	}
+	x, err := e.find(r, executionID(in))
+	if err != nil {
+		return nil, err
+	}
+	if x.Done { // the answer was lost, or could not be written
+		return e.resume(r, x)
+	}
+	if err := e.listen(r, x); err != nil || r.done == nil {
+		return nil, err
+	}
+	return e.resume(r, r.done)
+}
+
+// listen takes an answer.
+func (e *Engine) listen(r *visit, x *execution) error {
+	prompt, err := e.prompt(r.Context(), x)
+	if err != nil {
+		return err
+	}
+	view, err := e.view(r.Context(), x, prompt)
+	if err != nil {
+		return err
+	}
+	reply, err := e.native.Read(view, r.program.Answer)
+	if err != nil {
+		return err
+	}
+	_, immediate := e.executors[reply.Option].(Immediate)
+	switch {
+	case !slices.Contains(x.options(), reply.Option):
+		if reply.Option == x.Last.Option && !reply.Bare { // sent once more, because what came back was lost
+			return e.show(r, x)
+		}
+		return &AnswerError{Code: "unknown_option", Problem: "the authenticator is none of this step"}
+	case reply.Bare && (reply.Option == x.Option || immediate):
+		return e.show(r, x)
+	case reply.Bare:
+		return e.turnTo(r, x, func() error { return e.undertake(r.Context(), x, reply.Option) })
+	case reply.Option != x.Option && !immediate:
+		return errNotBegun
+	case reply.Option != x.Option:
+		x.Option, x.Data = reply.Option, "" // as if its page had been opened, for which there is nothing to do
+	}
+	form, err := reply.form(x)
+	if err != nil {
+		return err
+	}
+	return e.take(r, x, form)
+}
+
+// form is the answer as a page would have sent it.
+func (reply Reply) form(x *execution) (web.Form, error) {
+	values := url.Values{seqField: {strconv.FormatInt(x.Sequence, 10)}}
+	for name, all := range reply.Fields {
+		values[name] = all
+	}
+	if reply.Action != "" {
+		values.Set(actionField, reply.Action)
+	}
+	return web.ParseForm(values.Encode(), consentField)
+}
+
+// supported refuses a flow for a program that might come to something that it cannot do.
+func (e *Engine) supported(x *execution) error {
+	if x.Request.Native == nil {
+		return nil
+	}
+	for _, step := range x.plan.Steps() {
+		for _, option := range step.Options {
+			if !e.native.Supports(option, e.executors[option]) {
+				p := errUnsupported
+				p.detail = "the login of the application has a step that no program can do: " + step.Name
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// chooseOption is the Executor of a step for which a program has not chosen an option yet.
+const chooseOption = "choose"
+
+// chooser waits for the choice among ways that begin when they are chosen.
+type chooser struct{}
+
+// Prepare implements Executor.
+func (chooser) Prepare(context.Context, *State) error { return nil }
+
+// Prompt implements Executor.
+func (chooser) Prompt(context.Context, *State) (Prompt, error) {
+	return Prompt{Step: chooseOption}, nil
+}
+
+// Judge implements Executor.
+func (chooser) Judge(context.Context, *State, Input) (Verdict, error) { return Verdict{}, nil }
+
+// first is the option with which a step begins. A program that has a choice is asked before anything is sent anywhere.
+func (e *Engine) first(x *execution, options []string) string {
+	if _, immediate := e.executors[options[0]].(Immediate); x.Request.Native != nil && len(options) > 1 && !immediate {
+		return chooseOption
+	}
+	return options[0]
+}
+
+// choices are the ways to do the flow's present step, for a program.
+func (e *Engine) choices(ctx context.Context, x *execution, prompt Prompt) ([]Choice, error) {
+	var all []Choice
+	for _, option := range x.options() {
+		choice := Choice{Option: option}
+		_, immediate := e.executors[option].(Immediate)
+		switch {
+		case option == x.Option:
+			choice.Prompt, choice.Begun = &prompt, !immediate
+		case immediate:
+			other := *x
+			other.Option, other.Data = option, ""
+			shown, err := e.prompt(ctx, &other)
+			if err != nil {
+				return nil, err
+			}
+			choice.Prompt = &shown
+		}
+		all = append(all, choice)
+	}
+	return all, nil
+}
+
+// RemainingAttempts is the parameter of a Message that says how many wrong answers a program's flow may still have.
+const RemainingAttempts = "remainingAttempts"
+
+// tire counts the wrong answers of a program. It may have as many in one flow as lead to a lock, whoever they are about and whatever
+// others have tried at the account: so the number tells nothing about that.
+func (e *Engine) tire(r *visit, x *execution, v Verdict, g *guess) error {
+	if r.program == nil || g == nil || v.Blameless || v.Outcome != Again {
+		return nil
+	}
+	policy, err := directory.Resolve(r.Context(), e.dir.Settings, e.dir.Settings.Lock, x.Request.Organization, "")
+	if err != nil {
+		return err
+	}
+	x.Wrong++
+	if x.Wrong >= policy.Failures {
+		x.refuse(directory.TooManyAttempts)
+		return nil
+	}
+	x.Messages = slices.Clone(x.Messages)
+	if i := slices.IndexFunc(x.Messages, func(m Message) bool { return m.Level == Error }); i >= 0 {
+		params := map[string]string{RemainingAttempts: strconv.FormatInt(policy.Failures-x.Wrong, 10)}
+		maps.Copy(params, x.Messages[i].Params)
+		x.Messages[i].Params = params
+	}
+	return nil
+}

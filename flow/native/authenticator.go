@@ -1,0 +1,142 @@
+package native
+
+import (
+	"encoding/base64"
+	"maps"
+
+	"github.com/signet-idp/signet/flow"
+)
+
+// Authenticator is how programs know an Executor.
+type Authenticator struct {
+	// Name is its name in ids and IDP who stands behind it; "" is "custom-" with the name of the option, and "LOCAL".
+	Name string
+	IDP  string
+	// DisplayName is what a person is shown; "" is Name.
+	DisplayName string
+	// Key is the key of its name in a program's own texts, as "authenticator.basic"; "" is "authenticator." with Name.
+	Key string
+	// Internal says that the program answers by itself, and not the person: as with a passkey.
+	Internal bool
+	// Params are what the program sends, in their order; nil are the fields of the Prompt, by their names.
+	Params []Param
+	// Actions are parameters that stand for actions of the Prompt, as "resendCode": with any value but "" and "false" the answer is
+	// that action, and nothing else is looked at.
+	Actions map[string]string
+}
+
+// Param is one value that a program sends.
+type Param struct {
+	// Name is how programs call it, and Field how the Prompt does.
+	Name  string
+	Field string
+	// Key and DisplayName are for the program's form.
+	Key         string
+	DisplayName string
+	// Confidential values are not shown while they are typed.
+	Confidential bool
+	// Optional values need not be sent.
+	Optional bool
+}
+
+// idp is whose authenticators are ours.
+const local = "LOCAL"
+
+// builtIn are the authenticators of the engine's own Executors.
+func builtIn() map[string]Authenticator {
+	resend := map[string]string{"resendCode": "resend"}
+	return map[string]Authenticator{
+		"password": {
+			Name: "BasicAuthenticator", DisplayName: "Username & Password", Key: "authenticator.basic",
+			Params: []Param{
+				{Name: "username", Field: "username", Key: "username.param", DisplayName: "Username"},
+				{Name: "password", Field: "password", Key: "password.param", DisplayName: "Password", Confidential: true},
+			},
+		},
+		"identifier": {
+			Name: "IdentifierExecutor", DisplayName: "Identifier First", Key: "authenticator.identifier",
+			Params: []Param{{Name: "username", Field: "username", Key: "username.param", DisplayName: "Username"}},
+		},
+		"totp": {
+			Name: "totp", DisplayName: "TOTP", Key: "authenticator.totp",
+			Params: []Param{{Name: "token", Field: "otp", Key: "totp.authenticator", DisplayName: "Token"}},
+		},
+		"email-code": {
+			Name: "email-otp-authenticator", DisplayName: "Email OTP", Key: "authenticator.email.otp",
+			Params: []Param{{Name: "OTPCode", Field: "otp", Key: "code.param", DisplayName: "Code", Confidential: true}}, Actions: resend,
+		},
+		"sms-code": {
+			Name: "sms-otp-authenticator", DisplayName: "SMS OTP", Key: "authenticator.sms.otp",
+			Params: []Param{{Name: "OTPcode", Field: "otp", Key: "code.param", DisplayName: "Code", Confidential: true}}, Actions: resend,
+		},
+		"backup-code": {
+			Name: "backup-code-authenticator", DisplayName: "Backup Code", Key: "authenticator.backup.code",
+			Params: []Param{{Name: "BackupCode", Field: "code", Key: "backup.code.param", DisplayName: "Backup Code", Confidential: true}},
+		},
+		"magic-link": {
+			Name: "MagicLinkAuthenticator", DisplayName: "Magic Link", Key: "authenticator.magic.link", Internal: true,
+			Params: []Param{{Name: "mlt", Field: "code"}},
+		},
+		"passkey": {
+			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true,
+			Params: []Param{{Name: "tokenResponse", Field: "credential"}},
+		},
+	}
+}
+
+// authenticators are those that a host has told of, over the built-in ones.
+func authenticators(hosts map[string]Authenticator) map[string]Authenticator {
+	all := builtIn()
+	maps.Copy(all, hosts)
+	for option, a := range all {
+		all[option] = a.filled(option)
+	}
+	return all
+}
+
+// filled is the authenticator with what it leaves open.
+func (a Authenticator) filled(option string) Authenticator {
+	if a.Name == "" {
+		a.Name = "custom-" + option
+	}
+	if a.IDP == "" {
+		a.IDP = local
+	}
+	if a.DisplayName == "" {
+		a.DisplayName = a.Name
+	}
+	if a.Key == "" {
+		a.Key = "authenticator." + a.Name
+	}
+	return a
+}
+
+// id is what programs send to choose the authenticator. They are to take it as it is.
+func (a Authenticator) id() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(a.Name + ":" + a.IDP))
+}
+
+// bareID is the id as some of the product's documents spell it, without the provider.
+func (a Authenticator) bareID() string { return base64.RawURLEncoding.EncodeToString([]byte(a.Name)) }
+
+// params are what the program sends for a prompt.
+func (a Authenticator) params(prompt flow.Prompt) []Param {
+	if a.Params != nil {
+		return a.Params
+	}
+	var params []Param
+	for _, f := range prompt.Fields {
+		params = append(params, Param{
+			Name: f.Name, Field: f.Name, Key: f.Label, Confidential: f.Type == flow.PasswordField, Optional: !f.Required,
+		})
+	}
+	return params
+}
+
+// authenticator is how programs know an option.
+func (t *Transport) authenticator(option string) Authenticator {
+	if a, ok := t.known[option]; ok {
+		return a
+	}
+	return Authenticator{}.filled(option)
+}

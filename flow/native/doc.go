@@ -1,0 +1,60 @@
+// Package native speaks with programs of one's own that sign people in without a browser: app-native authentication, in the JSON of
+// WSO2 Identity Server, so that the programs and libraries written for that work unchanged. It is a [flow.Program]: it decides
+// nothing, and every rule of package flow holds.
+//
+//	look, err := pages.New(pages.Config{Issuer: issuer})
+//	…
+//	engine, err := flow.New(flow.Config{
+//		DB: db, Directory: dir, Issuer: issuer, Transport: look,
+//		Native: native.New(native.Config{Text: look.Text}),
+//	})
+//
+// A program begins at the authorization endpoint with response_mode=direct, as package oidc has it (oidc.Direct), and is told what to
+// ask; docs/app-native.md shows a whole sign-in. This is one answer:
+//
+//	{"flowId":"0b7f…","flowStatus":"INCOMPLETE","flowType":"AUTHENTICATION","nextStep":{"stepType":"AUTHENTICATOR_PROMPT",
+//	 "acceptErrorParams":false,"authenticators":[{"authenticatorId":"dG90cDpMT0NBTA","authenticator":"TOTP","idp":"LOCAL",
+//	 "metadata":{"i18nKey":"authenticator.totp","promptType":"USER_PROMPT","params":[{"param":"token", …}]},
+//	 "requiredParams":["token"]}]},"links":[{"name":"authentication","href":"https://id.example.com/oauth2/authn","method":"POST"}]}
+//
+// and what the program sends to that: {"flowId":"0b7f…","selectedAuthenticator":{"authenticatorId":"dG90cDpMT0NBTA",
+// "params":{"token":"123456"}}}.
+//
+// # Authenticators
+//
+// Each Executor is an authenticator with parameters. Those of the engine have the product's names:
+//
+//	password     BasicAuthenticator         username, password
+//	identifier   IdentifierExecutor         username
+//	totp         totp                       token
+//	email-code   email-otp-authenticator    OTPCode, resendCode
+//	sms-code     sms-otp-authenticator      OTPcode, resendCode
+//	magic-link   MagicLinkAuthenticator     mlt
+//	backup-code  backup-code-authenticator  BackupCode
+//	passkey      FIDOAuthenticator          tokenResponse
+//
+// and those of a host the ones that Config says, or the fields of their Prompts. Where a step has several, what can be answered at
+// once is shown whole; the others begin when a program sends their id without parameters.
+//
+// # Errors
+//
+// A wrong answer is status 200 with "flowStatus":"FAIL_INCOMPLETE" and a message, whose "reason" is a stable id of ours. All else is
+// {"code","message","description","traceId"}:
+//
+//	ABA-60001 400  the request is malformed, or a browser's
+//	ABA-60002 400  the sign-in has ended without success
+//	ABA-60004 400  authenticatorId is none of this step
+//	ABA-60005 400  the client is not known
+//	ABA-60006 501  the login has a step that no program can do
+//	ABA-60007 400  the client may not
+//	ABA-60008 400  the flow has timed out
+//	ABA-60009 400  flowId is wrong, or its sign-in is over
+//	ABA-60013 400  too many wrong answers: the sign-in is over; 429 with Retry-After when too many come from one address
+//	ABA-60014 400  a code was sent too often
+//	ABA-65001 503  not now
+//
+// # Not implemented
+//
+// Upstream providers, in native and redirect mode; push; the choice among sessions where their number is bounded. A login that has a
+// step of these kinds is refused when it begins (ABA-60006): give programs a plan of their own by flow.Config.Source.
+package native
