@@ -12,5 +12,11 @@
 // Servers listen on a free port of loopback, keep their data in a temporary folder, and are gone with the test, or with the process
 // for those that all tests of it share, however that ends. [Proxy] stands in front of any of them and does what networks do.
 //
+// [SMTP] is no program but a mail server of our own, from which a test reads what was sent:
+//
+//	server := testenv.SMTP(t)
+//	… // a provider with smtp.Config{Host: server.Host, Port: server.Port, RootCAs: server.RootCAs, Username: …}
+//	code := server.Wait(t, "ann@example.com", 1).Code()
+//
 // Only tests import this package; internal/archtest holds that.
 package testenv
