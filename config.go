@@ -9,6 +9,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -82,6 +83,10 @@ type Config struct {
 	Locales   fs.FS
 	// DefaultLocale is the language of those whose languages are not there; "" is "en".
 	DefaultLocale string
+
+	// Messages are the ways to send people something: codes and links, and what has happened to their account. Nil sends nothing, and New
+	// refuses a Login that needs it.
+	Messages *notify.Senders
 
 	// Consumers must learn of events for certain: each gets a Delivery of every event that it wants, in the step that makes the
 	// event true, and takes it with DB.Claim. Names must differ.

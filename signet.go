@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/password"
@@ -37,6 +38,8 @@ type Provider struct {
 	OIDC *oidc.Provider
 	// Connections are the providers upstream; nil without Config.Connections.
 	Connections *federated.Connections
+	// Messages tells people things; nil without Config.Messages.
+	Messages *notify.Messages
 	// DB is the store, for events and for packages of the host's own.
 	DB *store.DB
 
@@ -77,6 +80,9 @@ func (p *Provider) build() error {
 	problems := []error{
 		named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
 	}
+	if p.Directory != nil && p.config.Messages != nil {
+		problems = append(problems, named("messages", p.buildMessages()))
+	}
 	if p.Directory != nil && p.pages != nil {
 		problems = append(problems, named("connections", p.buildConnections()), named("flow", p.buildFlow()))
 	}
@@ -113,9 +119,18 @@ func (c *Config) check() error {
 func (p *Provider) buildStore() (err error) {
 	p.DB, err = store.Open(store.Config{
 		Driver: p.config.Store, Ephemeral: p.config.Ephemeral, Keys: p.config.Keys, Now: p.config.Now,
-		Consumers: slices.Concat(p.config.Consumers, p.config.OIDC.Consumers()), EventRetention: p.config.EventRetention,
+		Consumers: p.consumers(), EventRetention: p.config.EventRetention,
 	})
 	return err
+}
+
+// consumers are the host's, and those of the parts that deliver something.
+func (p *Provider) consumers() []store.Consumer {
+	all := slices.Concat(p.config.Consumers, p.config.OIDC.Consumers())
+	if p.config.Messages != nil {
+		all = append(all, notify.Consumers()...)
+	}
+	return all
 }
 
 func (p *Provider) buildDirectory() error {
@@ -155,6 +170,17 @@ func (p *Provider) buildPages() (err error) {
 	p.pages, err = pages.New(pages.Config{
 		Issuer: p.config.Issuer, DefaultLocale: p.config.DefaultLocale, Locales: p.config.Locales, Templates: p.config.Templates,
 		Logger: p.log,
+	})
+	return err
+}
+
+func (p *Provider) buildMessages() (err error) {
+	senders := *p.config.Messages
+	if senders.DefaultLocale == "" {
+		senders.DefaultLocale = p.config.DefaultLocale
+	}
+	p.Messages, err = notify.New(notify.Config{
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Senders: senders, Logger: p.log,
 	})
 	return err
 }
@@ -279,10 +305,19 @@ const (
 	listenAgain = 5 * time.Second
 )
 
-// Maintain does one round of what must be done from time to time: rotates signing keys that are due, does the background work of
-// the features, and removes expired records, at most 10,000 of them. Hosts without background work call it from a scheduler. Any number of nodes may call
-// it at once: one of them does the work, and goes on doing it while it calls at least every two minutes.
+// Maintain does one round of what must be done from time to time: rotates signing keys that are due, delivers messages, does the
+// background work of the features, and removes expired records, at most 10,000 of them. Hosts without background work call it from a scheduler. Any
+// number of nodes may call it at once: one of them does the work, and goes on doing it while it calls at least every two minutes; messages
+// are delivered by each.
 func (p *Provider) Maintain(ctx context.Context) error {
+	if p.Messages == nil {
+		return p.maintain(ctx)
+	}
+	return errors.Join(p.Messages.Maintain(ctx), p.maintain(ctx))
+}
+
+// maintain is Maintain without the messages, which may take their time.
+func (p *Provider) maintain(ctx context.Context) error {
 	ours, err := p.DB.Lease(ctx, "signet.maintain", 2*maintainEvery)
 	if err != nil || !ours {
 		return err
@@ -302,17 +337,20 @@ func (p *Provider) Maintain(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// Run calls Maintain every minute, and hears at once of what other nodes have written where the store can tell
-// (store.Notifier), until ctx is done; it returns the context's error. What fails is logged and tried again.
+// Run does what Maintain does every minute, delivers at once what this node sends, and hears at once of what other nodes have written where
+// the store can tell (store.Notifier), until ctx is done; it returns the context's error. What fails is logged and tried again.
 func (p *Provider) Run(ctx context.Context) error {
 	var jobs sync.WaitGroup
 	defer jobs.Wait()
 	jobs.Go(func() { p.listen(ctx) })
 	jobs.Go(func() { p.deliver(ctx) })
+	if p.Messages != nil {
+		jobs.Go(func() { _ = p.Messages.Run(ctx) }) // ends with ctx alone
+	}
 	tick := time.NewTicker(maintainEvery)
 	defer tick.Stop()
 	for {
-		if err := p.Maintain(ctx); err != nil && ctx.Err() == nil {
+		if err := p.maintain(ctx); err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "signet: maintenance failed", slog.String("cause", err.Error()))
 		}
 		select {

@@ -30,6 +30,7 @@
 //	SignIn, Deny, SignOut         whole journeys, each in a browser of its own
 //	Browser, Page                 the same step by step: Open, Fill, Submit, Text
 //	App.Request, Request.Redeem   the application's half of a sign-in
+//	Mailbox                       what was sent to people, with its codes and links
 //	Advance, Now                  the clock, which stands still by itself
 //	Fail, Heal, Faults            a store that is down, wholly or call by call
 //	Log                           what the provider logged; shown when the test fails
@@ -45,5 +46,5 @@
 //
 // # Not implemented
 //
-// Tokens that are wrong on purpose, answers by form_post, mail boxes, passkeys, SAML and SCIM.
+// Tokens that are wrong on purpose, answers by form_post, passkeys, SAML and SCIM.
 package idptest

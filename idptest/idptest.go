@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -31,6 +32,7 @@ type Server struct {
 	// Faults stands before the store, and the ephemeral one if there is one: it counts calls and fails those that are chosen.
 	Faults *storetest.Faulty
 
+	mailbox    *Mailbox
 	t          testing.TB
 	http       *httptest.Server
 	clock      *clock
@@ -44,7 +46,7 @@ type Server struct {
 }
 
 // New starts a provider that serves until the test ends. Each edit may change its wiring, which is complete as it is: the
-// issuer, to which a path may be added, a store in memory, which may be another, keys and a clock. The clock starts at
+// issuer, to which a path may be added, a store in memory, which may be another, keys, a Mailbox and a clock. The clock starts at
 // Config.Now and stands still. Password hashes cost next to nothing, nobody is throttled, and the signing keys are the same
 // for the whole process; an edit that sets SigningKeys to nil gets keys of its own.
 func New(t testing.TB, edits ...func(*signet.Config)) *Server {
@@ -61,6 +63,7 @@ func NewTLS(t testing.TB, edits ...func(*signet.Config)) *Server {
 func start(t testing.TB, scheme string, serve func(*httptest.Server), edits []func(*signet.Config)) *Server {
 	t.Helper()
 	s := &Server{t: t, log: &logbook{}, authenticators: map[store.Ref]*Authenticator{}, http: httptest.NewUnstartedServer(nil)}
+	s.mailbox = &Mailbox{server: s}
 	t.Cleanup(s.http.Close)
 	config := s.wiring(scheme)
 	for _, edit := range edits {
@@ -103,6 +106,7 @@ func (s *Server) wiring(scheme string) signet.Config {
 		Issuer: scheme + "://" + s.http.Listener.Addr().String(),
 		Store:  memory.New(), Keys: ring, SigningKeys: signingKeys{}, Logger: logger,
 		PasswordCost: signet.PasswordCost{Memory: 64, Passes: 1, Threads: 1},
+		Messages:     &notify.Senders{Email: s.mailbox, SMS: s.mailbox, Push: s.mailbox, From: "no-reply@example.com"},
 		// Everybody comes from one address, and the clock stands still.
 		Throttle: directory.ThrottlePolicy{Password: []directory.Limit{{Count: 1 << 40, Per: time.Minute}}},
 	}
