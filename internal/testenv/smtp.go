@@ -204,7 +204,7 @@ func (s *SMTPServer) serve(ctx context.Context, l net.Listener, open *sync.WaitG
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(time.Minute))
 			_, secure := conn.(*tls.Conn)
-			(&smtpSession{server: s, ctx: ctx, conn: conn, text: textproto.NewConn(conn), tls: secure}).run()
+			(&smtpSession{server: s, ended: ctx.Done(), conn: conn, text: textproto.NewConn(conn), tls: secure}).run()
 		})
 	}
 }
@@ -212,7 +212,7 @@ func (s *SMTPServer) serve(ctx context.Context, l net.Listener, open *sync.WaitG
 // smtpSession is one connection.
 type smtpSession struct {
 	server *SMTPServer
-	ctx    context.Context
+	ended  <-chan struct{}
 	conn   net.Conn
 	text   *textproto.Conn
 	tls    bool
@@ -240,7 +240,7 @@ func (c *smtpSession) reply(lines ...string) error {
 	if fault, healed := c.server.trouble(); fault.hang {
 		select {
 		case <-healed:
-		case <-c.ctx.Done():
+		case <-c.ended:
 		}
 		return errBye
 	}
