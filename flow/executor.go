@@ -40,6 +40,14 @@ type Immediate interface {
 	Immediate()
 }
 
+// Selective is an Executor that not everybody can use, as somebody without an authenticator app has no code of one. A Plan that
+// asks for a second factor leaves out what the person has not.
+type Selective interface {
+	Executor
+	// Usable reports whether the person whom the flow is about has what the step takes. It changes nothing.
+	Usable(ctx context.Context, s *State) (bool, error)
+}
+
 // Account is what an attempt is counted against.
 type Account struct {
 	// Factor is the method that is being guessed at: "password", "totp".
@@ -98,7 +106,8 @@ type Verdict struct {
 	Remember bool
 	// Blameless says that a wrong answer is not to be counted, as a code that was right but used.
 	Blameless bool
-	// To is the URL to Leave to, and Data what the step keeps until the browser comes back; a secret may be in it.
+	// To is the URL to Leave to, and Data what the step keeps until the browser comes back; a secret may be in it. With Again,
+	// Data takes the place of State.Data unless it is nil.
 	To   string
 	Data []byte
 	// Write adds to the batch that moves the flow; nil adds nothing. It may be called again, for another batch, when the first

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
@@ -44,10 +45,18 @@ type Config struct {
 	// Source has plans that change while the Engine runs, and that take precedence over Plans. Nil has none.
 	Source Source
 	// Executors are the host's own, by the names under which the Plans have them; they take precedence over the built-in
-	// "password", "totp", "totp-enroll", "consent" and "logout".
+	// ones: "password", "totp", "totp-enroll", "hotp", "email-code", "sms-code", "backup-code", "consent" and "logout".
 	Executors map[string]Executor
+	// Messages takes the codes and links that are sent to people: flow/notify. Nil sends nothing, and nobody can use the factors that
+	// need it.
+	Messages notify.Outbox
 	// TOTP is how one-time passwords are made. Its Issuer is what authenticator apps show; "" is the issuer's host.
 	TOTP mfa.TOTP
+	// HOTP, EmailCode, SMSCode and BackupCodes are the other factors; their zero values are good.
+	HOTP        mfa.HOTP
+	EmailCode   mfa.OneTimeCode
+	SMSCode     mfa.OneTimeCode
+	BackupCodes mfa.BackupCodes
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
@@ -105,13 +114,7 @@ func New(config Config) (*Engine, error) {
 	if config.Observer == nil {
 		config.Observer = func(context.Context, directory.Observation) {}
 	}
-	executors := map[string]Executor{
-		"password":    passwordExecutor{config.Directory},
-		"totp":        totpExecutor{config.Directory, config.TOTP},
-		"totp-enroll": enrolExecutor{config.Directory, config.TOTP},
-		"consent":     consentExecutor{},
-		"logout":      logoutExecutor{},
-	}
+	executors := config.builtIn(site)
 	maps.Copy(executors, config.Executors)
 	executors[chooseOption] = chooser{}
 	if err := errors.Join(errSite, config.check(plans, executors)); err != nil {
@@ -132,6 +135,21 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
+// builtIn are the Executors that every Engine has.
+func (c *Config) builtIn(site *web.Site) map[string]Executor {
+	return map[string]Executor{
+		"password":    passwordExecutor{c.Directory},
+		totpFactor:    totpExecutor{c.Directory, c.TOTP},
+		"totp-enroll": enrolExecutor{c.Directory, c.TOTP},
+		hotpFactor:    hotpExecutor{c.Directory, c.HOTP},
+		backupFactor:  backupExecutor{c.Directory},
+		emailFactor:   emailCode(c, site),
+		smsFactor:     smsCode(c, site),
+		"consent":     consentExecutor{},
+		"logout":      logoutExecutor{},
+	}
+}
+
 func (c *Config) check(plans map[string]Plan, executors map[string]Executor) error {
 	var problems []error
 	if c.DB == nil {
@@ -146,8 +164,12 @@ func (c *Config) check(plans map[string]Plan, executors map[string]Executor) err
 	if c.Lifetime < 0 {
 		problems = append(problems, errors.New("flow: Config.Lifetime is negative"))
 	}
-	if err := c.TOTP.Validate(); err != nil {
-		problems = append(problems, fmt.Errorf("flow: Config.TOTP: %w", err))
+	for field, factor := range map[string]interface{ Validate() error }{
+		"TOTP": c.TOTP, "HOTP": c.HOTP, "EmailCode": c.EmailCode, "SMSCode": c.SMSCode, "BackupCodes": c.BackupCodes,
+	} {
+		if err := factor.Validate(); err != nil {
+			problems = append(problems, fmt.Errorf("flow: Config.%s: %w", field, err))
+		}
 	}
 	for name, plan := range plans {
 		if plan == nil {

@@ -1,25 +1,53 @@
 package flow
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 
+	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// Login is the login that people know: name and password on one page, then a second factor if they have one or the
-// application or the request demands one, which is enrolled on the spot where it is missing; then consent. The options are
-// other ways to begin, any one of which does, by the names of Executors; the first is offered first, and none is "password".
-func Login(options ...string) Plan {
-	if len(options) == 0 {
-		options = []string{"password"}
-	}
+// LoginSteps is what a login asks for, by the names of Executors. The zero value is the login that people know: name and password on
+// one page, then a second factor if they have one or the application or the request demands one, which is enrolled on the spot where it
+// is missing; then consent.
+type LoginSteps struct {
+	// First are ways to begin, any one of which does; the first is offered first. Empty is "password".
+	First []string
+	// Second are second factors. A person is asked for any one of those that they can use (Selective), at first for the one that they
+	// prefer (PreferredFactor). "backup-code" is offered beside others and never alone. With "email-code" and "sms-code" everybody is asked
+	// who has an address that was verified. Empty is "totp", "hotp" and "backup-code".
+	Second []string
+	// Enroll are ways to get a second factor for who has none where one is demanded. Empty is "totp-enroll".
+	Enroll []string
+}
+
+// Login is a LoginSteps that begins with the options.
+func Login(options ...string) Plan { return LoginSteps{First: options}.Plan() }
+
+// Plan returns the Plan of the steps.
+func (l LoginSteps) Plan() Plan {
+	second := stepsOr(l.Second, totpFactor, hotpFactor, backupFactor)
 	return sequence{
-		{Name: "password", Options: slices.Clone(options), When: missesPrimary, Passive: directory.LoginRequired},
-		{Name: "totp", Options: []string{"totp"}, When: missesSecond},
-		{Name: "totp-enroll", Options: []string{"totp-enroll"}, When: missesEnrolment},
+		{Name: "password", Options: stepsOr(l.First, "password"), When: missesPrimary, Passive: directory.LoginRequired},
+		{Name: "second-factor", Options: second, Offer: preferred, When: func(ctx context.Context, s *State) (bool, error) {
+			return s.missesFactor(ctx, second, true)
+		}},
+		{Name: "enroll", Options: stepsOr(l.Enroll, "totp-enroll"), When: func(ctx context.Context, s *State) (bool, error) {
+			return s.missesFactor(ctx, second, false)
+		}},
 		{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired},
 	}
+}
+
+func stepsOr(options []string, standard ...string) []string {
+	if len(options) > 0 {
+		return slices.Clone(options)
+	}
+	return standard
 }
 
 // approval and leaveTaking serve the other purposes.
@@ -40,34 +68,75 @@ func missesPrimary(_ context.Context, s *State) (bool, error) {
 	return s.Subject.IsZero() || !slices.ContainsFunc(s.Evidence, isPrimary), nil
 }
 
-// missesSecond: a second factor is due, and the person has one to show.
-func missesSecond(ctx context.Context, s *State) (bool, error) {
-	return s.missesFactor(ctx, true)
-}
-
-// missesEnrolment: a second factor is demanded of a person who has none.
-func missesEnrolment(ctx context.Context, s *State) (bool, error) {
-	return s.missesFactor(ctx, false)
-}
-
 func missesConsent(_ context.Context, s *State) (bool, error) {
 	return len(s.Request.Consent) > 0 && !s.Asked, nil
 }
 
-func (s *State) missesFactor(ctx context.Context, enrolled bool) (bool, error) {
+// missesFactor reports whether a second factor is due of a person who has one of the options; or, where one is demanded, of one who
+// has none.
+func (s *State) missesFactor(ctx context.Context, options []string, has bool) (bool, error) {
 	need, err := s.secondFactor(ctx)
 	if err != nil || need == notNeeded {
 		return false, err
 	}
-	reached, err := s.Assurance(ctx)
-	if err != nil || reached.Satisfies(directory.ACR2) {
+	live, err := s.live(ctx)
+	if err != nil || directory.Assess(live).Satisfies(directory.ACR2) {
 		return false, err
 	}
-	has, err := s.Enrolled(ctx, directory.TOTPCredential)
+	if slices.ContainsFunc(live, func(e directory.Evidence) bool { return slices.Contains(options, e.Method) }) {
+		return false, nil // shown, and of the kind of the first: asking again would not help
+	}
+	usable, err := s.secondFactors(ctx, options)
+	return len(usable) > 0 == has && (has || need == required), err
+}
+
+// secondFactors are the options that the person can use; none when it is but a backup code.
+func (s *State) secondFactors(ctx context.Context, options []string) ([]string, error) {
+	usable, err := s.Usable(ctx, options)
+	if len(usable) == 1 && usable[0] == backupFactor {
+		return nil, err
+	}
+	return usable, err
+}
+
+// PreferredFactor is the attribute of a User that names the second factor to be asked for first. Its value is the JSON text
+// {"authenticationOption":"totp"}, by the name of an Executor or of an authenticator of the product that importers come from. What is
+// not understood prefers nothing.
+const PreferredFactor = "preferredMFAOption"
+
+// preferred are the options that the person can use, with the one they prefer in front.
+func preferred(ctx context.Context, s *State, options []string) ([]string, error) {
+	usable, err := s.secondFactors(ctx, options)
+	if err != nil || len(usable) < 2 {
+		return usable, err
+	}
+	user, err := s.User(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return usable, nil
+	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return has == enrolled && (has || need == required), nil
+	if i := slices.Index(usable, preference(user)); i > 0 {
+		usable = slices.Concat(usable[i:i+1], usable[:i], usable[i+1:])
+	}
+	return usable, nil
+}
+
+// preference is the Executor that somebody prefers, "" when they have not said.
+func preference(user *directory.User) string {
+	text, _ := user.Attributes[PreferredFactor].(string)
+	var chosen struct {
+		Option string `json:"authenticationOption"`
+	}
+	if strictjson.Unmarshal([]byte(text), &chosen) != nil {
+		return ""
+	}
+	known := map[string]string{
+		"email-otp-authenticator": emailFactor, "sms-otp-authenticator": smsFactor, "push-notification-authenticator": "push",
+		"backup-code-authenticator": backupFactor, "FIDOAuthenticator": "passkey",
+	}
+	return cmp.Or(known[chosen.Option], chosen.Option)
 }
 
 // need is how much a second factor is wanted.
@@ -107,6 +176,4 @@ func unreachable(in directory.Interaction) bool {
 }
 
 // isPrimary reports whether the evidence can begin a sign-in.
-func isPrimary(e directory.Evidence) bool {
-	return e.Method == "password" || e.Method == directory.Federated
-}
+func isPrimary(e directory.Evidence) bool { return e.Begins() }

@@ -122,7 +122,7 @@ func (e *Engine) listen(r *visit, x *execution) error {
 	case reply.Bare && (reply.Option == x.Option || immediate):
 		return e.show(r, x)
 	case reply.Bare:
-		return e.turnTo(r, x, func() error { return e.undertake(r.Context(), x, reply.Option) })
+		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, reply.Option) })
 	case reply.Option != x.Option && !immediate:
 		return errNotBegun
 	case reply.Option != x.Option:

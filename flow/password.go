@@ -58,16 +58,21 @@ func (passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 // Account finds the person. Who is not found costs the same reads, and nobody costs a write: a person of a foreign store who
 // has never been here gets their Subject when the password was right.
 func (p passwordExecutor) Account(ctx context.Context, s *State, in Input) (Account, error) {
-	account := Account{Factor: "password", Person: in.Value(usernameField)}
+	return accountNamed(ctx, p.dir, s, "password", in.Value(usernameField))
+}
+
+// accountNamed is the account of the person of a name; see passwordExecutor.Account.
+func accountNamed(ctx context.Context, dir *directory.Directory, s *State, factor, person string) (Account, error) {
+	account := Account{Factor: factor, Person: person}
 	ref := store.Ref{Org: s.Request.Organization, ID: store.NewID()}
-	user, err := p.dir.FindUser(ctx, s.Request.Organization, account.Person)
+	user, err := dir.FindUser(ctx, s.Request.Organization, account.Person)
 	switch {
 	case err == nil:
-		account.User, ref = user, p.dir.SubjectRef(user)
+		account.User, ref = user, dir.SubjectRef(user)
 	case !errors.Is(err, store.ErrNotFound):
 		return Account{}, err
 	}
-	subject, err := p.dir.Subjects.Get(ctx, ref)
+	subject, err := dir.Subjects.Get(ctx, ref)
 	switch {
 	case err == nil:
 		account.Subject = subject

@@ -25,6 +25,8 @@ type Step struct {
 	Name string
 	// Options are the names of Executors, any one of which does; the first is offered first.
 	Options []string
+	// Offer narrows down and orders the Options for a person; nil offers all. It is Compile's; other plans say it in their Moves.
+	Offer func(ctx context.Context, s *State, options []string) ([]string, error)
 	// When says whether the step is still missing. Required by Compile; other plans have no use for it.
 	When func(ctx context.Context, s *State) (bool, error)
 	// Passive is what a request that forbids asking is told when this step is missing; "" is InteractionRequired.
@@ -108,9 +110,20 @@ func (p sequence) Next(ctx context.Context, s *State) (Move, error) {
 	for _, step := range p {
 		if missing, err := step.When(ctx, s); err != nil {
 			return Move{}, err
-		} else if missing {
-			return Move{Step: step.Name}, nil
+		} else if !missing {
+			continue
 		}
+		move := Move{Step: step.Name}
+		if step.Offer != nil {
+			var err error
+			if move.Options, err = step.Offer(ctx, s, step.Options); err != nil {
+				return Move{}, err
+			}
+			if len(move.Options) == 0 {
+				return Move{}, fmt.Errorf("flow: step %q offers nothing to this person", step.Name)
+			}
+		}
+		return move, nil
 	}
 	return Move{}, nil
 }

@@ -48,9 +48,11 @@ type State struct {
 	fresh  int // how many at the end of Evidence were proven by the answer that is being settled
 	writes []func(b *store.Batch) error
 	dir    *directory.Directory
-	app    *directory.Application
-	user   *directory.User
-	creds  map[store.Ref]*directory.Credential
+	// executors are those of the Engine.
+	executors map[string]Executor
+	app       *directory.Application
+	user      *directory.User
+	creds     map[store.Ref]*directory.Credential
 }
 
 // Client is who sends the request.
@@ -107,6 +109,22 @@ func (s *State) Enrolled(ctx context.Context, kind directory.CredentialType) (bo
 		}
 	}
 	return false, nil
+}
+
+// Usable returns those of the Executors that the person can use; see Selective.
+func (s *State) Usable(ctx context.Context, options []string) ([]string, error) {
+	var usable []string
+	for _, name := range options {
+		if selective, ok := s.executors[name].(Selective); ok {
+			if can, err := selective.Usable(ctx, s); err != nil {
+				return nil, err
+			} else if !can {
+				continue
+			}
+		}
+		usable = append(usable, name)
+	}
+	return usable, nil
 }
 
 // credentials returns the live credentials of the subject.
@@ -174,5 +192,6 @@ func (e *Engine) state(x *execution) (*State, error) {
 		Flow:   x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
+		executors: e.executors,
 	}, nil
 }

@@ -84,11 +84,12 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 	case in.Action == cancelAction:
 		return e.cancel(r, x)
 	case in.Action == backAction && len(x.Calls) > 0:
-		return e.turnTo(r, x, func() error { return e.goBack(r.Context(), x) })
+		return e.turnTo(r, x, func(x *execution) error { return e.goBack(r.Context(), x) })
 	case in.plan != "":
-		return e.turnTo(r, x, func() error { return e.callPlan(r.Context(), x, in.plan) })
+		return e.turnTo(r, x, func(x *execution) error { return e.callPlan(r.Context(), x, in.plan) })
 	case strings.HasPrefix(in.Action, methodAction):
-		return e.turnTo(r, x, func() error { return e.undertake(r.Context(), x, strings.TrimPrefix(in.Action, methodAction)) })
+		option := strings.TrimPrefix(in.Action, methodAction)
+		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, option) })
 	}
 	var g *guess
 	if guarded, ok := e.executor(x).(Guarded); ok {
@@ -247,24 +248,40 @@ func (e *Engine) cancel(r *visit, x *execution) error {
 }
 
 // turnTo leaves the page for another one of the flow without an answer: another way to do the step, another plan, or back from one.
-func (e *Engine) turnTo(r *visit, x *execution, turn func() error) error {
-	x.turn(Verdict{})
-	if err := turn(); err != nil {
-		return err
+func (e *Engine) turnTo(r *visit, x *execution, turn func(*execution) error) error {
+	var err error
+	for range maxTries { // what the next step wants to write may stand no longer as it was read
+		sequence := x.Sequence
+		x.turn(Verdict{})
+		if err = turn(x); err != nil {
+			return err
+		}
+		if _, ok := e.executor(x).(Leaving); ok {
+			return e.depart(r, x)
+		}
+		b := e.db.Batch()
+		if err = e.write(b, x); err != nil {
+			return err
+		}
+		err = b.Apply(r.Context())
+		conflict, ok := errors.AsType[*store.Conflict](err)
+		switch {
+		case !ok && err != nil:
+			return err
+		case err == nil:
+			return e.onward(r, x)
+		case conflict.Kind == executionKind:
+			return e.showCurrent(r, x)
+		}
+		current, failed := e.current(r, x)
+		if failed != nil {
+			return failed
+		}
+		if x = current; x.Done || x.Sequence != sequence {
+			return e.show(r, x)
+		}
 	}
-	if _, ok := e.executor(x).(Leaving); ok {
-		return e.depart(r, x)
-	}
-	b := e.db.Batch()
-	if err := e.write(b, x); err != nil {
-		return err
-	}
-	if err := b.Apply(r.Context()); store.ConflictOn(err, executionKind) != nil {
-		return e.showCurrent(r, x)
-	} else if err != nil {
-		return err
-	}
-	return e.onward(r, x)
+	return err
 }
 
 // finish writes a verdict and everything that follows from it in one step, and answers.
@@ -320,6 +337,11 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 	switch {
 	case v.Outcome == Again && !x.step().Fails:
 		x.writeLater(v)
+		if v.Data != nil {
+			if err := e.keep(x, v.Data); err != nil {
+				return nil, err
+			}
+		}
 		return nil, e.tire(r, x, v, g)
 	case v.Outcome == Leave:
 		x.writeLater(v)

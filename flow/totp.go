@@ -19,6 +19,7 @@ type totpExecutor struct {
 var (
 	_ Guarded   = totpExecutor{}
 	_ Immediate = totpExecutor{}
+	_ Selective = totpExecutor{}
 )
 
 // Immediate implements Immediate.
@@ -32,6 +33,11 @@ const (
 // Proves implements Prover.
 func (totpExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: totpFactor, AMR: []string{"otp"}}}
+}
+
+// Usable implements Selective.
+func (totpExecutor) Usable(ctx context.Context, s *State) (bool, error) {
+	return s.Enrolled(ctx, directory.TOTPCredential)
 }
 
 func (totpExecutor) Prepare(context.Context, *State) error { return nil }

@@ -32,13 +32,8 @@ func (c *Credentials) SetBackupCodes(ctx context.Context, b *store.Batch, subjec
 // Of several who take one at once one is applied, and the others get a *store.Conflict on Kind. The event is "backup_code.used", with
 // the number of those that are "left".
 func (c *Credentials) TakeBackupCode(b *store.Batch, credential *Credential, code secret.Text) bool {
-	found := -1
-	for i, mac := range credential.Codes { // all of them, whichever it is
-		if c.db.Keys().MatchesMAC(mac, credential.backupWords(code)...) {
-			found = i
-		}
-	}
-	if found < 0 || code == "" {
+	found := c.findBackupCode(credential, code)
+	if found < 0 {
 		return false
 	}
 	credential.Codes = slices.Delete(slices.Clone(credential.Codes), found, found+1)
@@ -48,6 +43,22 @@ func (c *Credentials) TakeBackupCode(b *store.Batch, credential *Credential, cod
 		Data: details("credential", credential.ID, "left", strconv.Itoa(len(credential.Codes))),
 	})
 	return true
+}
+
+// HasBackupCode reports whether a code is one of those that are left.
+func (c *Credentials) HasBackupCode(credential *Credential, code secret.Text) bool {
+	return c.findBackupCode(credential, code) >= 0
+}
+
+// findBackupCode compares with all codes, whichever it is.
+func (c *Credentials) findBackupCode(credential *Credential, code secret.Text) int {
+	found := -1
+	for i, mac := range credential.Codes {
+		if c.db.Keys().MatchesMAC(mac, credential.backupWords(code)...) && code != "" {
+			found = i
+		}
+	}
+	return found
 }
 
 // backupWords bind a code to its person and its set: moved to another it opens nothing.

@@ -39,6 +39,16 @@ const Federated = "federated"
 // SP 800-63B-4 §2.3 has no AAL3 for keys that can be exported).
 const ByPasskey = "passkey"
 
+// The Methods of sign-ins that begin with a message. A code or a link that was mailed says that somebody reads the mail of an address:
+// as with Federated, what guards that is another's business, and it counts as one thing known. A code by SMS shows a telephone.
+const (
+	EmailSignIn = "email"
+	SMSSignIn   = "sms"
+)
+
+// EmailCode is the Method of a mailed code as a second factor. It shows another factor only beside what is no mail.
+const EmailCode = "email-code"
+
 // Factor is the kind of thing that a proof shows: something known, had, or been.
 type Factor uint8
 
@@ -84,8 +94,9 @@ func (a Assurance) Satisfies(acr string) bool {
 func Assess(evidence []Evidence) Assurance {
 	var a Assurance
 	factors := map[Factor]bool{}
+	byMail := slices.ContainsFunc(evidence, func(e Evidence) bool { return e.Method == EmailSignIn })
 	for _, e := range evidence {
-		if f := e.factor(); f != 0 {
+		if f := e.factor(); f != 0 && !(e.Method == EmailCode && byMail) {
 			factors[f] = true
 		}
 		if e.Method == ByPasskey && e.UserVerified && !e.Remembered { // by a PIN or a finger, which of the two it does not say
@@ -97,7 +108,7 @@ func Assess(evidence []Evidence) Assurance {
 			}
 		}
 		a.PhishingResistant = a.PhishingResistant || e.PhishingResistant
-		if e.primary() && e.Time.After(a.AuthTime) {
+		if e.Begins() && e.Time.After(a.AuthTime) {
 			a.AuthTime = e.Time
 		}
 	}
@@ -116,7 +127,7 @@ func Assess(evidence []Evidence) Assurance {
 // firstFactor is the factor of what began the sign-in.
 func firstFactor(evidence []Evidence) Factor {
 	for _, e := range evidence {
-		if e.primary() {
+		if e.Begins() {
 			return e.factor()
 		}
 	}
@@ -126,13 +137,15 @@ func firstFactor(evidence []Evidence) Factor {
 	return evidence[0].factor()
 }
 
-// primary reports whether the proof can begin a sign-in.
-func (e Evidence) primary() bool {
-	return e.Method == "password" || e.Method == Federated || e.Method == ByPasskey && e.UserVerified
+// Begins reports whether the proof is one with which a sign-in can begin.
+func (e Evidence) Begins() bool {
+	return slices.Contains([]string{"password", Federated, EmailSignIn, SMSSignIn}, e.Method) || e.Method == ByPasskey && e.UserVerified
 }
 
 func (e Evidence) factor() Factor {
 	switch {
+	case e.Method == EmailSignIn:
+		return Knowledge
 	case slices.Contains(e.AMR, "pwd"), slices.Contains(e.AMR, "pin"), slices.Contains(e.AMR, "kba"):
 		return Knowledge
 	case slices.Contains(e.AMR, "otp"), slices.Contains(e.AMR, "hwk"), slices.Contains(e.AMR, "swk"), slices.Contains(e.AMR, "sms"):

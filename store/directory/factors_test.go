@@ -130,16 +130,12 @@ func TestSends(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		send := func(key directory.SendKey) time.Duration {
+			sending, err := w.Sends.Weigh(ctx, key)
+			is(t, "Weigh", err, nil)
 			b := w.db.Batch()
-			wait, err := w.Sends.Begin(ctx, b, key)
-			is(t, "Begin", err, nil)
-			if wait > 0 && b.Len() > 0 {
-				t.Error("a message that has to wait is counted")
-			}
-			if wait == 0 {
-				w.apply(t, b)
-			}
-			return wait
+			w.Sends.Add(b, sending) // also when it has to wait: it is not counted then
+			w.apply(t, b)
+			return sending.Wait()
 		}
 		key := directory.SendKey{Purpose: "email", Destination: "ann@example.com", Account: "ann"}
 		steps := []struct {
@@ -178,11 +174,12 @@ func TestSendsDay(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		ctx, sent := t.Context(), 0
 		for range 40 {
-			b := w.db.Batch()
-			wait, err := w.Sends.Begin(ctx, b, directory.SendKey{Destination: "d", Account: "a"})
-			is(t, "Begin", err, nil)
-			if wait == 0 {
+			sending, err := w.Sends.Weigh(ctx, directory.SendKey{Destination: "d", Account: "a"})
+			is(t, "Weigh", err, nil)
+			if sending.Wait() == 0 {
 				sent++
+				b := w.db.Batch()
+				w.Sends.Add(b, sending)
 				w.apply(t, b)
 			}
 			w.advance(30 * time.Minute)
@@ -192,12 +189,13 @@ func TestSendsDay(t *testing.T) {
 		}
 		sent = 0
 		for i := range 15 {
-			b := w.db.Batch()
 			name := string(rune('a' + i))
-			wait, err := w.Sends.Begin(ctx, b, directory.SendKey{Destination: name, Account: name, Address: "192.0.2.7"})
-			is(t, "Begin", err, nil)
-			if wait == 0 {
+			sending, err := w.Sends.Weigh(ctx, directory.SendKey{Destination: name, Account: name, Address: "192.0.2.7"})
+			is(t, "Weigh", err, nil)
+			if sending.Wait() == 0 {
 				sent++
+				b := w.db.Batch()
+				w.Sends.Add(b, sending)
 				w.apply(t, b)
 			}
 		}
@@ -212,14 +210,15 @@ func TestAttackSendsAtOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		full := errors.New("full")
 		won := race(t, func() error {
-			b := w.db.Batch()
-			wait, err := w.Sends.Begin(t.Context(), b, directory.SendKey{Destination: "d", Account: "a"})
+			sending, err := w.Sends.Weigh(t.Context(), directory.SendKey{Destination: "d", Account: "a"})
 			if err != nil {
 				return err
 			}
-			if wait > 0 {
+			if sending.Wait() > 0 {
 				return full
 			}
+			b := w.db.Batch()
+			w.Sends.Add(b, sending)
 			return b.Apply(t.Context())
 		}, full)
 		if won != 1 {

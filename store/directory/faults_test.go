@@ -247,11 +247,12 @@ func operations(t *testing.T) map[string]func(*scene) error {
 			}
 			return batch(s, func(b *store.Batch) error { return check(s.Credentials.TakeBackupCode(b, set, "one"), nil) })
 		},
-		"Sends.Begin": func(s *scene) error {
-			return batch(s, func(b *store.Batch) error {
-				wait, err := s.Sends.Begin(ctx, b, directory.SendKey{Destination: "a@example.com", Account: "a", Address: "192.0.2.1"})
-				return check(wait == 0, err)
-			})
+		"Sends": func(s *scene) error {
+			sending, err := s.Sends.Weigh(ctx, directory.SendKey{Destination: "a@example.com", Account: "a", Address: "192.0.2.1"})
+			if err != nil {
+				return err
+			}
+			return batch(s, func(b *store.Batch) error { s.Sends.Add(b, sending); return check(sending.Wait() == 0, nil) })
 		},
 		"Pushes": func(s *scene) error {
 			device, err := s.phone(ctx, s.subject, "token")

@@ -55,43 +55,59 @@ type SendKey struct {
 	Address string
 }
 
-// Begin adds to the batch that a message is sent, and returns zero; or how long until there is room for it, in whole seconds, and adds
-// nothing. It does the same for a recipient who exists as for one who does not.
-func (s *Sends) Begin(ctx context.Context, b *store.Batch, key SendKey) (wait time.Duration, err error) {
+// Sending is a message that may be sent, or has to wait.
+type Sending struct {
+	limits []Limit
+	logs   []*sendLog
+	pass   *Pass // of the network address; nil is not bounded
+	wait   time.Duration
+}
+
+// Wait is how long until there is room for the message, in whole seconds; zero is now.
+func (s *Sending) Wait() time.Duration { return (s.wait + time.Second - 1).Truncate(time.Second) }
+
+// Weigh reads whether a message may be sent. It reads the same for a recipient who exists as for one who does not.
+func (s *Sends) Weigh(ctx context.Context, key SendKey) (*Sending, error) {
 	policy, err := Resolve(ctx, s.settings, s.settings.Throttle, key.Org, "")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	limits := policy.limits(ThrottleMessage)
-	var logs []*sendLog
+	sending := &Sending{limits: policy.limits(ThrottleMessage)}
 	for _, id := range s.ids(key) {
-		log, until, err := s.weigh(ctx, store.Ref{Org: key.Org, ID: id}, limits, b.Now())
+		log, wait, err := s.weigh(ctx, store.Ref{Org: key.Org, ID: id}, sending.limits, s.db.Now())
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		logs, wait = append(logs, log), max(wait, until)
+		sending.logs, sending.wait = append(sending.logs, log), max(sending.wait, wait)
 	}
 	if key.Address != "" {
-		pass, err := s.throttle.Look(ctx, key.Org, ThrottleSend, key.Address)
-		if err != nil {
-			return 0, err
+		if sending.pass, err = s.throttle.Look(ctx, key.Org, ThrottleSend, key.Address); err != nil {
+			return nil, err
 		}
-		wait = max(wait, pass.RetryAfter())
+		sending.wait = max(sending.wait, sending.pass.RetryAfter())
 	}
-	if wait > 0 {
-		return (wait + time.Second - 1).Truncate(time.Second), nil
-	}
-	if key.Address != "" {
-		if _, err := s.throttle.Begin(ctx, b, key.Org, ThrottleSend, key.Address); err != nil {
-			return 0, err
-		}
-	}
-	if len(limits) > 0 {
-		for _, log := range logs {
-			s.put(b, log, limits)
+	return sending, nil
+}
+
+// Add adds to the batch that the message is sent. Of several that are sent at once one is applied, and the others get a
+// *store.Conflict on Kind and begin again with Weigh. One that has to wait is not counted, and adds as much.
+func (s *Sends) Add(b *store.Batch, sending *Sending) {
+	if sending.pass != nil {
+		for _, w := range sending.pass.windows {
+			b.Add(windowKind, w.ref, 1, w.ends)
 		}
 	}
-	return 0, nil
+	if len(sending.limits) == 0 {
+		return
+	}
+	for _, log := range sending.logs {
+		written := *log // it may be added to another batch
+		written.Times = slices.Clone(log.Times)
+		if sending.wait <= 0 {
+			written.Times = append(written.Times, b.Now())
+		}
+		s.put(b, &written, sending.limits)
+	}
 }
 
 // ids are the records of a key: of the recipient and of the account.
@@ -127,7 +143,6 @@ func (s *Sends) put(b *store.Batch, log *sendLog, limits []Limit) {
 	for _, limit := range limits {
 		longest, most = max(longest, limit.Per), max(most, limit.Count)
 	}
-	log.Times = append(log.Times, b.Now())
 	if extra := len(log.Times) - int(most); extra > 0 {
 		log.Times = slices.Delete(log.Times, 0, extra)
 	}
