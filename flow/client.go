@@ -28,9 +28,12 @@ func (e *Engine) client(r *visit) Client {
 		c.Header.Del(name)
 	}
 	for _, cookie := range r.Cookies() {
-		if !strings.HasPrefix(cookie.Name, e.site.CookieName("")) {
+		if !e.ownCookie(cookie.Name) {
 			c.Cookies[cookie.Name] = cookie.Value
 		}
 	}
 	return c
 }
+
+// ownCookie reports whether a cookie is one of the engine's.
+func (e *Engine) ownCookie(name string) bool { return strings.HasPrefix(name, e.site.CookieName("")) }

@@ -168,6 +168,7 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 		if err != nil {
 			return Move{}, err
 		}
+		x.deeds, s.writes = append(x.deeds, s.writes...), nil
 		if x.Memory, err = e.seal(x, "memory", s.Memory, maxMemory); err != nil {
 			return Move{}, err
 		}

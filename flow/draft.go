@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -32,7 +33,7 @@ const (
 // agree to something, and keeps nothing.
 func (e *Engine) maybeDraft(x *execution) bool {
 	_, guarded := e.executor(x).(Guarded)
-	return x.Request.Purpose == directory.ApproveConsent && !guarded && x.Data == "" && len(x.writes) == 0
+	return x.Request.Purpose == directory.ApproveConsent && !guarded && x.Data == "" && len(x.writes)+len(x.deeds) == 0
 }
 
 // draftOf seals a flow into what its page's URL can hold; "" when it has to be written.
@@ -105,11 +106,13 @@ func (e *Engine) introduce(ctx context.Context, x *execution, move Move) error {
 
 // write adds to the batch that the flow stands as it does: over what was read, or as the first that is written of it.
 func (e *Engine) write(b *store.Batch, x *execution) error {
+	adds := x.deeds
 	if x.Refusal == "" { // who is refused has changed nothing
-		for _, add := range x.writes {
-			if err := add(b); err != nil {
-				return err
-			}
+		adds = slices.Concat(x.deeds, x.writes)
+	}
+	for _, add := range adds {
+		if err := add(b); err != nil {
+			return err
 		}
 	}
 	if x.Version == 0 {

@@ -89,6 +89,8 @@ type execution struct {
 	// plan is what the flow goes by, and writes what the batch that moves it is to hold besides.
 	plan   Plan
 	writes []func(b *store.Batch) error
+	// deeds are what its plans write, whatever becomes of it.
+	deeds []func(b *store.Batch) error
 	// fresh is how many at the end of Proven are proven by the answer that is being settled.
 	fresh int
 	// again says that the flow was read anew because an earlier try to move it met a conflict.

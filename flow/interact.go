@@ -51,6 +51,9 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	case err != nil:
 		return nil, err
 	case x.Done:
+		if err := e.leaveDeeds(r, x); err != nil {
+			return nil, err
+		}
 		return e.atOnce(r.Context(), x)
 	case in.Passive:
 		return &directory.Result{Refusal: passive(x, move)}, nil
@@ -79,6 +82,7 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
 		return nil, err
 	}
+	r.setCookies()
 	// On a conflict the same request was begun a moment ago: its page decides whether it was this browser.
 	return nil, e.meet(r, x)
 }
@@ -86,6 +90,9 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 // goThrough completes a flow that has asked nothing and may have proven something all the same, as a certificate does.
 func (e *Engine) goThrough(r *visit, x *execution) (*directory.Result, error) {
 	if x.Refusal != "" {
+		if err := e.leaveDeeds(r, x); err != nil {
+			return nil, err
+		}
 		return e.answer(r.Context(), x)
 	}
 	x.Browser = secret.Hash(e.bind(r))
@@ -100,10 +107,28 @@ func (e *Engine) goThrough(r *visit, x *execution) (*directory.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.setCookies()
 	if in != nil {
 		e.admit(r, in)
 	}
 	return e.atOnce(r.Context(), x)
+}
+
+// leaveDeeds writes what the plans of a flow have done in which nothing had to be asked, and which is not written itself.
+func (e *Engine) leaveDeeds(r *visit, x *execution) error {
+	if len(x.deeds) > 0 {
+		b := e.db.Batch()
+		for _, add := range x.deeds {
+			if err := add(b); err != nil {
+				return err
+			}
+		}
+		if err := b.Apply(r.Context()); err != nil {
+			return err
+		}
+	}
+	r.setCookies()
+	return nil
 }
 
 // name tells a person who is known from the start as whom they are about to go on.

@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -45,6 +46,8 @@ type State struct {
 	revived bool // the person is merely remembered
 
 	client func() Client
+	from   *visit
+	ours   func(cookie string) bool
 	fresh  int // how many at the end of Evidence were proven by the answer that is being settled
 	writes []func(b *store.Batch) error
 	dir    *directory.Directory
@@ -169,9 +172,26 @@ func (s *State) live(ctx context.Context) ([]directory.Evidence, error) {
 	return live, nil
 }
 
-// Write adds to the batch that brings the flow to the step, in Prepare: a message to be sent, say. What it adds may be thrown away
-// with that batch, and added to another.
+// Write adds to the batch that brings the flow to the step, in Prepare, or that moves it, in Plan.Next: a message to be sent, say.
+// What it adds may be thrown away with that batch, and added to another. What a plan writes is written also when it ends the flow.
 func (s *State) Write(add func(b *store.Batch) error) { s.writes = append(s.writes, add) }
+
+// SetCookie sets a cookie of the host's with the answer to the browser, in Plan.Next, when what goes with it is written. A cookie with
+// the name of one of the engine's is left out.
+func (s *State) SetCookie(cookie *http.Cookie) {
+	if s.from != nil && !s.ours(cookie.Name) {
+		s.from.cookies = append(s.from.cookies, cookie)
+	}
+}
+
+// Sent returns what the answer that is being settled has in a field; nil when it has none, and for steps that are not. A password may
+// be in it.
+func (s *State) Sent(field string) []string {
+	if s.from == nil {
+		return nil
+	}
+	return s.from.form.Values(field)
+}
 
 // state returns what executors and the plan see of x.
 func (e *Engine) state(x *execution) (*State, error) {
@@ -188,8 +208,8 @@ func (e *Engine) state(x *execution) (*State, error) {
 		return nil, err
 	}
 	return &State{
-		client: func() Client { return e.client(x.from) },
-		Flow:   x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
+		client: func() Client { return e.client(x.from) }, from: x.from, ours: e.ownCookie,
+		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
 		executors: e.executors,

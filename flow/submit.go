@@ -252,6 +252,7 @@ func (e *Engine) turnTo(r *visit, x *execution, turn func(*execution) error) err
 	var err error
 	for range maxTries { // what the next step wants to write may stand no longer as it was read
 		sequence := x.Sequence
+		r.cookies = nil
 		x.turn(Verdict{})
 		if err = turn(x); err != nil {
 			return err
@@ -269,6 +270,7 @@ func (e *Engine) turnTo(r *visit, x *execution, turn func(*execution) error) err
 		case !ok && err != nil:
 			return err
 		case err == nil:
+			r.setCookies()
 			return e.onward(r, x)
 		case conflict.Kind == executionKind:
 			return e.showCurrent(r, x)
@@ -287,6 +289,7 @@ func (e *Engine) turnTo(r *visit, x *execution, turn func(*execution) error) err
 // finish writes a verdict and everything that follows from it in one step, and answers.
 func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Form) error {
 	b := e.db.Batch()
+	r.form, r.cookies = form, nil
 	if g != nil {
 		if err := e.settleGuess(r.Context(), b, g, v); err != nil {
 			return err
@@ -311,6 +314,7 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 	if err := b.Apply(r.Context()); err != nil {
 		return err
 	}
+	r.setCookies()
 	e.blame(r, g, v)
 	if g != nil && !v.right() && !g.pass.Admitted() { // posts at once have passed the limit together: nobody learns what they were
 		return throttled(g.pass.RetryAfter())

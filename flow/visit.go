@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -17,6 +18,17 @@ type visit struct {
 	program *directory.Native
 	// done is the flow of a program that has come to its end.
 	done *execution
+	// form is the answer that is being settled, and cookies are what a plan sets once that is written.
+	form    web.Form
+	cookies []*http.Cookie
+}
+
+// setCookies sets the cookies of plans, now that what they go with is written.
+func (r *visit) setCookies() {
+	for _, cookie := range r.cookies {
+		http.SetCookie(r.w, cookie)
+	}
+	r.cookies = nil
 }
 
 func (e *Engine) visit(w http.ResponseWriter, r *http.Request) *visit {
