@@ -76,6 +76,7 @@ type Input struct {
 
 	form web.Form
 	plan string // the Action's
+	free bool   // of guessing: what the prompt's WebAuthn has brought
 }
 
 // Value returns the value of a field, "" when there is none.
@@ -98,6 +99,8 @@ type Verdict struct {
 	Keep map[string]string
 	// Facts are added to State.Facts; "" removes one.
 	Facts map[string]string
+	// Person is what pages call the person from here on; "" changes nothing.
+	Person string
 	// Approved are the consent items that were allowed; the consent counts as asked when it is not nil.
 	Approved []string
 	// Rehash is written when the flow ends in a sign-in, and not before. Nil is nothing.

@@ -57,6 +57,8 @@ type Config struct {
 	EmailCode   mfa.OneTimeCode
 	SMSCode     mfa.OneTimeCode
 	BackupCodes mfa.BackupCodes
+	// Passkeys are how passkeys are made and asked for, and whether. Nil has none.
+	Passkeys *Passkeys
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
@@ -102,7 +104,7 @@ func New(config Config) (*Engine, error) {
 	} else if config.TOTP.Issuer == "" {
 		config.TOTP.Issuer = hostname(site)
 	}
-	plans := map[string]Plan{loginPlan: Login()}
+	plans := map[string]Plan{loginPlan: config.Passkeys.Steps(LoginSteps{}).Plan()}
 	maps.Copy(plans, config.Plans)
 	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
 	if config.Lifetime == 0 {
@@ -114,10 +116,10 @@ func New(config Config) (*Engine, error) {
 	if config.Observer == nil {
 		config.Observer = func(context.Context, directory.Observation) {}
 	}
-	executors := config.builtIn(site)
+	executors, errPasskeys := config.builtIn(site)
 	maps.Copy(executors, config.Executors)
 	executors[chooseOption] = chooser{}
-	if err := errors.Join(errSite, config.check(plans, executors)); err != nil {
+	if err := errors.Join(errSite, errPasskeys, config.check(plans, executors)); err != nil {
 		return nil, err
 	}
 	e := &Engine{
@@ -135,10 +137,10 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-// builtIn are the Executors that every Engine has.
-func (c *Config) builtIn(site *web.Site) map[string]Executor {
-	return map[string]Executor{
-		"password":    passwordExecutor{c.Directory},
+// builtIn are the Executors that every Engine has, and those of passkeys.
+func (c *Config) builtIn(site *web.Site) (map[string]Executor, error) {
+	executors := map[string]Executor{
+		"password":    passwordExecutor{dir: c.Directory},
 		totpFactor:    totpExecutor{c.Directory, c.TOTP},
 		"totp-enroll": enrolExecutor{c.Directory, c.TOTP},
 		hotpFactor:    hotpExecutor{c.Directory, c.HOTP},
@@ -148,6 +150,17 @@ func (c *Config) builtIn(site *web.Site) map[string]Executor {
 		"consent":     consentExecutor{},
 		"logout":      logoutExecutor{},
 	}
+	if c.Passkeys == nil || site == nil {
+		return executors, nil
+	}
+	rp, err := c.Passkeys.open(site)
+	if err != nil {
+		return executors, err
+	}
+	all := passkeys{dir: c.Directory, rp: rp, lifetime: c.Lifetime}
+	executors["password"] = passwordExecutor{dir: c.Directory, passkey: &passkeyExecutor{all}}
+	maps.Copy(executors, all.executors())
+	return executors, nil
 }
 
 func (c *Config) check(plans map[string]Plan, executors map[string]Executor) error {

@@ -23,6 +23,9 @@ type LoginSteps struct {
 	Second []string
 	// Enroll are ways to get a second factor for who has none where one is demanded. Empty is "totp-enroll".
 	Enroll []string
+	// Offer are things that a person may do once they have signed in, before they go on: the first of those that they can use
+	// (Selective), which says itself when that is. Empty is none.
+	Offer []string
 }
 
 // Login is a LoginSteps that begins with the options.
@@ -31,7 +34,7 @@ func Login(options ...string) Plan { return LoginSteps{First: options}.Plan() }
 // Plan returns the Plan of the steps.
 func (l LoginSteps) Plan() Plan {
 	second := stepsOr(l.Second, totpFactor, hotpFactor, backupFactor)
-	return sequence{
+	plan := sequence{
 		{Name: "password", Options: stepsOr(l.First, "password"), When: missesPrimary, Passive: directory.LoginRequired},
 		{Name: "second-factor", Options: second, Offer: preferred, When: func(ctx context.Context, s *State) (bool, error) {
 			return s.missesFactor(ctx, second, true)
@@ -39,7 +42,25 @@ func (l LoginSteps) Plan() Plan {
 		{Name: "enroll", Options: stepsOr(l.Enroll, "totp-enroll"), When: func(ctx context.Context, s *State) (bool, error) {
 			return s.missesFactor(ctx, second, false)
 		}},
-		{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired},
+	}
+	if len(l.Offer) > 0 {
+		plan = append(plan, offerStep(slices.Clone(l.Offer)))
+	}
+	return append(plan, Step{Name: "consent", Options: []string{"consent"}, When: missesConsent, Passive: directory.ConsentRequired})
+}
+
+// offerStep is one that is done by whatever of the options the person can use, and not at all when there is none.
+func offerStep(options []string) Step {
+	return Step{
+		Name: "offer", Options: options,
+		When: func(ctx context.Context, s *State) (bool, error) {
+			usable, err := s.Usable(ctx, options)
+			return len(usable) > 0, err
+		},
+		Offer: func(ctx context.Context, s *State, options []string) ([]string, error) {
+			usable, err := s.Usable(ctx, options)
+			return usable[:min(len(usable), 1)], err
+		},
 	}
 }
 
@@ -87,7 +108,10 @@ func (s *State) missesFactor(ctx context.Context, options []string, has bool) (b
 		return false, nil // shown, and of the kind of the first: asking again would not help
 	}
 	usable, err := s.secondFactors(ctx, options)
-	return len(usable) > 0 == has && (has || need == required), err
+	if err != nil || need == ifEnrolled && !s.asksFor(usable) {
+		return false, err
+	}
+	return len(usable) > 0 == has && (has || need == required), nil
 }
 
 // secondFactors are the options that the person can use; none when it is but a backup code.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -11,7 +13,12 @@ import (
 
 // passwordExecutor asks for a name and a password on one page. Whether the name, the password or the state of the account was
 // the matter shows nowhere: not in the text, nor in what is asked of the store, nor in the time that it takes.
-type passwordExecutor struct{ dir *directory.Directory }
+//
+// Where the step may be done by a passkey too, the page asks for that as well, in the field for the name.
+type passwordExecutor struct {
+	dir     *directory.Directory
+	passkey *passkeyExecutor // nil without
+}
 
 var (
 	_ Guarded   = passwordExecutor{}
@@ -33,11 +40,21 @@ const (
 	loginAction   = "login"
 )
 
-func (passwordExecutor) Prepare(context.Context, *State) error { return nil }
+func (p passwordExecutor) Prepare(ctx context.Context, s *State) error {
+	if p.besidePasskey(s) {
+		return p.passkey.Prepare(ctx, s)
+	}
+	return nil
+}
 
-func (passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
+// besidePasskey reports whether the step may be done by a passkey too.
+func (p passwordExecutor) besidePasskey(s *State) bool {
+	return p.passkey != nil && slices.Contains(s.options, passkeyOption)
+}
+
+func (p passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 	name := cmp.Or(s.Person, s.Request.Hint)
-	return Prompt{
+	prompt := Prompt{
 		Step:  "password",
 		Title: Message{ID: "password.title"},
 		Fields: []Field{
@@ -52,7 +69,15 @@ func (passwordExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 			{Name: rememberField, Type: CheckboxField, Label: "password.remember"},
 		},
 		Actions: []Action{{Name: loginAction, Label: "password.login"}},
-	}, nil
+	}
+	if !p.besidePasskey(s) {
+		return prompt, nil
+	}
+	var err error
+	if prompt.WebAuthn, err = p.passkey.part(s, methodAction+passkeyOption, true); prompt.WebAuthn != nil {
+		prompt.Fields[0].Autocomplete = "username webauthn"
+	}
+	return prompt, err
 }
 
 // Account finds the person. Who is not found costs the same reads, and nobody costs a write: a person of a foreign store who
@@ -88,6 +113,9 @@ func accountNamed(ctx context.Context, dir *directory.Directory, s *State, facto
 // what a store does about a right one, as to hash it anew, would tell in time what the answer does not say. Only for a name that
 // nobody has is the system asked that people may come from (directory.Config.Verifier), and not while that name is locked.
 func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
+	if in.free {
+		return p.passkey.Judge(ctx, s, in)
+	}
 	user, subject := in.Account.User, in.Account.Subject
 	unknown := user == nil && !in.Locked
 	if in.Locked || subject == nil || subject.Status != directory.Active || user.Disabled {
@@ -115,8 +143,12 @@ func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 			return Verdict{}, err
 		}
 	}
+	var facts map[string]string
+	if slices.Contains(strings.Fields(in.Value(capabilitiesField)), upgradeCapability) {
+		facts = map[string]string{canUpgrade: "true"}
+	}
 	return Verdict{
-		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "", Rehash: p.dir.RehashOf(user),
+		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "", Rehash: p.dir.RehashOf(user), Facts: facts,
 		Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}, Subject: subject.ID, Time: s.Now}},
 	}, nil
 }

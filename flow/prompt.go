@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -25,9 +26,40 @@ type Prompt struct {
 	Fields  []Field                 `json:"fields,omitempty"`
 	// Link is a URL elsewhere to which the person goes on from here, at once; "" is none.
 	Link string `json:"link,omitempty"`
+	// WebAuthn is what the browser's authenticators are asked; nil is nothing.
+	WebAuthn *WebAuthn `json:"webAuthn,omitempty"`
 	// Actions are what the person can do; the first is the main one.
 	Actions []Action `json:"actions"`
 }
+
+// WebAuthn is what a page asks of authenticators by navigator.credentials. The answer comes back as JSON, as PublicKeyCredential.toJSON
+// has it, in the parameter "credential"; the page cannot ask without JavaScript.
+type WebAuthn struct {
+	Ceremony WebAuthnCeremony `json:"ceremony"`
+	// Options are a PublicKeyCredentialRequestOptionsJSON, or CreationOptionsJSON for WebAuthnCreate.
+	Options json.RawMessage `json:"options"`
+	// Conditional asks at once, without a button, with mediation "conditional": for WebAuthnGet the passkeys are offered in the field
+	// whose Autocomplete ends in "webauthn", and for WebAuthnCreate the browser makes one in passing or does not. A browser has one
+	// request at a time: this one is aborted before that of the Button, and made anew when that fails.
+	Conditional bool `json:"conditional,omitempty"`
+	// Button is the name of the Action whose button asks; "" is none. Action is submitted with the answer, and Decline when the
+	// browser does not answer a conditional creation.
+	Button  string `json:"button,omitempty"`
+	Action  string `json:"action"`
+	Decline string `json:"decline,omitempty"`
+	// Unknown is for PublicKeyCredential.signalUnknownCredential, and Accepted for signalAllAcceptedCredentials; nil is no signal.
+	Unknown  json.RawMessage `json:"unknown,omitempty"`
+	Accepted json.RawMessage `json:"accepted,omitempty"`
+}
+
+// WebAuthnCeremony is the method of navigator.credentials.
+type WebAuthnCeremony string
+
+// The ceremonies.
+const (
+	WebAuthnGet    WebAuthnCeremony = "get"
+	WebAuthnCreate WebAuthnCeremony = "create"
+)
 
 // Message is a text to be shown, by id. Ids are API: they do not change their meaning.
 type Message struct {

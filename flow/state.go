@@ -45,12 +45,13 @@ type State struct {
 
 	revived bool // the person is merely remembered
 
-	client func() Client
-	from   *visit
-	ours   func(cookie string) bool
-	fresh  int // how many at the end of Evidence were proven by the answer that is being settled
-	writes []func(b *store.Batch) error
-	dir    *directory.Directory
+	client  func() Client
+	from    *visit
+	ours    func(cookie string) bool
+	options []string // the names of the executors that may do the step
+	fresh   int      // how many at the end of Evidence were proven by the answer that is being settled
+	writes  []func(b *store.Batch) error
+	dir     *directory.Directory
 	// executors are those of the Engine.
 	executors map[string]Executor
 	app       *directory.Application
@@ -212,6 +213,6 @@ func (e *Engine) state(x *execution) (*State, error) {
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
-		executors: e.executors,
+		executors: e.executors, options: x.options(),
 	}, nil
 }

@@ -92,7 +92,7 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, option) })
 	}
 	var g *guess
-	if guarded, ok := e.executor(x).(Guarded); ok {
+	if guarded, ok := e.executor(x).(Guarded); ok && !in.free {
 		if g, err = e.guess(r, x, guarded, in); errors.Is(err, errClaimed) {
 			return e.showCurrent(r, x)
 		} else if err != nil {
@@ -114,15 +114,19 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 		in.Action = prompt.Actions[0].Name
 	}
 	i := slices.IndexFunc(prompt.Actions, func(a Action) bool { return a.Name == in.Action })
-	if i < 0 {
+	in.free = prompt.WebAuthn != nil && in.Action == prompt.WebAuthn.Action
+	if i < 0 && !in.free {
 		return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
 	}
-	in.plan = prompt.Actions[i].Plan
+	if i >= 0 {
+		in.plan = prompt.Actions[i].Plan
+	}
 	for _, name := range form.Names() {
 		own := slices.ContainsFunc(prompt.Fields, func(f Field) bool { return f.Name == name })
 		engine := slices.Contains([]string{flowField, seqField, actionField, restartField}, name)
 		consent := name == consentField && len(prompt.Consent) > 0
-		if !own && !engine && !consent {
+		webAuthn := prompt.WebAuthn != nil && (name == credentialField || name == capabilitiesField)
+		if !own && !engine && !consent && !webAuthn {
 			return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such field"}
 		}
 	}
@@ -337,6 +341,9 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 	x.turn(v)
 	if g != nil && v.Outcome == Proceed {
 		x.Person = g.account.Person
+	}
+	if v.Outcome == Proceed && v.Person != "" {
+		x.Person = v.Person
 	}
 	switch {
 	case v.Outcome == Again && !x.step().Fails:

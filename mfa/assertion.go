@@ -18,6 +18,8 @@ type Authentication struct {
 	// UserVerification is what is asked for. "" is that of the RelyingParty for a discoverable passkey, which stands alone, and
 	// [VerificationPreferred] for one of Allow.
 	UserVerification UserVerification
+	// Lifetime is how long the session is good, for a page that lies open before anybody answers. Zero is Passkeys.Timeout.
+	Lifetime time.Duration
 }
 
 type requestOptions struct {
@@ -39,7 +41,7 @@ func (rp *RelyingParty) BeginAuthentication(a Authentication, now time.Time) (Ce
 	case !slices.Contains(verifications, a.UserVerification):
 		return Ceremony{}, errors.New("mfa: Authentication.UserVerification is unknown")
 	}
-	s := rp.session(getType, a.UserVerification, now)
+	s := rp.session(getType, a.UserVerification, a.Lifetime, now)
 	for _, key := range a.Allow[:min(len(a.Allow), maxPasskeys)] {
 		s.Allowed = append(s.Allowed, key.ID)
 	}

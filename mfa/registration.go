@@ -24,6 +24,8 @@ type Registration struct {
 	// Conditional makes a passkey in passing, straight after a password was right, without asking: the browser decides
 	// (mediation "conditional"). Nobody need be present, so UserVerification is at most preferred.
 	Conditional bool
+	// Lifetime is how long the session is good, for a page that lies open before anybody answers. Zero is Passkeys.Timeout.
+	Lifetime time.Duration
 }
 
 // algorithms are what passkeys may sign with, best first (RFC 9053, RFC 8812).
@@ -67,7 +69,7 @@ func (rp *RelyingParty) BeginRegistration(r Registration, now time.Time) (Ceremo
 	if len(r.UserHandle) == 0 || len(r.UserHandle) > handleSize || r.Username == "" || !slices.Contains(verifications, r.UserVerification) {
 		return Ceremony{}, errors.New("mfa: a Registration needs a UserHandle of up to 64 bytes, a Username and a known UserVerification")
 	}
-	s := rp.session(createType, r.UserVerification, now)
+	s := rp.session(createType, r.UserVerification, r.Lifetime, now)
 	s.Handle, s.Conditional = r.UserHandle, r.Conditional
 	var o creationOptions
 	o.RP.ID, o.RP.Name = rp.config.RPID, rp.config.Name

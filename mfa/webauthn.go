@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -263,12 +264,12 @@ const (
 	getType    = "get"
 )
 
-func (rp *RelyingParty) session(kind string, verify UserVerification, now time.Time) *session {
+func (rp *RelyingParty) session(kind string, verify UserVerification, lifetime time.Duration, now time.Time) *session {
 	challenge := make([]byte, challengeSize)
 	_, _ = rand.Read(challenge) // never fails: crypto/rand ends the program instead
 	return &session{
 		Version: sessionVersion, Type: kind, RPID: rp.config.RPID, Challenge: challenge, Verify: verify,
-		Expires: now.Add(rp.config.Timeout),
+		Expires: now.Add(cmp.Or(lifetime, rp.config.Timeout)),
 	}
 }
 

@@ -17,8 +17,8 @@ var assetFiles embed.FS
 
 // assets are the files by path. A path contains the hash of its content, so that a browser may keep the file for ever.
 type assets struct {
-	style, icon string
-	files       map[string]asset
+	style, icon, script string
+	files               map[string]asset
 }
 
 type asset struct {
@@ -30,6 +30,7 @@ func newAssets(folder, moreCSS string) assets {
 	a := assets{files: map[string]asset{}}
 	a.style = a.add(folder, ".css", "text/css; charset=utf-8", append(embedded("pages.css"), moreCSS...))
 	a.icon = a.add(folder, ".svg", "image/svg+xml", embedded("icon.svg"))
+	a.script = a.add(folder, ".js", "text/javascript; charset=utf-8", embedded("webauthn.js"))
 	return a
 }
 
@@ -45,7 +46,7 @@ func (a assets) add(folder, extension, mediaType string, content []byte) string 
 	return name
 }
 
-// ServeHTTP serves the style sheet and the icon below [Assets]; everything else is 404.
+// ServeHTTP serves the style sheet, the icon and the script below [Assets]; everything else is 404.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	file, ok := p.assets.files[r.URL.Path]
 	switch {

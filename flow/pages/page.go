@@ -43,6 +43,9 @@ type Page struct {
 	Consent      []Consent
 	// Link is a URL elsewhere to which the person goes on; "" is none.
 	Link string
+	// WebAuthn is what the browser's authenticators are asked, nil where it is nothing, and Script the file that asks them.
+	WebAuthn *WebAuthn
+	Script   string
 	// QR is an image, QRLink what it says when that can be opened on this device, and QRText the same for typing, in groups.
 	QR, QRLink template.URL
 	QRText     []string
@@ -70,6 +73,12 @@ type Page struct {
 	catalog catalog
 	ambient map[string]string
 	images  []string
+}
+
+// WebAuthn is flow.WebAuthn in texts.
+type WebAuthn struct {
+	Ceremony, Options, Button, Action, Decline, Unknown, Accepted string
+	Conditional                                                   bool
 }
 
 // Link leads to a page of the application's own.
@@ -152,6 +161,7 @@ func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
 	page.consent(v.Prompt.Consent)
 	page.Link = link(v.Prompt.Link)
 	page.qr(v.Prompt)
+	page.webAuthn(v.Prompt.WebAuthn, p.assets.script)
 	if !slices.ContainsFunc(v.Prompt.Fields, func(f flow.Field) bool { return f.Name == "username" }) {
 		page.Person = printable(v.Person)
 	}
@@ -345,6 +355,17 @@ func (p *Page) entitle() {
 	}
 	if product := p.ambient["product"]; !strings.Contains(p.WindowTitle, product) {
 		p.WindowTitle += " · " + printable(product)
+	}
+}
+
+func (p *Page) webAuthn(w *flow.WebAuthn, script string) {
+	if w == nil {
+		return
+	}
+	p.Script = script
+	p.WebAuthn = &WebAuthn{
+		Ceremony: string(w.Ceremony), Options: string(w.Options), Button: w.Button, Action: w.Action, Decline: w.Decline,
+		Unknown: string(w.Unknown), Accepted: string(w.Accepted), Conditional: w.Conditional,
 	}
 }
 

@@ -116,7 +116,11 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *
 		return
 	}
 	h := w.Header()
-	web.Policy{FormAction: formAction, StyleNonce: page.Nonce, Images: page.images}.Set(h)
+	policy := web.Policy{FormAction: formAction, StyleNonce: page.Nonce, Images: page.images}
+	if page.Script != "" {
+		policy.Script = p.site.Origin() + page.Script
+	}
+	policy.Set(h)
 	h.Set("Content-Language", page.Lang)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)

@@ -20,6 +20,9 @@ func (p *Pages) samples() []*Page {
 		Prompt: flow.Prompt{
 			Title: message, Intro: message, Messages: []flow.Message{message}, QR: "otpauth://totp/Sample", QRText: "SAMPLE",
 			Consent: []directory.ConsentItem{{ID: "email", Title: "scope.email", Detail: "scope.email.detail"}},
+			WebAuthn: &flow.WebAuthn{
+				Ceremony: flow.WebAuthnGet, Options: []byte(`{}`), Button: "login", Action: "passkey", Decline: "skip", Unknown: []byte(`{}`), Accepted: []byte(`{}`),
+			},
 			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
 		},
 	}

@@ -59,6 +59,8 @@ type Policy struct {
 	FormAction []string
 	// ScriptHash is the "sha256-…" of the one inline script of the page; "" is none.
 	ScriptHash string
+	// Script is the one script file of the page, as a URL with its origin; "" is none.
+	Script string
 	// StyleNonce admits the one inline style of the page; "" is none.
 	StyleNonce string
 	// Images are further image sources, as a logo's origin.
@@ -79,8 +81,11 @@ func (p Policy) Set(h http.Header) {
 		style += " 'nonce-" + p.StyleNonce + "'"
 	}
 	script := "'none'"
-	if base64Value.MatchString(p.ScriptHash) {
+	switch {
+	case base64Value.MatchString(p.ScriptHash):
 		script = "'" + p.ScriptHash + "'"
+	case source.MatchString(p.Script):
+		script = p.Script
 	}
 	framing := "frame-ancestors 'none'"
 	switch {

@@ -31,6 +31,9 @@ type Passkey struct {
 	AAGUID       string   `json:"aaguid"`
 	// Attestation is what the authenticator said about itself; nil is nothing.
 	Attestation *PasskeyAttestation `json:"attestation,omitempty"`
+	// SecondFactor says that the person wants to be asked for it after their password, as for any second factor. False is one in the
+	// place of the password, which does not keep them from using that where they have no authenticator at hand.
+	SecondFactor bool `json:"secondFactor,omitempty"`
 	// LastUsed is when it signed somebody in last; zero is never. Suspended is when it was taken out of use because there may be two of
 	// it; zero is not.
 	LastUsed  time.Time `json:"lastUsed,omitzero"`

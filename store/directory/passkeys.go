@@ -128,7 +128,7 @@ func checkLabel(label string) error {
 // applied, and the others get a *store.Conflict on Kind.
 func (c *Credentials) UsePasskey(b *store.Batch, credential *Credential, now Passkey) {
 	written := *credential
-	now.LastUsed, now.Suspended = b.Now(), credential.Passkey.Suspended
+	now.LastUsed, now.Suspended, now.SecondFactor = b.Now(), credential.Passkey.Suspended, credential.Passkey.SecondFactor
 	written.Passkey = &now
 	c.all.Replace(b, &written)
 }
