@@ -84,16 +84,19 @@
 //   - Somebody who clicks twice is signed in once: the second answer has the cookie of the first. Two tabs in which somebody signs in
 //     at the same instant are two flows, and may begin two sessions: the browser keeps the cookie of the later answer, each
 //     application the session that its own tab has led to, and the other one ends as an idle one does.
+//   - The challenge for a passkey is good for one answer. A passkey alone has checked the person; what is added to an account is added by
+//     somebody who has just shown all that they have.
 //   - GET changes nothing, but for one: a browser that comes back from elsewhere (Leaving) brings what only this flow can take, once.
 //   - What fails is 503, with its cause in the log; never somebody signed in, and never "no such page".
 //
 // # Specifications
 //
 // Covered: prompt, max_age, acr_values, login_hint and id_token_hint of OpenID Connect Core §3.1.2.1 as conditions of an
-// Interaction; throttling and locks after NIST SP 800-63B-4 §3.2.2; one-time use of codes (RFC 6238 §5.2).
+// Interaction; throttling and locks after NIST SP 800-63B-4 §3.2.2; one-time use of codes (RFC 6238 §5.2);
+// passkeys (WebAuthn Level 3 §5.1, §7) with conditional mediation for signing in and for making one in passing.
 //
 // # Not implemented
 //
-// Scripts as plans; registration, recovery, invitation; passkeys, codes by message, push; native clients; a
+// Scripts as plans; registration, recovery, invitation; codes by message, push; native clients; a
 // page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow
