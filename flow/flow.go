@@ -150,6 +150,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, error) {
 		"consent":     consentExecutor{},
 		"logout":      logoutExecutor{},
 	}
+	maps.Copy(executors, c.accounts(site))
 	if c.Passkeys == nil || site == nil {
 		return executors, nil
 	}

@@ -155,6 +155,11 @@ func (e *Engine) name(ctx context.Context, x *execution) error {
 // nothing is missing, else with the first move.
 func (e *Engine) plot(r *visit, in directory.Interaction) (*execution, Move, error) {
 	x := e.blank(r, in)
+	if in.Link != "" {
+		if err := e.learn(x, map[string]string{linkFact: in.Link}); err != nil {
+			return nil, Move{}, err
+		}
+	}
 	move, err := e.lay(r, x)
 	return x, move, err
 }

@@ -106,6 +106,7 @@ type FieldType string
 const (
 	TextField     FieldType = "text"
 	PasswordField FieldType = "password"
+	EmailField    FieldType = "email"
 	// CodeField is a short run of digits.
 	CodeField FieldType = "code"
 	// LettersField is a short run of capital letters, whose case and dashes do not matter.

@@ -93,7 +93,7 @@ func (e *Engine) enterBy(r *visit) {
 			continue
 		}
 		result, err := e.begin(r, directory.Interaction{
-			ID: store.NewID(), Resume: e.home, Purpose: directory.SignIn, Plan: plan,
+			ID: store.NewID(), Resume: e.home, Purpose: directory.SignIn, Plan: plan, Link: r.URL.Query().Get(ticketField),
 		})
 		switch {
 		case err != nil:

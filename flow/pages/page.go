@@ -286,6 +286,8 @@ func (p *Page) fields(fields []flow.Field) {
 		switch f.Type {
 		case flow.PasswordField:
 			field.InputType, field.Value, field.Verbatim = "password", "", true
+		case flow.EmailField:
+			field.Type, field.InputType, field.Dir, field.Verbatim = string(flow.TextField), "email", "ltr", true
 		case flow.CodeField:
 			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
 		case flow.LettersField:

@@ -26,7 +26,7 @@ func (p *Pages) samples() []*Page {
 			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
 		},
 	}
-	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.CodeField, flow.LettersField, flow.CheckboxField} {
+	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField} {
 		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
 			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message,
 		})

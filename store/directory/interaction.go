@@ -37,6 +37,8 @@ type Interaction struct {
 	Reauthenticate bool
 	// SelectAccount demands that the person choose who to be (prompt=select_account).
 	SelectAccount bool
+	// Link is the token of the link by which the person came, for the Plan; it is kept sealed alone.
+	Link string `json:"-"`
 	// Plan is what the flow does before that of its Purpose, by name, as "recover"; "" is nothing.
 	Plan string
 	// CreateAccount asks that the person be offered to make an account (prompt=create).
