@@ -73,6 +73,12 @@ type Config struct {
 	// Plans are what flows ask for, by name; see flow.Config. Without "login", signing in asks for a password, and for a second
 	// factor from those who have one and where the application demands it (directory.Application.SecondFactor).
 	Plans map[string]flow.Plan
+	// SelfRegistration lets people make accounts, whose username is their e-mail address, after they have proven that they read its mail.
+	// It needs Messages. An account can be recovered by mail wherever Messages reach e-mail.
+	SelfRegistration bool
+	// Home is the URL or path to which people go who sign in for no application in particular, at /login, /register or /recover; "" is
+	// the issuer's.
+	Home string
 	// Connections are providers upstream at which people may sign in. They are further options of the default login; a "login" of
 	// the host's own names them. Nil is none.
 	Connections []federated.Connection

@@ -84,7 +84,7 @@ func (p *Provider) build() error {
 		problems = append(problems, named("messages", p.buildMessages()))
 	}
 	if p.Directory != nil && p.pages != nil {
-		problems = append(problems, named("connections", p.buildConnections()), named("flow", p.buildFlow()))
+		problems = append(problems, named("connections", p.buildConnections()), named("plans", p.buildPlans()), named("flow", p.buildFlow()))
 	}
 	if p.Directory != nil && p.config.SigningKeys != nil {
 		problems = append(problems, named("oidc", p.buildOIDC()))
@@ -185,6 +185,26 @@ func (p *Provider) buildMessages() (err error) {
 	return err
 }
 
+// buildPlans makes the plans that the configuration asks for. Those of the host's own come before them.
+func (p *Provider) buildPlans() error {
+	if p.config.SelfRegistration && (p.Messages == nil || !p.Messages.Reaches(notify.Email)) {
+		return errors.New("Config.SelfRegistration needs Config.Messages that reach e-mail")
+	}
+	plans := map[string]flow.Plan{}
+	if p.Messages != nil && p.Messages.Reaches(notify.Email) {
+		plans["recover"] = flow.Recovery()
+	}
+	if p.config.SelfRegistration {
+		plans["register"] = flow.Registration()
+	}
+	maps.Copy(plans, p.config.Plans)
+	p.config.Plans = plans
+	if p.config.Home == "" {
+		p.config.Home = p.config.Issuer
+	}
+	return nil
+}
+
 // buildConnections makes the ways to sign in upstream: steps of the login beside those of the host.
 func (p *Provider) buildConnections() (err error) {
 	if len(p.config.Connections) == 0 {
@@ -210,7 +230,12 @@ func (p *Provider) buildConnections() (err error) {
 }
 
 func (p *Provider) buildFlow() (err error) {
+	var outbox notify.Outbox
+	if p.Messages != nil {
+		outbox = p.Messages
+	}
 	p.flow, err = flow.New(flow.Config{
+		Messages: outbox, Home: p.config.Home,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Plans: p.config.Plans, Executors: p.config.Executors,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
