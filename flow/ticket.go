@@ -86,7 +86,7 @@ func (m mailing) send(ctx context.Context, s *State, to addressee, asked string)
 		}
 		if to.decoy && m.taken != "" {
 			message.Template, message.Decoy = m.taken, false
-			message.Params = map[string]string{notify.Link: m.site.URL(m.path)}
+			message.Params = map[string]string{notify.Link: m.site.URL(pages[directory.SignIn])}
 		}
 		if to.subject != nil {
 			message.Subject = to.subject.Ref()

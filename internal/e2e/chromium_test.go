@@ -57,6 +57,8 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"logout for the application":    logoutAskedByApplication,
 	"remember me":                   rememberMe,
 	"locked account":                lockedAccount,
+	"register":                      register,
+	"recover":                       recoverAccount,
 	"device grant":                  deviceGrant,
 	"backchannel authentication":    backchannelAuthentication,
 }

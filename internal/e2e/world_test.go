@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -24,7 +25,13 @@ type world struct {
 
 func newWorld(t *testing.T, edits ...func(*idptest.App)) *world {
 	t.Helper()
-	w := &world{idp: idptest.New(t), site: newSite(t)}
+	return newWorldOf(t, func(*signet.Config) {}, edits...)
+}
+
+// newWorldOf is newWorld with another wiring of the provider.
+func newWorldOf(t *testing.T, edit func(*signet.Config), edits ...func(*idptest.App)) *world {
+	t.Helper()
+	w := &world{idp: idptest.New(t, edit), site: newSite(t)}
 	w.app = w.idp.App(w.site.as("localhost")+"/callback", edits...)
 	w.ann = w.idp.User("ann")
 	return w
