@@ -9,6 +9,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
@@ -84,6 +85,8 @@ type Config struct {
 	Connections []federated.Connection
 	// Executors are steps of the host's own for Plans, by name; see flow.Config.
 	Executors map[string]flow.Executor
+	// Authenticators are how apps know the Executors when they sign people in without a browser (OIDC.Direct); see native.Config.
+	Authenticators map[string]native.Authenticator
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS
 	Locales   fs.FS

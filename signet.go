@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/keyring"
@@ -237,7 +238,8 @@ func (p *Provider) buildFlow() (err error) {
 	p.flow, err = flow.New(flow.Config{
 		Messages: outbox, Home: p.config.Home,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
-		Transport: p.pages, Plans: p.config.Plans, Executors: p.config.Executors,
+		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
+		Plans: p.config.Plans, Executors: p.config.Executors,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
 	return err

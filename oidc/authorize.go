@@ -282,12 +282,15 @@ func refused(r directory.Refusal) *Error {
 		directory.ConsentRequired:          {Code: "consent_required", Description: "the person must consent"},
 		directory.AccountSelectionRequired: {Code: "account_selection_required", Description: "the person must choose an account"},
 		directory.RegistrationUnavailable:  {Code: "invalid_request", Description: "accounts cannot be made here"},
+		directory.TooManyAttempts:          {Code: codeTooMany, Description: "there were too many wrong answers"},
 		directory.Unmet:                    {Code: "unmet_authentication_requirements", Description: "the required authentication cannot be reached"},
 	}
-	if e, ok := codes[r]; ok {
-		return &e
+	e, ok := codes[r]
+	if !ok {
+		e = Error{Code: "server_error", Description: "the sign-in ended without an answer"}
 	}
-	return &Error{Code: "server_error", Description: "the sign-in ended without an answer"}
+	e.outcome = true
+	return &e
 }
 
 // response adds what every authorization response carries: state, and iss against mix-up (RFC 9207).

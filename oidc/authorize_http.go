@@ -17,6 +17,10 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	form, bad := readBrowserForm(w, r)
 	for attempt := 0; ; attempt++ {
 		q, refusal := p.begin(r.Context(), form, bad)
+		if p.wantsDirect(form, q) {
+			p.serveDirect(w, r, form, q, refusal)
+			return
+		}
 		switch {
 		case q == nil, refusal != nil && refusal.status() >= http.StatusInternalServerError: // ours, and not the client's to hear about
 			p.showError(w, r, refusal)
@@ -134,6 +138,7 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	in := q.interaction(app, p.resumePath(q))
 	in.Restart = string(q.Restart)
 	c.introduce(&in)
+	p.interactDirect(q, &in)
 	result, err := p.config.Interact(w, r, in)
 	if err != nil || result == nil {
 		return nil, err
@@ -163,6 +168,9 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 	consent, due, err := p.dueConsent(ctx, q, by.app, result.Subject)
 	if err != nil {
 		return nil, err
+	}
+	if len(due) > 0 && q.direct() {
+		return nil, refused(directory.ConsentRequired)
 	}
 	if len(due) > 0 {
 		in.Purpose, in.Subject, in.Session, in.Consent = directory.ApproveConsent, result.Subject, result.Session, due

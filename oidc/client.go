@@ -141,6 +141,11 @@ type Client struct {
 	// RevokeWhenSessionEnded revokes what was granted with offline_access too when the session ends in which that was.
 	RevokeWhenSessionEnded bool `json:"revoke_when_session_ended,omitempty" feature:"back-channel logout"`
 
+	// DirectAuthentication lets the client sign people in without a browser (Direct). AndroidPackage and AppleAppID ("TEAMID.bundle") are
+	// what an attestation must be about; "" is for Direct.Attest to judge.
+	DirectAuthentication bool   `json:"direct_authentication,omitempty" feature:"direct authentication"`
+	AndroidPackage       string `json:"android_package,omitempty" feature:"direct authentication"`
+	AppleAppID           string `json:"apple_app_id,omitempty" feature:"direct authentication"`
 	// AllowedOrigins are the web origins whose scripts may call the token, userinfo and revocation endpoints.
 	AllowedOrigins []string `json:"allowed_origins,omitempty" feature:"CORS"`
 	// InitiateLoginURI is where a third party sends a person to begin a sign-in (OpenID Connect Core §4).

@@ -18,6 +18,7 @@ type Error struct {
 	RetryAfter time.Duration
 
 	challenge   string
+	outcome     bool // a sign-in has come to it
 	cause       error
 	application string // the URL for a person to go on from
 }

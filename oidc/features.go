@@ -25,6 +25,9 @@ type Features struct {
 	// WebMessage is the response mode for a script that waits in another window, or around a frame.
 	WebMessage *WebMessage
 
+	// Direct lets apps sign people in without a browser.
+	Direct *Direct
+
 	// What tokens and clients are bound to.
 	ClientAssertions *ClientAssertions
 	MutualTLS        *MutualTLS
@@ -180,6 +183,9 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.WebMessage; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.Direct; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.Legacy; f != nil {

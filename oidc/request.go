@@ -64,6 +64,9 @@ type authorizationRequest struct {
 
 	// Answer is set when the sign-in is complete and a code was handed out.
 	Answer *codeAnswer `json:"answer,omitempty"`
+
+	// native is what a program has brought with this call (Direct).
+	native *directory.Native
 }
 
 // codeAnswer is what a code stands for.

@@ -43,6 +43,8 @@ func (p *Provider) parseResponseMode(q *authorizationRequest, form web.Form, c *
 		return nil
 	case !slices.Contains(p.responseModes, mode):
 		return invalidRequest("the response_mode is not supported")
+	case mode == modeDirect && (q.ResponseType != responseCode || !c.DirectAuthentication):
+		return invalidRequest("response_mode direct is for the code, and for clients with direct_authentication")
 	case mode == modeQuery && inFront(q.ResponseType): // Multiple Response Type Encoding Practices §3, §5
 		return invalidRequest("tokens are not sent in a query")
 	case mode == modeQuery+securedMode && inFront(q.ResponseType) && c.AuthorizationEncryptedResponseAlg == "": // JARM §2.3.1

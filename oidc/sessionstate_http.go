@@ -61,7 +61,9 @@ func (p *Provider) tellState(w http.ResponseWriter, q *authorizationRequest, ses
 	state := browserState(session)
 	if told := sessionState(q.ClientID, q.RedirectURI, state); told != "" {
 		values.Set("session_state", told)
-		p.site.SetReadableCookie(w, cookieState, state)
+		if !q.direct() { // a program has no cookies
+			p.site.SetReadableCookie(w, cookieState, state)
+		}
 	}
 }
 

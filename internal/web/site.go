@@ -123,6 +123,11 @@ func (s *Site) Cookie(r *http.Request, purpose string) string {
 	return found[0].Value
 }
 
+// HasCookies reports whether a request brings any of the site's cookies.
+func (s *Site) HasCookies(r *http.Request) bool {
+	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, s.cookies) })
+}
+
 // CookieName is the full name of the site's cookie for a purpose.
 func (s *Site) CookieName(purpose string) string { return s.cookies + purpose }
 
