@@ -14,8 +14,12 @@ type backupExecutor struct{ dir *directory.Directory }
 
 var (
 	_ Guarded   = backupExecutor{}
+	_ Immediate = backupExecutor{}
 	_ Selective = backupExecutor{}
 )
+
+// Immediate implements Immediate.
+func (backupExecutor) Immediate() {}
 
 const (
 	backupFactor = "backup-code"

@@ -18,8 +18,12 @@ type hotpExecutor struct {
 
 var (
 	_ Guarded   = hotpExecutor{}
+	_ Immediate = hotpExecutor{}
 	_ Selective = hotpExecutor{}
 )
+
+// Immediate implements Immediate.
+func (hotpExecutor) Immediate() {}
 
 const (
 	hotpFactor   = "hotp"

@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/base64"
 	"maps"
+	"slices"
 
 	"github.com/signet-idp/signet/flow"
 )
@@ -18,7 +19,7 @@ type Authenticator struct {
 	Key string
 	// Internal says that the program answers by itself, and not the person: as with a passkey.
 	Internal bool
-	// Params are what the program sends, in their order; nil are the fields of the Prompt, by their names.
+	// Params are what the program sends, in their order, as far as the Prompt has the fields; nil are its fields by their names.
 	Params []Param
 	// Actions are parameters that stand for actions of the Prompt, as "resendCode": with any value but "" and "false" the answer is
 	// that action, and nothing else is looked at.
@@ -45,37 +46,50 @@ const local = "LOCAL"
 // builtIn are the authenticators of the engine's own Executors.
 func builtIn() map[string]Authenticator {
 	resend := map[string]string{"resendCode": "resend"}
+	username := Param{Name: "username", Field: "username", Key: "username.param", DisplayName: "Username"}
+	code := func(name, field, key, shown string) Param {
+		return Param{Name: name, Field: field, Key: key, DisplayName: shown}
+	}
 	return map[string]Authenticator{
 		"password": {
 			Name: "BasicAuthenticator", DisplayName: "Username & Password", Key: "authenticator.basic",
 			Params: []Param{
-				{Name: "username", Field: "username", Key: "username.param", DisplayName: "Username"},
-				{Name: "password", Field: "password", Key: "password.param", DisplayName: "Password", Confidential: true},
+				username, {Name: "password", Field: "password", Key: "password.param", DisplayName: "Password", Confidential: true},
 			},
 		},
 		"identifier": {
-			Name: "IdentifierExecutor", DisplayName: "Identifier First", Key: "authenticator.identifier",
-			Params: []Param{{Name: "username", Field: "username", Key: "username.param", DisplayName: "Username"}},
+			Name: "IdentifierExecutor", DisplayName: "Identifier First", Key: "authenticator.identifier", Params: []Param{username},
 		},
 		"totp": {
 			Name: "totp", DisplayName: "TOTP", Key: "authenticator.totp",
-			Params: []Param{{Name: "token", Field: "otp", Key: "totp.authenticator", DisplayName: "Token"}},
+			Params: []Param{code("token", "otp", "totp.authenticator", "Token")},
+		},
+		"hotp": {
+			Name: "hotp", DisplayName: "HOTP", Key: "authenticator.hotp",
+			Params: []Param{
+				code("token", "otp", "hotp.authenticator", "Token"),
+				{Name: "nextToken", Field: "otp-next", Key: "hotp.next", DisplayName: "Next token", Optional: true},
+			},
+		},
+		"totp-enroll": {
+			Name: "totp-enroll", DisplayName: "TOTP enrolment", Key: "authenticator.totp.enroll",
+			Params: []Param{code("token", "otp", "totp.authenticator", "Token")},
 		},
 		"email-code": {
 			Name: "email-otp-authenticator", DisplayName: "Email OTP", Key: "authenticator.email.otp",
-			Params: []Param{{Name: "OTPCode", Field: "otp", Key: "code.param", DisplayName: "Code", Confidential: true}}, Actions: resend,
+			Params: []Param{username, code("OTPCode", "otp", "code.param", "Code")}, Actions: resend,
 		},
 		"sms-code": {
 			Name: "sms-otp-authenticator", DisplayName: "SMS OTP", Key: "authenticator.sms.otp",
-			Params: []Param{{Name: "OTPcode", Field: "otp", Key: "code.param", DisplayName: "Code", Confidential: true}}, Actions: resend,
+			Params: []Param{username, code("OTPcode", "otp", "code.param", "Code")}, Actions: resend,
 		},
 		"backup-code": {
 			Name: "backup-code-authenticator", DisplayName: "Backup Code", Key: "authenticator.backup.code",
-			Params: []Param{{Name: "BackupCode", Field: "code", Key: "backup.code.param", DisplayName: "Backup Code", Confidential: true}},
+			Params: []Param{code("BackupCode", "backup-code", "backup.code.param", "Backup Code")},
 		},
 		"magic-link": {
-			Name: "MagicLinkAuthenticator", DisplayName: "Magic Link", Key: "authenticator.magic.link", Internal: true,
-			Params: []Param{{Name: "mlt", Field: "code"}},
+			Name: "MagicLinkAuthenticator", DisplayName: "Magic Link", Key: "authenticator.magic.link",
+			Params: []Param{username, code("mlt", "token", "mlt.param", "Token")},
 		},
 		"passkey": {
 			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true,
@@ -121,10 +135,15 @@ func (a Authenticator) bareID() string { return base64.RawURLEncoding.EncodeToSt
 
 // params are what the program sends for a prompt.
 func (a Authenticator) params(prompt flow.Prompt) []Param {
-	if a.Params != nil {
-		return a.Params
-	}
 	var params []Param
+	for _, p := range a.Params { // of which a step may ask one after the other
+		if slices.ContainsFunc(prompt.Fields, func(f flow.Field) bool { return f.Name == p.Field }) {
+			params = append(params, p)
+		}
+	}
+	if a.Params != nil {
+		return params
+	}
 	for _, f := range prompt.Fields {
 		params = append(params, Param{
 			Name: f.Name, Field: f.Name, Key: f.Label, Confidential: f.Type == flow.PasswordField, Optional: !f.Required,
