@@ -40,6 +40,8 @@ type Config struct {
 	Password PasswordPolicy
 	Push     PushPolicy
 	Branding Branding
+	// Accounts are the policies of accounts, as they hold where no setting was made.
+	Accounts AccountPolicies
 	// Blocklist is what nobody may have as a password, beside the most common ones, which are known here. Nil is no more.
 	Blocklist *Blocklist
 	// ServiceWords are names of the service and its owner, as its host name: passwords need more to them than that.
@@ -71,6 +73,8 @@ type Directory struct {
 	Throttle       *Throttle
 	// Tickets are the links and codes of messages.
 	Tickets *Tickets
+	// FunctionLocks keep single people from single functions.
+	FunctionLocks *FunctionLocks
 	// Sends bounds messages to people, and Pushes keeps the devices on which they confirm sign-ins.
 	Sends  *Sends
 	Pushes *Pushes
@@ -112,6 +116,7 @@ func New(config Config) (*Directory, error) {
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
 	d.Tickets = newTickets(config.DB, d.Subjects)
+	d.FunctionLocks = newFunctionLocks(config.DB, d.Subjects)
 	d.Sends = newSends(config.DB, d.Settings, d.Throttle)
 	d.Pushes = newPushes(config.DB, d.Credentials, d.Settings)
 	d.Groups = newGroups(config.DB, d.Subjects)
@@ -176,7 +181,7 @@ func (d *Directory) capabilitiesAt(name string) Capabilities {
 // somebody in another is taken, and while that one does not answer nobody is added. Errors: *InvalidError, *TakenError,
 // ErrReadOnly.
 func (d *Directory) CreateUser(ctx context.Context, u *User, password string) error {
-	if err := d.mayWrite(ctx, u); err != nil {
+	if err := d.mayCreate(ctx, u); err != nil {
 		return err
 	}
 	if password != "" {
@@ -191,7 +196,7 @@ func (d *Directory) CreateUser(ctx context.Context, u *User, password string) er
 	if err := d.Users.Create(ctx, b, u); err != nil {
 		return err
 	}
-	s, err := d.firstSubject(ctx, b, u)
+	s, err := d.firstSubject(ctx, b, u, nil)
 	if err != nil {
 		return err
 	}
@@ -208,13 +213,17 @@ func (d *Directory) CreateUser(ctx context.Context, u *User, password string) er
 // CreateUser does, which says more. A foreign store has written its own part when AddUser returns. The Conflict over a name that two
 // want at once comes from the batch.
 func (d *Directory) AddUser(ctx context.Context, b *store.Batch, u *User) (*Subject, error) {
-	if err := d.mayWrite(ctx, u); err != nil {
+	return d.addUser(ctx, b, u, nil)
+}
+
+func (d *Directory) addUser(ctx context.Context, b *store.Batch, u *User, hold func(*Subject) error) (*Subject, error) {
+	if err := d.mayCreate(ctx, u); err != nil {
 		return nil, err
 	}
 	if err := d.Users.Create(ctx, b, u); err != nil {
 		return nil, err
 	}
-	s, err := d.firstSubject(ctx, b, u)
+	s, err := d.firstSubject(ctx, b, u, hold)
 	if err == nil {
 		b.Event(s.event("user.created"))
 	}
@@ -267,6 +276,8 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 		d.Groups.forget(ctx, s.Ref()),
 		d.Roles.forget(ctx, s.Ref()),
 		d.Tickets.forget(ctx, s.Ref()),
+		d.FunctionLocks.forget(ctx, s.Ref()),
+		d.Sessions.forget(ctx, s.Ref()),
 	)
 }
 
@@ -310,12 +321,19 @@ func (d *Directory) SetPassword(ctx context.Context, u *User, password string) e
 
 // ChangePassword is SetPassword by the person, who stays signed in where they are: in the Session current, under a new secret, as
 // somebody else may have its cookie. It returns the value of the new cookie; the old one is dead. When the session has ended
-// meanwhile, it stays ended, and there is no cookie; flow.Engine.KeepSession gives it to the browser. A cookie beside an error is
+// meanwhile, or SessionPolicy.EndOnPasswordChange wants it to, there is no cookie; flow.Engine.KeepSession gives it to the browser. A cookie beside an error is
 // good: the password was changed, and what failed is to mark sessions as ended that sign nobody in any more. Errors: as
 // SetPassword, and *InvalidError for a session of somebody else.
 func (d *Directory) ChangePassword(ctx context.Context, u *User, password string, current *Session) (secret.Text, error) {
 	if current == nil || current.Subject != d.SubjectRef(u) {
 		return "", &InvalidError{Field: "current", Problem: "must be a session of the person"}
+	}
+	policy, err := Resolve(ctx, d.Settings, d.Settings.Session, u.Org, "")
+	if err != nil {
+		return "", err
+	}
+	if policy.EndOnPasswordChange {
+		current = nil
 	}
 	return d.replacePassword(ctx, u, password, current)
 }
@@ -324,7 +342,7 @@ func (d *Directory) replacePassword(ctx context.Context, u *User, password strin
 	if !d.Capabilities(u).SetPassword {
 		return "", d.readOnly(u)
 	}
-	if err := d.CheckPassword(ctx, u, password); err != nil {
+	if err := d.mayHave(ctx, u, password); err != nil {
 		return "", err
 	}
 	except := ""
@@ -365,13 +383,27 @@ func (d *Directory) setPassword(ctx context.Context, u *User, password string, k
 	return cookie, b.Apply(ctx)
 }
 
-// FindUser returns the user whom a login names, as Config.LoginBy and Config.UserStores say, or store.ErrNotFound. It asks
+// FindUser returns the user whom a login names, as IdentifierPolicy and Config.UserStores say, or store.ErrNotFound. It asks
 // the same questions of the stores for a name that exists as for one that does not.
 func (d *Directory) FindUser(ctx context.Context, org, login string) (*User, error) {
-	if d.stores != nil {
-		return d.stores.resolve(ctx, org, login, d.loginBy)
+	by, err := d.loginNames(ctx, org)
+	if err != nil {
+		return nil, err
 	}
-	return lookup(ctx, d.Users, org, login, d.loginBy)
+	if d.stores != nil {
+		return d.stores.resolve(ctx, org, login, by)
+	}
+	return lookup(ctx, d.Users, org, login, by)
+}
+
+// loginNames are the identifiers that a login may be in an organization.
+func (d *Directory) loginNames(ctx context.Context, org string) (loginNames, error) {
+	policy, err := Resolve(ctx, d.Settings, d.Settings.Identifiers, org, "")
+	by := loginNames{names: policy.LoginBy, verified: policy.VerifiedOnly}
+	if len(by.names) == 0 {
+		by.names = d.loginBy
+	}
+	return by, err
 }
 
 // SubjectOf returns the Subject of a user, and makes it at the first contact.
@@ -429,12 +461,23 @@ func (d *Directory) UserOf(ctx context.Context, s *Subject) (*User, error) {
 	return d.Users.Find(ctx, s.Org, Identifier{Name: ByID, Value: id})
 }
 
-// firstSubject makes the Subject of a user who is being created: in the same step where that is possible.
-func (d *Directory) firstSubject(ctx context.Context, b *store.Batch, u *User) (*Subject, error) {
+// firstSubject makes the Subject of a user who is being created, on hold if that is not nil: in the same step where that is possible.
+func (d *Directory) firstSubject(ctx context.Context, b *store.Batch, u *User, hold func(*Subject) error) (*Subject, error) {
 	if !d.Capabilities(u).InBatch {
-		return d.SubjectOf(ctx, u)
+		s, err := d.SubjectOf(ctx, u)
+		if err == nil && hold != nil {
+			if err = hold(s); err == nil {
+				d.Subjects.all.Replace(b, s)
+			}
+		}
+		return s, err
 	}
 	s := d.newSubject(u)
+	if hold != nil {
+		if err := hold(s); err != nil {
+			return nil, err
+		}
+	}
 	d.Subjects.all.Insert(b, s)
 	return s, nil
 }
@@ -447,6 +490,18 @@ func (d *Directory) newSubject(u *User) *Subject {
 		s.Status = Disabled
 	}
 	return s
+}
+
+// mayCreate reports why u cannot be created.
+func (d *Directory) mayCreate(ctx context.Context, u *User) error {
+	if err := d.mayWrite(ctx, u); err != nil {
+		return err
+	}
+	policy, err := Resolve(ctx, d.Settings, d.Settings.Username, u.Org, "")
+	if err != nil {
+		return err
+	}
+	return policy.check(u.Username)
 }
 
 // mayWrite reports why u cannot be written.

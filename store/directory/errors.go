@@ -68,20 +68,6 @@ type AccountError struct {
 	State AccountState
 }
 
-// AccountState is why an account lets nobody in.
-type AccountState string
-
-// The states of an account in a store that judges accounts itself. The password was right when the state is
-// PasswordExpired or PasswordMustChange; otherwise it may have been.
-const (
-	AccountLocked      AccountState = "locked"   // too many wrong passwords
-	AccountDisabled    AccountState = "disabled" // by an administrator
-	AccountExpired     AccountState = "expired"
-	AccountRestricted  AccountState = "restricted" // not at this time or from this place
-	PasswordExpired    AccountState = "password_expired"
-	PasswordMustChange AccountState = "password_must_change" // as after a reset by an administrator
-)
-
 // Error implements error.
 func (e *AccountError) Error() string {
 	return fmt.Sprintf("directory: the user store refuses the account: %s", e.State)

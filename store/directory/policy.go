@@ -11,6 +11,8 @@ type SessionPolicy struct {
 	Remember time.Duration `json:"remember"`
 	// Max is how long any session signs in; 30 days. It is fixed when the session begins.
 	Max time.Duration `json:"max"`
+	// EndOnPasswordChange ends also the session in which somebody changes their password; otherwise it goes on, under a new secret.
+	EndOnPasswordChange bool `json:"endOnPasswordChange,omitempty"`
 }
 
 // LockPolicy is what happens to an account after wrong guesses at one factor. In a Config the zero value of each field is

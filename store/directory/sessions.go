@@ -55,6 +55,7 @@ type Sessions struct {
 	db       *store.DB
 	all      *store.Collection[Session]
 	activity *store.Collection[SessionActivity]
+	presence *store.Collection[Presence]
 	subjects *Subjects
 	settings *Settings
 	logger   *slog.Logger
@@ -63,6 +64,7 @@ type Sessions struct {
 func newSessions(db *store.DB, subjects *Subjects, settings *Settings, logger *slog.Logger) *Sessions {
 	return &Sessions{
 		db: db, all: store.NewCollection(db, sessionType), activity: store.NewCollection(db, activityType),
+		presence: store.NewCollection(db, presenceType),
 		subjects: subjects, settings: settings, logger: logger,
 	}
 }
@@ -89,13 +91,16 @@ type NewSession struct {
 	// UserAgent and Address describe the device to its owner.
 	UserAgent string
 	Address   string
+	// End are ids of sessions of the person that are ended in the same step, as they chose when there were too many.
+	End []string
 }
 
 // Kind is the kind of the records, for a Check on one and for telling what a Conflict is about.
 func (s *Sessions) Kind() store.Kind { return sessionKind }
 
 // Begin adds to the batch that a person is signed in, with a Check on the Subject and the event "session.started", and
-// returns the session and the value of its cookie.
+// returns the session and the value of its cookie. The error is a *SessionLimitError when there are too many already
+// (SessionLimitPolicy): of several who sign in at once, no more than fit are written, and the others get a *store.Conflict.
 func (s *Sessions) Begin(ctx context.Context, b *store.Batch, n NewSession) (*Session, secret.Text, error) {
 	if n.Subject == nil || len(n.Evidence) == 0 || (n.ID != "" && (!validID(n.ID) || strings.Contains(n.ID, "."))) {
 		return nil, "", errors.New("directory: NewSession needs a Subject, Evidence, and an ID that fits a cookie or none")
@@ -117,6 +122,9 @@ func (s *Sessions) Begin(ctx context.Context, b *store.Batch, n NewSession) (*Se
 		SecretHash: key.Hash(), Subject: n.Subject.Ref(), SubjectEpoch: n.Subject.Epoch, Status: Active,
 		Evidence: slices.Clone(n.Evidence), Created: now, Ends: now.Add(policy.Max), Remembered: n.Remember,
 		UserAgent: printable(n.UserAgent), Address: printable(n.Address),
+	}
+	if err := s.admit(ctx, b, n, session); err != nil {
+		return nil, "", err
 	}
 	s.subjects.all.Check(b, n.Subject)
 	s.all.Insert(b, session)
@@ -337,14 +345,19 @@ func (s *Sessions) End(ctx context.Context, ref store.Ref, reason string) error 
 		if session.Status == Ended {
 			return false, nil
 		}
-		session.Status, session.SecretHash = Ended, ""
-		b.Event(session.event("session.ended", "reason", reason))
+		session.end(b, reason)
 		return true, nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	return err
+}
+
+// end makes a session one that has ended; the caller writes it.
+func (s *Session) end(b *store.Batch, reason string) {
+	s.Status, s.SecretHash = Ended, ""
+	b.Event(s.event("session.ended", "reason", reason))
 }
 
 // EndAllOf ends every session of a subject but the one whose id is except.

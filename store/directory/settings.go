@@ -50,6 +50,8 @@ type Settings struct {
 	Password SettingKey[PasswordPolicy]
 	Push     SettingKey[PushPolicy]
 	Branding SettingKey[Branding]
+	// Those of AccountPolicies.
+	AccountSettings
 
 	db    *store.DB
 	all   *store.Collection[setting]
@@ -70,6 +72,7 @@ func newSettings(config Config) (*Settings, error) {
 	config.Session.setDefaults()
 	config.Lock.setDefaults()
 	config.Password.setDefaults()
+	config.Accounts.setDefaults()
 	config.Push.setDefaults()
 	s := &Settings{
 		Session:  SettingKey[SessionPolicy]{"directory.session", config.Session, SessionPolicy.Validate, true},
@@ -80,11 +83,13 @@ func newSettings(config Config) (*Settings, error) {
 		Branding: SettingKey[Branding]{"directory.branding", config.Branding, Branding.Validate, false},
 		db:       config.DB,
 		all:      store.NewCollection(config.DB, settingType),
+
+		AccountSettings: newAccountSettings(config.Accounts),
 	}
 	s.known = store.NewCache[place, any](config.DB, s.all)
 	return s, errors.Join(
 		config.Session.Validate(), config.Lock.Validate(), config.Throttle.Validate(),
-		config.Password.Validate(), config.Push.Validate(), config.Branding.Validate(),
+		config.Password.Validate(), config.Push.Validate(), config.Branding.Validate(), config.Accounts.validate(),
 	)
 }
 

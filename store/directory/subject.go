@@ -14,6 +14,8 @@ type Subject struct {
 	Status     Status `json:"status"`
 	// Epoch moves when everything that was issued to the subject is revoked.
 	Epoch int64 `json:"epoch"`
+	// Hold is why, besides being disabled, the account lets nobody in; nil is nothing. While it stands the Status is not Active.
+	Hold *Hold `json:"hold,omitempty"`
 }
 
 // SubjectKind tells people from software agents.
@@ -34,5 +36,7 @@ type Status string
 const (
 	Active   Status = "active"
 	Disabled Status = "disabled"
-	Ended    Status = "ended"
+	// Held is an account that waits for something; see Subject.Hold. Disabling goes over it, and enabling comes back to it.
+	Held  Status = "held"
+	Ended Status = "ended"
 )

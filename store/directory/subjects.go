@@ -118,12 +118,15 @@ func (s *Subjects) mirror(ctx context.Context, b *store.Batch, subject *Subject,
 // enabling brings nothing back to life.
 func (s *Subject) follow(b *store.Batch, disabled bool) bool {
 	switch {
-	case disabled && s.Status == Active:
+	case disabled && (s.Status == Active || s.Status == Held):
 		s.Status = Disabled
 		s.Epoch++
 		b.Event(s.event("subject.disabled"))
 	case !disabled && s.Status == Disabled:
 		s.Status = Active
+		if s.Hold != nil {
+			s.Status = Held
+		}
 		b.Event(s.event("subject.enabled"))
 	default:
 		return false

@@ -78,7 +78,7 @@ type NewTicket struct {
 	// Link and Code say what the message will hold: one or both.
 	Link bool
 	Code CodeForm
-	// Life is how long the ticket is good. Required: a minute to 30 days.
+	// Life is how long the ticket is good. Required: a minute to 90 days.
 	Life time.Duration
 	// Tries is how many wrong codes kill it; zero is 5, and 10 the most.
 	Tries int

@@ -77,7 +77,7 @@ func newTickets(db *store.DB, subjects *Subjects) *Tickets {
 
 const (
 	maxTicketData = 8 << 10
-	maxTicketLife = 30 * 24 * time.Hour
+	maxTicketLife = 90 * 24 * time.Hour
 	// sendWindow is how long what was sent is counted together.
 	sendWindow = time.Hour
 )
@@ -349,4 +349,12 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// absent is ErrTicket for what the ticket was issued for and is no more.
+func absent(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrTicket
+	}
+	return err
 }

@@ -34,8 +34,16 @@ type User struct {
 	Phone         string   `json:"phone,omitempty"`
 	PhoneVerified bool     `json:"phoneVerified,omitempty"`
 	Address       *Address `json:"address,omitempty"`
+	// PendingEmail and PendingPhone wait to be confirmed; until then Email and Phone are in use. Directory.ChangeAddress sets them.
+	PendingEmail string `json:"pendingEmail,omitempty"`
+	PendingPhone string `json:"pendingPhone,omitempty"`
+	// Emails and Phones are further addresses, up to 16 each.
+	Emails []Contact `json:"emails,omitempty"`
+	Phones []Contact `json:"phones,omitempty"`
 	// Attributes are further claims by name; values are what encoding/json decodes. A name of the fields above is refused.
 	Attributes map[string]any `json:"attributes,omitempty"`
+	// Unique names what of the above nobody else has, as IdentifierPolicy said when the person was last written. The store sets it.
+	Unique []IdentifierName `json:"unique,omitempty"`
 	// Disabled people cannot sign in. Set it through Subjects.Disable, which also ends what they have.
 	Disabled bool      `json:"disabled,omitempty"`
 	Created  time.Time `json:"created"`
@@ -43,6 +51,12 @@ type User struct {
 
 	rehash *Rehash  // what became due when the person proved their password
 	bound  *binding // to be written when the person proves their password
+}
+
+// Contact is one of several addresses of a person.
+type Contact struct {
+	Value    string `json:"value"`
+	Verified bool   `json:"verified,omitempty"`
 }
 
 // Address is the address claim of OpenID Connect Core §5.1.1.
@@ -72,6 +86,9 @@ const (
 	ByUsername IdentifierName = "username"
 	// ByEmail is User.Email, when exactly one user has it.
 	ByEmail IdentifierName = "email"
+	// ByPhone is User.Phone, when it is verified and exactly one user has it. A store without an index of numbers answers
+	// ErrNotFound.
+	ByPhone IdentifierName = "phone"
 )
 
 // Users is where people live. The default keeps them in the DB; a host implements it over its own table, and

@@ -58,6 +58,10 @@ func (u *User) Validate() error {
 	v.pattern("locale", u.Locale, localePattern, "must be a language tag such as en-US")
 	v.pattern("phone", u.Phone, phonePattern, "must be a telephone number")
 	v.email("email", u.Email)
+	v.email("pendingEmail", u.PendingEmail)
+	v.pattern("pendingPhone", u.PendingPhone, phonePattern, "must be a telephone number")
+	v.contacts("emails", u.Emails, func(value string) { v.email("emails", value) })
+	v.contacts("phones", u.Phones, func(value string) { v.pattern("phones", value, phonePattern, "must be telephone numbers") })
 	v.address(u.Address)
 	v.attributes(u.Attributes)
 	return v.err()
@@ -111,6 +115,20 @@ func (v *validation) email(field, value string) {
 	if local == "" || domain == "" || strings.Contains(domain, "@") || len(value) > 254 ||
 		strings.ContainsAny(value, "<>,;:\\\"()[]") || strings.ContainsFunc(value, blank) || !utf8.ValidString(value) {
 		v.add(field, "must be an e-mail address")
+	}
+}
+
+// contacts checks further addresses.
+func (v *validation) contacts(field string, list []Contact, each func(string)) {
+	if len(list) > 16 {
+		v.add(field, "must be at most 16")
+		return
+	}
+	for i, c := range list {
+		if c.Value == "" || slices.ContainsFunc(list[:i], func(other Contact) bool { return Fold(other.Value) == Fold(c.Value) }) {
+			v.add(field, "must have each value once")
+		}
+		each(c.Value)
 	}
 }
 

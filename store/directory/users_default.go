@@ -16,7 +16,9 @@ var (
 	userKind = store.Kind{Name: "directory.user"}
 	userType = store.Type[User]{
 		Kind: userKind,
-		Keys: func(u *User) []store.Key { return []store.Key{{Name: "username", Value: Fold(u.Username)}} },
+		Keys: func(u *User) []store.Key {
+			return append(u.uniqueKeys(), store.Key{Name: "username", Value: Fold(u.Username)})
+		},
 		Index: func(u *User) []store.Entry {
 			entries := []store.Entry{
 				{Field: "id", Value: store.Text(u.ID)},
@@ -27,6 +29,9 @@ var (
 			}
 			if u.Email != "" {
 				entries = append(entries, store.Entry{Field: "email", Value: store.Text(Fold(u.Email))})
+			}
+			if u.Phone != "" {
+				entries = append(entries, store.Entry{Field: "phone", Value: store.Text(plainPhone(u.Phone))})
 			}
 			if u.Name != "" {
 				entries = append(entries, store.Entry{Field: "name", Value: store.Text(Fold(u.Name))})
@@ -41,6 +46,7 @@ type defaultUsers struct {
 	db          *store.DB
 	all         *store.Collection[User]
 	credentials *Credentials
+	history     *store.Collection[passwordHistory]
 	settings    *Settings
 	hasher      *password.Hasher
 	external    *external // nil when nobody is asked
@@ -58,7 +64,7 @@ func newDefaultUsers(config Config, credentials *Credentials, settings *Settings
 	}
 	return &defaultUsers{
 		db: config.DB, all: store.NewCollection(config.DB, userType),
-		credentials: credentials, settings: settings, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
+		credentials: credentials, history: store.NewCollection(config.DB, historyType), settings: settings, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
 		byEmail: slices.Contains(config.LoginBy, ByEmail),
 	}, nil
 }
@@ -79,20 +85,38 @@ func (d *defaultUsers) Find(ctx context.Context, org string, by Identifier) (*Us
 	case ByUsername:
 		return d.all.Lookup(ctx, org, store.Key{Name: "username", Value: Fold(by.Value)})
 	case ByEmail:
-		return d.findByEmail(ctx, org, by.Value)
+		return d.findByAddress(ctx, org, "email", Fold(by.Value), func(u *User) bool { return u.EmailVerified })
+	case ByPhone:
+		u, err := d.findByAddress(ctx, org, "phone", plainPhone(by.Value), func(u *User) bool { return u.PhoneVerified })
+		if err == nil && !u.PhoneVerified {
+			return nil, store.ErrNotFound
+		}
+		return u, err
+	}
+	if attributeIdentifier.MatchString(string(by.Name)) {
+		return d.all.Lookup(ctx, org, store.Key{Name: string(by.Name), Value: Fold(by.Value)})
 	}
 	return nil, store.ErrNotFound
 }
 
-func (d *defaultUsers) findByEmail(ctx context.Context, org, email string) (*User, error) {
-	page, err := d.all.List(ctx, store.Query{Org: org, Filter: store.Equals("email", store.Text(Fold(email))), Limit: 2})
+// maxSharers is how many people with one address are looked at for the one who has verified it.
+const maxSharers = 20
+
+// findByAddress returns whose an address is: who alone has it, or alone has verified it. What two people share signs neither in, and
+// nobody can take somebody's away by claiming it too.
+func (d *defaultUsers) findByAddress(ctx context.Context, org, field, value string, verified func(*User) bool) (*User, error) {
+	page, err := d.all.List(ctx, store.Query{Org: org, Filter: store.Equals(field, store.Text(value)), Limit: maxSharers})
 	if err != nil {
 		return nil, err
 	}
-	if len(page.Items) != 1 { // nobody's, or shared and thus nobody's
+	if len(page.Items) == 1 {
+		return page.Items[0], nil
+	}
+	sure := slices.DeleteFunc(page.Items, func(u *User) bool { return !verified(u) })
+	if len(sure) != 1 || page.Next != "" {
 		return nil, store.ErrNotFound
 	}
-	return page.Items[0], nil
+	return sure[0], nil
 }
 
 // List implements Users. Names in the filter are compared without regard to case.
@@ -141,6 +165,9 @@ func (d *defaultUsers) Create(ctx context.Context, b *store.Batch, u *User) erro
 	if err := d.free(ctx, u); err != nil {
 		return err
 	}
+	if err := d.claimKeys(ctx, u); err != nil {
+		return err
+	}
 	u.Created = b.Now()
 	u.Updated = u.Created
 	d.all.Insert(b, u) // the key decides between two who come at once
@@ -150,8 +177,8 @@ func (d *defaultUsers) Create(ctx context.Context, b *store.Batch, u *User) erro
 // free reports that a login would name somebody else too: a user name that is another's e-mail address would keep them from
 // signing in by it, and the other way round.
 func (d *defaultUsers) free(ctx context.Context, u *User) error {
-	if !d.byEmail {
-		return nil
+	if err := d.freeNumber(ctx, u); err != nil || !d.byEmail {
+		return err
 	}
 	if strings.Contains(u.Username, "@") {
 		page, err := d.all.List(ctx, store.Query{Org: u.Org, Filter: store.Equals("email", store.Text(Fold(u.Username))), Limit: 2})
@@ -180,6 +207,9 @@ func (d *defaultUsers) Replace(ctx context.Context, b *store.Batch, u *User) err
 	if err := d.free(ctx, u); err != nil {
 		return err
 	}
+	if err := d.claimKeys(ctx, u); err != nil {
+		return err
+	}
 	u.Updated = b.Now()
 	d.all.Replace(b, u)
 	return nil
@@ -193,6 +223,9 @@ func (d *defaultUsers) Delete(ctx context.Context, b *store.Batch, u *User) erro
 	}
 	if err == nil {
 		d.credentials.all.Delete(b, c)
+	}
+	if err := d.forgetPasswords(ctx, b, u.Ref()); err != nil {
+		return err
 	}
 	d.all.Delete(b, u)
 	return nil
@@ -246,9 +279,17 @@ func (d *defaultUsers) SetPassword(ctx context.Context, b *store.Batch, u *User,
 	if err != nil {
 		return err
 	}
+	return d.putPassword(ctx, b, u, secret.Text(encoded))
+}
+
+// putPassword adds to the batch that a hash is that of somebody's password.
+func (d *defaultUsers) putPassword(ctx context.Context, b *store.Batch, u *User, encoded secret.Text) error {
+	if err := d.keepPassword(ctx, b, u.Ref()); err != nil {
+		return err
+	}
 	return d.credentials.put(ctx, b, &Credential{
 		Meta: store.Meta{Org: u.Org, ID: passwordRef(u.Ref()).ID}, Subject: u.Ref(), Type: PasswordCredential,
-	}, secret.Text(encoded))
+	}, encoded)
 }
 
 // clean is a password as it counts where the person is.

@@ -293,7 +293,7 @@ func (m *userStore) find(ctx context.Context, org string, by Identifier) (u *Use
 // Find implements Users. A name without a store in front is looked for in all; see resolve.
 func (s *userStores) Find(ctx context.Context, org string, by Identifier) (*User, error) {
 	if by.Name != ByID {
-		return s.resolve(ctx, org, by.Value, []IdentifierName{by.Name})
+		return s.resolve(ctx, org, by.Value, loginNames{names: []IdentifierName{by.Name}})
 	}
 	m, external := s.origin(by.Value)
 	if m == nil {
@@ -308,7 +308,7 @@ func (s *userStores) Find(ctx context.Context, org string, by Identifier) (*User
 // A store that does not answer may be the one that knows the login. Whoever was found behind it is then somebody only if
 // the login was theirs when all stores answered and they last proved their password; else the error is that store's. See
 // docs/decisions/008.
-func (s *userStores) resolve(ctx context.Context, org, login string, names []IdentifierName) (*User, error) {
+func (s *userStores) resolve(ctx context.Context, org, login string, names loginNames) (*User, error) {
 	if m, rest := s.addressed(login); m != nil {
 		return m.lookup(ctx, org, rest, names)
 	}
@@ -348,7 +348,7 @@ func (s *userStores) resolve(ctx context.Context, org, login string, names []Ide
 }
 
 // lookup asks one store for a login.
-func (m *userStore) lookup(ctx context.Context, org, login string, names []IdentifierName) (u *User, err error) {
+func (m *userStore) lookup(ctx context.Context, org, login string, names loginNames) (u *User, err error) {
 	u, err = answer(ctx, m, func(ctx context.Context) (*User, error) { return lookup(ctx, m.Users, org, login, names) })
 	if err != nil {
 		return nil, err
@@ -463,7 +463,7 @@ func (s *userStores) free(ctx context.Context, in *userStore, org, username, ema
 			if m == in {
 				return store.ErrNotFound
 			}
-			_, err := m.lookup(ctx, org, name.value, s.loginBy)
+			_, err := m.lookup(ctx, org, name.value, loginNames{names: s.loginBy})
 			return err
 		})
 		for _, err := range errs {
@@ -553,19 +553,25 @@ func (s *userStores) Capabilities() Capabilities {
 	return Capabilities{Write: true, SetPassword: s.registers.can.SetPassword, InBatch: s.registers.can.InBatch}
 }
 
+// loginNames are the identifiers that a login may be, in order; verified leaves out addresses that are not.
+type loginNames struct {
+	names    []IdentifierName
+	verified bool
+}
+
 // lookup asks a store for each name that a login may be, and returns the first that names somebody. It asks the same for
 // a name that exists as for one that does not.
-func lookup(ctx context.Context, users Users, org, login string, names []IdentifierName) (*User, error) {
+func lookup(ctx context.Context, users Users, org, login string, by loginNames) (*User, error) {
 	var found *User
-	for _, name := range names {
-		if name == ByEmail && !strings.Contains(login, "@") {
+	for _, name := range by.names {
+		if name == ByEmail && !strings.Contains(login, "@") || name == ByPhone && !phonePattern.MatchString(login) {
 			continue
 		}
 		u, err := users.Find(ctx, org, Identifier{Name: name, Value: login})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-		if err == nil && found == nil {
+		if err == nil && found == nil && !(name == ByEmail && by.verified && !u.EmailVerified) {
 			found = u
 		}
 	}

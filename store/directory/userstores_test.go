@@ -566,7 +566,7 @@ func TestUserStoresFaults(t *testing.T) {
 func TestUserStoresDBFaults(t *testing.T) {
 	t.Parallel()
 	outcomes := func(login string) (seen []string) {
-		for n := 1; n <= 4; n++ {
+		for n := 1; n <= 8; n++ {
 			crm, hr := newShelf("crm", "ann"), newShelf("hr", "bob")
 			w := sideBySide(t, crm, nil, hr)
 			is(t, "create", w.CreateUser(t.Context(), &directory.User{Username: "dan", Store: directory.DefaultStore}, goodPassword), nil)
@@ -591,6 +591,8 @@ func TestUserStoresDBFaults(t *testing.T) {
 	// What is noted of a login is no condition of signing in with it.
 	crm, hr := newShelf("crm"), newShelf("hr", "bob")
 	w := sideBySide(t, crm, hr)
+	_, err := w.FindUser(t.Context(), "", "nobody") // settings are remembered from here on
+	is(t, "nobody", err, store.ErrNotFound)
 	w.faults.FailCall(2, nil)
 	w.wantIn(t, "bob", hr.password(), "hr/1")
 }

@@ -156,7 +156,7 @@ func (d *Directory) adopt(ctx context.Context, u *User, pass string) error {
 	if err := d.Users.Create(ctx, b, u); err != nil {
 		return err
 	}
-	s, err := d.firstSubject(ctx, b, u)
+	s, err := d.firstSubject(ctx, b, u, nil)
 	if err != nil {
 		return err
 	}
