@@ -19,7 +19,7 @@ type LoginSteps struct {
 	First []string
 	// Second are second factors. A person is asked for any one of those that they can use (Selective), at first for the one that they
 	// prefer (PreferredFactor). "backup-code" is offered beside others and never alone. With "email-code" and "sms-code" everybody is asked
-	// who has an address that was verified. Empty is "totp", "hotp" and "backup-code".
+	// who has an address that was verified. Empty is "totp", "hotp", "push" and "backup-code".
 	Second []string
 	// Enroll are ways to get a second factor for who has none where one is demanded. Empty is "totp-enroll".
 	Enroll []string
@@ -33,7 +33,7 @@ func Login(options ...string) Plan { return LoginSteps{First: options}.Plan() }
 
 // Plan returns the Plan of the steps.
 func (l LoginSteps) Plan() Plan {
-	second := stepsOr(l.Second, totpFactor, hotpFactor, backupFactor)
+	second := stepsOr(l.Second, totpFactor, hotpFactor, pushFactor, backupFactor)
 	plan := sequence{
 		{Name: "password", Options: stepsOr(l.First, "password"), When: missesPrimary, Passive: directory.LoginRequired},
 		{Name: "second-factor", Options: second, Offer: preferred, When: func(ctx context.Context, s *State) (bool, error) {
@@ -157,7 +157,7 @@ func preference(user *directory.User) string {
 		return ""
 	}
 	known := map[string]string{
-		"email-otp-authenticator": emailFactor, "sms-otp-authenticator": smsFactor, "push-notification-authenticator": "push",
+		"email-otp-authenticator": emailFactor, "sms-otp-authenticator": smsFactor, "push-notification-authenticator": pushFactor,
 		"backup-code-authenticator": backupFactor, "FIDOAuthenticator": "passkey",
 	}
 	return cmp.Or(known[chosen.Option], chosen.Option)

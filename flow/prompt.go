@@ -24,6 +24,8 @@ type Prompt struct {
 	// Consent lists what a person may allow.
 	Consent []directory.ConsentItem `json:"consent,omitempty"`
 	Fields  []Field                 `json:"fields,omitempty"`
+	// Poll is what the page waits for; nil is nothing.
+	Poll *Poll `json:"poll,omitempty"`
 	// Link is a URL elsewhere to which the person goes on from here, at once; "" is none.
 	Link string `json:"link,omitempty"`
 	// WebAuthn is what the browser's authenticators are asked; nil is nothing.
@@ -60,6 +62,15 @@ const (
 	WebAuthnGet    WebAuthnCeremony = "get"
 	WebAuthnCreate WebAuthnCeremony = "create"
 )
+
+// Poll is something that happens elsewhere while a page is open. Without scripts the page comes again every few seconds, which
+// changes nothing; with them it asks at the URL until that answers {"status":"COMPLETED"}.
+type Poll struct {
+	// URL is a path on this host.
+	URL string `json:"url"`
+	// Action is the name of the Prompt's action that goes on from there.
+	Action string `json:"action"`
+}
 
 // Message is a text to be shown, by id. Ids are API: they do not change their meaning.
 type Message struct {

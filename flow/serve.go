@@ -18,13 +18,17 @@ type Route struct {
 	Handler http.Handler
 }
 
-// Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere, except at CallbackPath.
+// Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere, except at CallbackPath, and
+// where devices answer, which sign what they say.
 func (e *Engine) Routes() []Route {
 	var routes []Route
 	for _, path := range pagePaths() {
 		routes = append(routes, Route{e.site.Path(path), e})
 	}
 	routes = append(routes, Route{e.site.Path(CallbackPath + "{name}"), http.HandlerFunc(e.callback)})
+	for path, serve := range e.pushRoutes() {
+		routes = append(routes, Route{e.site.Path(path), serve})
+	}
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return routes
 }
@@ -115,7 +119,7 @@ func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
 		return nil, err
 	}
 	var routes []web.Route
-	for _, path := range pagePaths() {
+	for _, path := range slices.Concat(pagePaths(), []string{pushAnswerPath, pushStatusPath, pushDevicesPath}) {
 		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
 	}
 	return other, other.CheckRoutes(routes)

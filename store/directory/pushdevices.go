@@ -43,16 +43,24 @@ var (
 	ErrNotInvited = errors.New("directory: not invited to register a device, or not any more")
 )
 
-// Invite adds to the batch that a device of a new id may be registered for the subject within three minutes, by whoever has the
-// challenge: it is in a QR code that the person scans.
-func (p *Pushes) Invite(b *store.Batch, subject store.Ref) (device string, challenge secret.Text) {
-	invitation := &pushInvitation{
-		Meta: store.Meta{ID: store.NewID(), Expires: b.Now().Add(invitationLife)}, Subject: subject,
-	}
-	challenge = secret.Text(secret.UUID())
-	invitation.Challenge = p.db.Seal(invitationKind, invitation.Ref(), "challenge", []byte(challenge.Reveal()))
+// PushInvitation is what the QR code says by which a device is registered.
+type PushInvitation struct {
+	// Device is the id that it will have, and Challenge what its signature has to cover.
+	Device    string
+	Challenge secret.Text
+	subject   store.Ref
+}
+
+// NewInvitation makes an invitation to register a device for the subject.
+func (p *Pushes) NewInvitation(subject store.Ref) PushInvitation {
+	return PushInvitation{Device: store.NewID(), Challenge: secret.Text(secret.UUID()), subject: subject}
+}
+
+// Invite adds to the batch that an invitation is good for three minutes, once, for whoever has its challenge.
+func (p *Pushes) Invite(b *store.Batch, i PushInvitation) {
+	invitation := &pushInvitation{Meta: store.Meta{ID: i.Device, Expires: b.Now().Add(invitationLife)}, Subject: i.subject}
+	invitation.Challenge = p.db.Seal(invitationKind, invitation.Ref(), "challenge", []byte(i.Challenge.Reveal()))
 	p.invitations.Insert(b, invitation)
-	return invitation.ID, challenge
 }
 
 // Invitation returns whom a device of the id may be registered for, and the challenge, which its signature has to cover. The error is

@@ -111,26 +111,38 @@ type PushQuestion struct {
 	Until     time.Time
 }
 
-// Ask adds to the batch that a person's devices are asked, and returns zero; or how long they are to be left alone, in whole seconds,
-// and adds nothing.
-func (p *Pushes) Ask(ctx context.Context, b *store.Batch, subject store.Ref, q PushQuestion) (wait time.Duration, err error) {
+// Asking is a question that may be asked, or has to wait.
+type Asking struct {
+	push *Push
+	wait time.Duration
+}
+
+// Wait is how long the person is to be left alone, in whole seconds; zero is not at all.
+func (a *Asking) Wait() time.Duration { return (a.wait + time.Second - 1).Truncate(time.Second) }
+
+// Weigh reads whether a person may be asked by a flow.
+func (p *Pushes) Weigh(ctx context.Context, subject store.Ref, flow string) (*Asking, error) {
 	policy, err := Resolve(ctx, p.settings, p.settings.Push, subject.Org, "")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	push, err := p.of(ctx, subject)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if wait := push.wait(policy, q.Flow, b.Now()); wait > 0 {
-		return (wait + time.Second - 1).Truncate(time.Second), nil
-	}
-	push.Asked = append(slices.DeleteFunc(push.Asked, func(t time.Time) bool { return !t.Add(time.Hour).After(b.Now()) }), b.Now())
+	return &Asking{push: push, wait: push.wait(policy, flow, p.db.Now())}, nil
+}
+
+// Ask adds to the batch that a person's devices are asked, which Weigh has found room for. Of several questions at once one is
+// applied, and the others get a *store.Conflict on Kind and begin again with Weigh.
+func (p *Pushes) Ask(b *store.Batch, asking *Asking, q PushQuestion) {
+	push := *asking.push // it may be added to another batch
+	push.Asked = slices.DeleteFunc(slices.Clone(push.Asked), func(t time.Time) bool { return !t.Add(time.Hour).After(b.Now()) })
+	push.Asked = append(push.Asked, b.Now())
 	push.Prompt, push.Flow, push.Until, push.Answer, push.Device, push.DeviceEpoch = q.Prompt, q.Flow, q.Until, "", "", 0
 	push.ChallengeHash = q.Challenge.Hash()
 	push.NumberMAC = p.db.Keys().MAC(push.numberWords(q.Number)...)
-	p.put(b, push)
-	return 0, nil
+	p.put(b, &push)
 }
 
 // wait is how long the devices are to be left alone.

@@ -14,7 +14,9 @@ import (
 // phone registers a device for a person.
 func (w *world) phone(ctx context.Context, s *directory.Subject, token secret.Text) (*directory.Credential, error) {
 	b := w.db.Batch()
-	id, _ := w.Pushes.Invite(b, s.Ref())
+	invitation := w.Pushes.NewInvitation(s.Ref())
+	w.Pushes.Invite(b, invitation)
+	id := invitation.Device
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
 	}
@@ -31,17 +33,18 @@ func (w *world) phone(ctx context.Context, s *directory.Subject, token secret.Te
 
 // ask asks a person's devices.
 func (w *world) ask(ctx context.Context, s *directory.Subject, flow string, number secret.Text) (*directory.Push, error) {
-	b := w.db.Batch()
 	q := directory.PushQuestion{
 		Prompt: store.NewID(), Flow: flow, Challenge: "challenge", Number: number, Until: w.Now().Add(3 * time.Minute),
 	}
-	wait, err := w.Pushes.Ask(ctx, b, s.Ref(), q)
+	asking, err := w.Pushes.Weigh(ctx, s.Ref(), flow)
 	if err != nil {
 		return nil, err
 	}
-	if wait > 0 {
-		return nil, waiting(wait)
+	if asking.Wait() > 0 {
+		return nil, waiting(asking.Wait())
 	}
+	b := w.db.Batch()
+	w.Pushes.Ask(b, asking, q)
 	if err := b.Apply(ctx); err != nil {
 		return nil, err
 	}
@@ -75,10 +78,11 @@ func TestPushDevices(t *testing.T) {
 		is(t, "invited once", err, directory.ErrNotInvited)
 
 		b := w.db.Batch()
-		late, _ := w.Pushes.Invite(b, ann.Ref())
+		late := w.Pushes.NewInvitation(ann.Ref())
+		w.Pushes.Invite(b, late)
 		w.apply(t, b)
 		w.advance(180 * time.Second)
-		_, err = w.Pushes.Register(ctx, w.db.Batch(), late, "", directory.PushDevice{}, "x")
+		_, err = w.Pushes.Register(ctx, w.db.Batch(), late.Device, "", directory.PushDevice{}, "x")
 		is(t, "too late", err, directory.ErrNotInvited)
 
 		for range 9 {
