@@ -46,6 +46,8 @@ type Page struct {
 	// WebAuthn is what the browser's authenticators are asked, nil where it is nothing, and Script the file that asks them.
 	WebAuthn *WebAuthn
 	Script   string
+	// Poll is what the page waits for, nil where it is nothing.
+	Poll *flow.Poll
 	// QR is an image, QRLink what it says when that can be opened on this device, and QRText the same for typing, in groups.
 	QR, QRLink template.URL
 	QRText     []string
@@ -162,6 +164,9 @@ func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
 	page.Link = link(v.Prompt.Link)
 	page.qr(v.Prompt)
 	page.webAuthn(v.Prompt.WebAuthn, p.assets.script)
+	if page.Poll = v.Prompt.Poll; page.Poll != nil {
+		page.Script = p.assets.script
+	}
 	if !slices.ContainsFunc(v.Prompt.Fields, func(f flow.Field) bool { return f.Name == "username" }) {
 		page.Person = printable(v.Person)
 	}

@@ -20,6 +20,7 @@ func (p *Pages) samples() []*Page {
 		Prompt: flow.Prompt{
 			Title: message, Intro: message, Messages: []flow.Message{message}, QR: "otpauth://totp/Sample", QRText: "SAMPLE",
 			Consent: []directory.ConsentItem{{ID: "email", Title: "scope.email", Detail: "scope.email.detail"}},
+			Poll:    &flow.Poll{URL: "/", Action: "login"},
 			WebAuthn: &flow.WebAuthn{
 				Ceremony: flow.WebAuthnGet, Options: []byte(`{}`), Button: "login", Action: "passkey", Decline: "skip", Unknown: []byte(`{}`), Accepted: []byte(`{}`),
 			},

@@ -61,6 +61,8 @@ type Policy struct {
 	ScriptHash string
 	// Script is the one script file of the page, as a URL with its origin; "" is none.
 	Script string
+	// Asks says that the script of the page asks this host for more.
+	Asks bool
 	// StyleNonce admits the one inline style of the page; "" is none.
 	StyleNonce string
 	// Images are further image sources, as a logo's origin.
@@ -105,6 +107,9 @@ func (p Policy) Set(h http.Header) {
 		sources("form-action 'self'", p.FormAction),
 		framing,
 		"base-uri 'none'",
+	}
+	if p.Asks {
+		directives = append(directives, "connect-src 'self'")
 	}
 	if len(p.Frames) > 0 {
 		directives = append(directives, sources("frame-src", p.Frames))

@@ -104,3 +104,21 @@
   }
   if (conditional) inPassing();
 })();
+
+// Waits for what happens elsewhere (the element "poll"), and goes on then.
+(() => {
+  "use strict";
+  const part = document.getElementById("poll");
+  if (!part) return;
+  const look = async () => {
+    try {
+      const answer = await fetch(part.dataset.url, { cache: "no-store" });
+      if (answer.ok && (await answer.json()).status === "COMPLETED") {
+        document.getElementById(part.dataset.action).click();
+        return;
+      }
+    } catch (problem) { /* the network is away: it may come back */ }
+    setTimeout(look, 2000);
+  };
+  setTimeout(look, 2000);
+})();
