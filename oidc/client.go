@@ -58,6 +58,9 @@ type Client struct {
 	AccessTokenLifetime  int64 `json:"access_token_lifetime,omitempty"`
 	IDTokenLifetime      int64 `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime int64 `json:"refresh_token_lifetime,omitempty"`
+	// OwnTokenLifetime is that of access tokens that the client has for itself (client_credentials), in seconds, at most LongestToken; zero is
+	// AccessTokenLifetime.
+	OwnTokenLifetime int64 `json:"own_token_lifetime,omitempty"`
 
 	// Profile is what the client keeps to besides the provider's Profile, for a provider that has clients of several. It fills in what is
 	// left open, and what contradicts it is refused.
@@ -158,6 +161,8 @@ type Client struct {
 	ApplicationType   string   `json:"application_type,omitempty" feature:"registration"`
 	// Texts are what people are shown, in other languages than the Application has them: "client_name#de" (RFC 7591 §2.2).
 	Texts map[string]string `json:"texts,omitempty"`
+	// Extensions are what WSO2's members of a registration said that nothing here gives a meaning, and the client_name; see Registration.WSO2.
+	Extensions map[string]string `json:"extensions,omitempty" feature:"registration"`
 	// RegistrationHash is the digest of the registration access token (RFC 7592 §3); "" is none.
 	RegistrationHash string `json:"registration_access_token_hash,omitempty" feature:"registration"`
 
@@ -220,6 +225,9 @@ var clientType = store.Type[Client]{
 		entries := []store.Entry{{Field: "application", Value: store.Text(c.Application.ID)}}
 		for _, origin := range c.AllowedOrigins {
 			entries = append(entries, store.Entry{Field: "origin", Value: store.Text(origin)})
+		}
+		if name := c.Extensions[memberName]; name != "" {
+			entries = append(entries, store.Entry{Field: "client_name", Value: store.Text(name)})
 		}
 		return entries
 	},
@@ -328,7 +336,7 @@ func (c *Client) clone() *Client {
 		*list = slices.Clone(*list)
 	}
 	own.GrantTypes, own.JWKS = slices.Clone(own.GrantTypes), slices.Clone(own.JWKS)
-	own.Texts = maps.Clone(own.Texts)
+	own.Texts, own.Extensions = maps.Clone(own.Texts), maps.Clone(own.Extensions)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		own.DefaultMaxAge = &age
@@ -400,7 +408,7 @@ func (s *Clients) remove(b *store.Batch, c *Client) {
 	b.Event(store.Event{Meta: store.Meta{Org: c.Org}, Type: "oidc.client.deleted", Data: eventData(map[string]string{"client_id": c.ClientID})})
 }
 
-// List returns a page of clients. Fields: application, origin.
+// List returns a page of clients. Fields: application, origin, and client_name of those that registered themselves with WSO2's members.
 func (s *Clients) List(ctx context.Context, q store.Query) (store.Listing[Client], error) {
 	return s.stored.List(ctx, q)
 }

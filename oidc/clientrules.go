@@ -140,6 +140,7 @@ func checkTokens(c *Client, bad report) {
 		limit   time.Duration
 	}{
 		{"access_token_lifetime", c.AccessTokenLifetime, LongestToken},
+		{"own_token_lifetime", c.OwnTokenLifetime, LongestToken},
 		{"id_token_lifetime", c.IDTokenLifetime, LongestToken},
 		{"refresh_token_lifetime", c.RefreshTokenLifetime, longestRefresh},
 	} {

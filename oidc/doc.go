@@ -158,7 +158,7 @@
 //   - TokenExchange: RFC 8693, without SAML tokens. JWTBearer: RFC 7523 §2.1. SAMLBearer: RFC 7522, by a SAMLVerifier of the host's.
 //     Impersonation, and CustomGrants by RFC 6749 §4.5.
 //   - Device: RFC 8628. CIBA: CIBA Core 1.0 by poll, ping and push.
-//   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0. MetadataDocuments:
+//   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0, with WSO2's members on demand. MetadataDocuments:
 //     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
 //   - Direct: the app-native authentication of WSO2 Identity Server 7.1, with what flow/native lacks.
 //   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by, and not at an exchange.
@@ -180,10 +180,6 @@
 //   - PKCE by "plain", and the parameter registration (OpenID Connect Core 1.0 §7.2.1): there are no self-issued providers.
 //   - ID tokens, userinfo and other answers that are not signed at all ("none"), or with a client secret otherwise than by HS256.
 //   - Encryption by RSA1_5, PBES2, AES-GCM key wrapping, or to a client secret, over X25519, and under the misspelt name A128CBC+HS256.
-//
-// What is ignored:
-//
-//   - The ext_ members of WSO2 in registrations.
 //
 // What there is nothing of:
 //

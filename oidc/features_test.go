@@ -22,6 +22,7 @@ var features = map[string]func(*oidc.Config){
 	"jarm":                  withJARM,
 	"logout":                withLogout,
 	"par":                   withPAR,
+	"wso2 registration":     withWSO2,
 	"secret signatures":     withSecretSignatures,
 	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },

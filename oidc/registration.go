@@ -45,6 +45,10 @@ type Registration struct {
 	// KeepToken leaves the registration access token as it is when a registration is changed. Otherwise each change gives a new one,
 	// and a client that loses the answer can no longer manage its registration (RFC 7592 §3).
 	KeepToken bool
+	// WSO2 also takes the members that WSO2 Identity Server and Asgardeo add (ext_application_owner and its kin), and finds a registration by
+	// GET with client_name, for the client's own registration access token. Lifetimes are taken up to those of the Config, PKCE stays
+	// mandatory, and an id and a secret from elsewhere are taken from whoever has an initial access token.
+	WSO2 bool
 }
 
 // StatementIssuer vouches for software by statements that it signs (RFC 7591 §2.3).
@@ -66,6 +70,10 @@ type RegistrationDraft struct {
 	InitialAccess *InitialAccess
 	// Statement are the claims of the software statement; nil when there is none.
 	Statement map[string]json.RawMessage
+
+	// wso2 are WSO2's members; nil without Registration.WSO2. secret is what is to be the client's, or "".
+	wso2   *wso2Members
+	secret secret.Text
 }
 
 // personalGrants are those in which a person decides.
@@ -169,13 +177,23 @@ func (r *registrar) create(ctx context.Context, access *InitialAccess, document 
 		c.Org, draft.InitialAccess = access.Org, access
 	}
 	draft.Client, draft.Application = c, &directory.Application{Meta: store.Meta{Org: c.Org}}
+	if draft.wso2 != nil {
+		if err := draft.wso2.own(draft); err != nil {
+			return nil, registrationError(err)
+		}
+	}
 	if err := r.revise(ctx, draft, m); err != nil {
 		return nil, err
 	}
 	token := secret.New()
 	c.RegistrationHash = token.Hash()
 	made := &registration{client: c, application: draft.Application, token: registrationPrefix + token.Reveal()}
-	made.secret = c.renewSecret()
+	if draft.secret != "" && usesSecret(c.AuthMethod) {
+		c.setSecret(draft.secret)
+		made.secret = draft.secret.Reveal()
+	} else {
+		made.secret = c.renewSecret()
+	}
 	b := r.db.Batch()
 	if access != nil {
 		r.InitialAccess.use(b, access)
@@ -183,7 +201,11 @@ func (r *registrar) create(ctx context.Context, access *InitialAccess, document 
 	if err := r.Clients.insert(ctx, b, draft.Application, c); err != nil {
 		return nil, refusedMetadata(err)
 	}
-	return made, b.Apply(ctx)
+	err = b.Apply(ctx)
+	if store.ConflictOn(err, clientKind) != nil || store.ConflictOn(err, r.Clients.names.Kind()) != nil { // an id that was chosen elsewhere
+		return nil, registrationError(&InvalidClientError{"ext_param_client_id", "is taken, or was"})
+	}
+	return made, err
 }
 
 // read understands a document, and what its software statement says instead of it (RFC 7591 §3.1.1).
@@ -209,7 +231,16 @@ func (r *registrar) read(document []byte) (*clientMetadata, *RegistrationDraft, 
 	if statement != nil {
 		_ = json.Unmarshal(members["software_statement"], &m.client.SoftwareStatement) // was a string a moment ago
 	}
-	return m, &RegistrationDraft{Statement: statement}, nil
+	draft := &RegistrationDraft{Statement: statement}
+	if r.settings.WSO2 {
+		if draft.wso2, err = readWSO2(members); err == nil {
+			err = draft.wso2.makePublic(&m.client)
+		}
+		if err != nil {
+			return nil, nil, registrationError(err)
+		}
+	}
+	return m, draft, nil
 }
 
 // readStatement verifies the software statement; nil is none (RFC 7591 §2.3).
@@ -270,6 +301,9 @@ func (r *registrar) revise(ctx context.Context, draft *RegistrationDraft, m *cli
 	c.SoftwareStatement = m.client.SoftwareStatement
 	r.Clients.rules.fill(c, c.Created)
 	m.entitle(draft.Application, c)
+	if draft.wso2 != nil {
+		draft.wso2.apply(r.Provider, draft)
+	}
 	if r.settings.Policy == nil {
 		return nil
 	}
@@ -283,6 +317,7 @@ func (r *registrar) revise(ctx context.Context, draft *RegistrationDraft, m *cli
 // more than was asked for.
 func (r *registrar) narrow(c *Client) error {
 	r.Clients.rules.leaveOut(c)
+	c.ApplicationType = cmp.Or(c.ApplicationType, webApplication) // OpenID Connect Registration §2
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []GrantType{AuthorizationCode} // RFC 7591 §2
 	}
@@ -443,6 +478,9 @@ func (r *registrar) delete(ctx context.Context, held *registration) error {
 func (r *registrar) document(made *registration) map[string]any {
 	c := made.client
 	document := describeClient(c, made.application).members()
+	if r.settings.WSO2 {
+		maps.Copy(document, wso2Document(r.Provider, made))
+	}
 	document["client_id"] = c.ClientID
 	document["client_id_issued_at"] = c.Created.Unix()
 	document["registration_client_uri"] = r.site.URL(pathRegister + "/" + url.PathEscape(c.ClientID))

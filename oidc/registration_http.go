@@ -16,10 +16,28 @@ func (r *registrar) routes() []web.Route {
 		return web.Route{Path: path, Methods: []string{method}, Class: web.TokenAuthenticated, Handler: handler}
 	}
 	const managed = pathRegister + "/{client_id}"
-	return []web.Route{
+	routes := []web.Route{
 		at(pathRegister, http.MethodPost, r.serveRegister),
 		at(managed, http.MethodGet, r.serveRead), at(managed, http.MethodPut, r.serveUpdate), at(managed, http.MethodDelete, r.serveDelete),
 	}
+	if r.settings.WSO2 {
+		routes = append(routes, at(pathRegister, http.MethodGet, r.serveFind))
+	}
+	return routes
+}
+
+// serveFind answers with the registration of a name (Registration.WSO2).
+func (r *registrar) serveFind(w http.ResponseWriter, q *http.Request) {
+	r.serveManaged(w, q, func(ctx context.Context, _, token string) (*registration, error) {
+		form, err := web.ReadQuery(q)
+		switch {
+		case err != nil:
+			return nil, formError(err)
+		case !form.Has("client_name"):
+			return nil, invalidRequest("client_name is missing")
+		}
+		return r.named(ctx, form.Value("client_name"), token)
+	})
 }
 
 // serveRegister is the registration endpoint (RFC 7591 §3).

@@ -187,14 +187,17 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 
 // draft fills in the tokens and lets the hook see them.
 func (p *Provider) draft(ctx context.Context, t *issue) error {
-	now := p.db.Now()
+	now, usual := p.db.Now(), p.accessLifetime(t.client)
+	if t.chain == nil {
+		usual = p.ownTokenLifetime(t.client)
+	}
 	aim, err := p.targetOf(ctx, t)
 	if err != nil {
 		return err
 	}
 	t.access = accessClaims{
 		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(aim.audience, t.scopes),
-		Expires: now.Add(aim.lifetime(p.accessLifetime(t.client))).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
+		Expires: now.Add(aim.lifetime(usual)).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
 		ClientID: t.client.ClientID, Scope: strings.Join(aim.scopes(t.scopes), " "), Confirmation: t.bound.claim(),
 	}
 	if t.access.Details, err = p.detailsOf(ctx, t); err != nil {
@@ -402,6 +405,11 @@ func (p *Provider) audience(apis []string, scopes []string) audience {
 
 func (p *Provider) accessLifetime(c *Client) time.Duration {
 	return lifetime(c.AccessTokenLifetime, p.config.AccessTokenLifetime)
+}
+
+// ownTokenLifetime is that of tokens that the client has for itself.
+func (p *Provider) ownTokenLifetime(c *Client) time.Duration {
+	return lifetime(c.OwnTokenLifetime, p.accessLifetime(c))
 }
 
 func (p *Provider) idLifetime(c *Client) time.Duration {
