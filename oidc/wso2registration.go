@@ -107,8 +107,10 @@ func (m *wso2Members) apply(p *Provider, draft *RegistrationDraft) {
 		of    *int64
 		most  time.Duration
 	}{
-		{m.ApplicationToken, &c.OwnTokenLifetime, p.config.AccessTokenLifetime}, {m.UserToken, &c.AccessTokenLifetime, p.config.AccessTokenLifetime},
-		{m.RefreshToken, &c.RefreshTokenLifetime, p.config.RefreshTokenLifetime}, {m.IDToken, &c.IDTokenLifetime, p.config.IDTokenLifetime},
+		{m.ApplicationToken, &c.OwnTokenLifetime, p.config.AccessTokenLifetime},
+		{m.UserToken, &c.AccessTokenLifetime, p.config.AccessTokenLifetime},
+		{m.RefreshToken, &c.RefreshTokenLifetime, p.config.RefreshTokenLifetime},
+		{m.IDToken, &c.IDTokenLifetime, p.config.IDTokenLifetime},
 	} {
 		if l.asked > 0 {
 			*l.of = min(l.asked, int64(l.most/time.Second))
