@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,11 +13,19 @@ import (
 
 // actor is who acts for the subject of a grant, and on whom that depends.
 type actor struct {
-	// Claim is the act member of the tokens: the one who acts now, with those who acted before nested in it (RFC 8693 §4.1).
-	Claim json.RawMessage `json:"act"`
+	// Links are the one who acts now, and behind them those who acted before (RFC 8693 §4.1).
+	Links []actorLink `json:"links,omitempty"`
 	// Parents are those of them who are known here: when one of them is disabled, or what was issued to them is revoked, nobody
 	// acts on by their leave.
 	Parents []actorParent `json:"parents,omitempty"`
+}
+
+// actorLink is one of them: a person here by their id, for they have a name in each sector, and others by the name that they have
+// everywhere.
+type actorLink struct {
+	Person string `json:"person,omitempty"`
+	Issuer string `json:"iss,omitempty"`
+	Name   string `json:"name,omitempty"`
 }
 
 // maxActors is how many may have acted one after the other.
@@ -34,12 +41,24 @@ type actorParent struct {
 	application *directory.Application
 }
 
-// claim is the act member of a token; nil where nobody acts.
-func (a *actor) claim() json.RawMessage {
+// actorClaim is the act member of a token for a client, in which each person has the name by which the client knows them, also one who acted
+// for another client before; nil where nobody acts.
+func (p *Provider) actorClaim(ctx context.Context, c *Client, a *actor) (claim json.RawMessage, err error) {
 	if a == nil {
-		return nil
+		return nil, nil
 	}
-	return a.Claim
+	for _, link := range slices.Backward(a.Links) {
+		said := actClaim{Issuer: link.Issuer, Subject: link.Name, Before: claim}
+		if link.Person != "" {
+			if said.Subject, err = p.subjectFor(ctx, c, link.Person); err != nil {
+				return nil, err
+			}
+		}
+		if claim, err = json.Marshal(said); err != nil {
+			return nil, err
+		}
+	}
+	return claim, nil
 }
 
 // actClaim is one link of an act member: whatever identifies somebody, and who acted before.
@@ -54,26 +73,19 @@ var errTooManyActors = errors.New("too many have acted already")
 // followedBy returns the actor of a token that is exchanged with another who acts from now on: who acted before is nested. Who acts
 // already is not nested again.
 func (a *actor) followedBy(next actClaim, parent actorParent) (*actor, error) {
+	link := actorLink{Issuer: next.Issuer, Name: next.Subject}
+	if next.Issuer == "" && !parent.Subject.IsZero() {
+		link = actorLink{Person: parent.Subject.ID}
+	}
+	made := &actor{Links: []actorLink{link}}
 	if a != nil {
-		var now actClaim
-		if err := json.Unmarshal(a.Claim, &now); err != nil {
-			return nil, err
-		}
-		if now.Issuer == next.Issuer && now.Subject == next.Subject {
+		switch {
+		case len(a.Links) > 0 && a.Links[0] == link:
 			return a, nil
-		}
-		if bytes.Count(a.Claim, []byte(`"act":`))+2 > maxActors {
+		case len(a.Links) >= maxActors:
 			return nil, errTooManyActors
 		}
-		next.Before = a.Claim
-	}
-	claim, err := json.Marshal(next)
-	if err != nil {
-		return nil, err
-	}
-	made := &actor{Claim: claim}
-	if a != nil {
-		made.Parents = slices.Clone(a.Parents)
+		made.Links, made.Parents = append(made.Links, a.Links...), slices.Clone(a.Parents)
 	}
 	if parent.known() && !slices.ContainsFunc(made.Parents, parent.same) {
 		made.Parents = append(made.Parents, parent)

@@ -31,7 +31,8 @@ type JAR struct {
 	// InsecureMerge fills in from beside the object what the object does not say (OpenID Connect Core §6.1). RFC 9101 §5 forbids it,
 	// because nobody has signed that.
 	InsecureMerge bool
-	// InsecureUnsigned takes unsigned objects of clients that are registered for the algorithm "none".
+	// InsecureUnsigned takes unsigned objects of clients that are registered for the algorithm "none", or for none in particular and not for
+	// signed requests alone (OpenID Connect Core §6.1, Registration §2). RFC 9101 §4 knows signed ones only.
 	InsecureUnsigned bool
 }
 
@@ -180,7 +181,7 @@ func (p *Provider) openRequestObject(ctx context.Context, c *Client, object stri
 			return nil, refusal
 		}
 	}
-	if c.RequestObjectSigningAlg == unsigned && p.config.Features.JAR.InsecureUnsigned {
+	if p.mayBeUnsigned(c, object) {
 		payload, err := jose.ParseUnsigned(object)
 		if err != nil {
 			return nil, invalidObject("the request object is not unsigned, as the client registered").because(err)
@@ -205,6 +206,19 @@ func (p *Provider) openRequestObject(ctx context.Context, c *Client, object stri
 		return nil, invalidObject("the request object is not signed as the client is registered to sign").because(err)
 	}
 	return nil, unavailable(err)
+}
+
+// mayBeUnsigned reports whether the object is to be read as one that nobody has signed. Of a client that says nothing of its objects, one is that
+// says so itself: the client could as well send no object.
+func (p *Provider) mayBeUnsigned(c *Client, object string) bool {
+	switch {
+	case !p.config.Features.JAR.InsecureUnsigned || c.RequireSignedRequest:
+		return false
+	case c.RequestObjectSigningAlg == unsigned:
+		return true
+	}
+	_, err := jose.ParseUnsigned(object)
+	return c.RequestObjectSigningAlg == "" && err == nil
 }
 
 // decryptRequestObject opens an object that was encrypted to us; signed is what it must be inside (RFC 9101 §4). Its refusal

@@ -217,8 +217,26 @@ func TestAttackRequestObjectAlgorithm(t *testing.T) {
 		if a := h.present(web, h.signedRequest(h.objectOf(web, nil))); a.errorCode() != "invalid_request_object" {
 			t.Errorf("a signed object of a client that is registered for none: %s", a)
 		}
-		if a := h.present(mail, bare); a.errorCode() != "invalid_request_object" {
-			t.Errorf("an unsigned object of another: %s", a)
+		bareOf := func(clientID string) string {
+			payload, err := json.Marshal(h.objectOf(clientID, nil))
+			h.must(err)
+			return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "."
+		}
+		if a := h.present(mail, bareOf(mail)); !a.returned().Has("code") {
+			t.Errorf("an unsigned object of a client that is registered for nothing in particular: %s", a)
+		}
+		if a := h.present(mail, h.signedRequest(h.objectOf(mail, nil))); !a.returned().Has("code") {
+			t.Errorf("a signed object of the same: %s", a)
+		}
+		for name, strict := range map[string]func(*oidc.Client){
+			"signed objects alone": func(c *oidc.Client) { c.RequireSignedRequest = true },
+			"ES256":                func(c *oidc.Client) { c.RequestObjectSigningAlg = "ES256" },
+		} {
+			h.register(&oidc.Client{ClientID: "strict-" + name[:2], RedirectURIs: []string{callback}})
+			h.signs("strict-"+name[:2], strict)
+			if a := h.present("strict-"+name[:2], bareOf("strict-"+name[:2])); a.errorCode() != "invalid_request_object" {
+				t.Errorf("an unsigned object of a client that is registered for %s: %s", name, a)
+			}
 		}
 		c := h.client(web)
 		c.RequireSignedRequest = true

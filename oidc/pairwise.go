@@ -23,7 +23,7 @@ import (
 
 // PairwiseSubjects lets clients be registered with subject_type pairwise: they know a person by a name that no other sector
 // knows (OpenID Connect Core §8), in ID tokens, at the userinfo and introspection endpoints, and in access tokens. Clients whose
-// redirect URIs have different hosts need a sector_identifier_uri, which is fetched when they are registered. The sid of a session
+// redirect URIs have different hosts, a loopback host or none need a sector_identifier_uri, which is fetched when they are registered. The sid of a session
 // has a name in each sector too. One that registers itself for grants whose tokens go to no redirect URI, such as the device grant,
 // needs keys that are published in the sector (CIBA Core §4).
 //
@@ -80,6 +80,9 @@ func checkSubjectType(c *Client, bad report) {
 	}
 	if c.SubjectType == subjectPairwise && c.sector() == "" {
 		bad("sector_identifier_uri", "is required for pairwise subjects: the redirect URIs do not have one host (OpenID Connect Core §8.1)")
+	}
+	if c.SubjectType == subjectPairwise && isLoopback(c.sector()) { // which is every application's that runs on the person's machine
+		bad("sector_identifier_uri", "is required for pairwise subjects: a loopback host is nobody's sector (OpenID Connect Core §8.1)")
 	}
 }
 

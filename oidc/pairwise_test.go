@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -268,4 +269,79 @@ func TestAttackSectorClaimed(t *testing.T) {
 			t.Errorf("%s: %s", document, a)
 		}
 	}
+}
+
+// Loopback is nobody's sector: applications on one machine would know people by one name (OpenID Connect Core §8.1, Registration §5).
+func TestAttackLoopbackSector(t *testing.T) {
+	t.Parallel()
+	h := together(t, pairwise)
+	for _, uri := range []string{"http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb"} {
+		_, err := h.Clients.Create(t.Context(), "", &oidc.Client{AuthMethod: oidc.NoAuth, RedirectURIs: []string{uri}, SubjectType: "pairwise"})
+		if got := fields(err); !slices.Equal(got, []string{"sector_identifier_uri"}) {
+			t.Errorf("%s: problems with %v", uri, got)
+		}
+	}
+}
+
+// A client that is pairwise still, when the feature is off, is given nobody's true id: nothing is issued to it, and nothing used up
+// (OpenID Connect Core §8.1).
+func TestAttackPairwiseTurnedOff(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		pair(h)
+		uri, held := h.client("left").RedirectURIs[0], h.pairTokens("left")
+		code := h.code("left", "redirect_uri", uri)
+		off, err := oidc.New(oidc.Config{Issuer: issuer, DB: h.db, Directory: h.people, Keys: staticKeys{}, Interact: h.persona.Interact})
+		h.must(err)
+		on := h.Provider
+		h.Provider = off
+		for name, a := range map[string]*answer{
+			"code": h.redeem("left", code, "redirect_uri", uri), "refresh": h.refresh("left", held.RefreshToken),
+			"introspection": h.introspect("left", held.RefreshToken),
+		} {
+			if a.Status != http.StatusServiceUnavailable || strings.Contains(a.Body, h.subject(ann).ID) {
+				t.Errorf("%s: %s", name, a)
+			}
+		}
+		request := values("id_token_hint", held.IDToken, "post_logout_redirect_uri", bye)
+		if a := h.newBrowser().get(pathLogout + "?" + request.Encode()); a.Status != http.StatusBadRequest && a.Status != http.StatusServiceUnavailable {
+			t.Errorf("a hint: %s", a)
+		}
+		if a := h.newBrowser().authorize(authorization("left", "redirect_uri", uri, "id_token_hint", held.IDToken)); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("a sign-in with a hint: %s", a)
+		}
+		h.Provider = on
+		if got := h.issued(h.redeem("left", code, "redirect_uri", uri)); claims(t, got.IDToken)["sub"] != claims(t, held.IDToken)["sub"] {
+			t.Error("the name has changed")
+		}
+	}, pairwise)
+}
+
+// Whoever acted for a client of one sector is known to those of another by the name of theirs (OpenID Connect Core §8.1, RFC 8693 §4.1).
+func TestAttackActorsAcrossSectors(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		for id, host := range map[string]string{"left": "shop.example", "far": "far.example"} {
+			h.register(&oidc.Client{
+				ClientID: id, RedirectURIs: []string{"https://" + host + "/cb"}, SubjectType: "pairwise", Resources: []string{api}, Audience: []string{api},
+				GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.TokenExchangeGrant},
+			})
+		}
+		subject := h.pairTokens("left", "scope", "openid")
+		h.persona.acts(script{User: bob})
+		actor := map[string]issued{"left": h.pairTokens("left", "scope", "openid"), "far": h.pairTokens("far", "scope", "openid")}
+		name := func(clientID string) any { return claims(t, actor[clientID].IDToken)["sub"] }
+		first := h.issued(h.exchange("left", subject.AccessToken, typeAccess, "actor_token", actor["left"].IDToken, "actor_token_type", typeID))
+		if act, _ := claims(t, first.AccessToken)["act"].(map[string]any); act["sub"] != name("left") {
+			t.Errorf("in the first sector: %v", act)
+		}
+		next := h.issued(h.exchange("far", first.AccessToken, typeAccess))
+		if act, _ := claims(t, next.AccessToken)["act"].(map[string]any); act["sub"] != name("far") || act["sub"] == name("left") {
+			t.Errorf("in the other sector: %v", act)
+		}
+		machine := h.issued(h.exchange("far", next.AccessToken, typeAccess, "actor_token", actor["far"].IDToken, "actor_token_type", typeID))
+		if act, _ := claims(t, machine.AccessToken)["act"].(map[string]any); act["sub"] != name("far") || act["act"] != nil {
+			t.Errorf("who acts already is nested again: %v", act)
+		}
+	}, pairwise, exchanging())
 }

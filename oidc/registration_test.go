@@ -481,3 +481,40 @@ func TestAttackStatementTranslated(t *testing.T) {
 		t.Errorf("registered as %s", got.Body)
 	}
 }
+
+// A JWT of the issuer's that says that it is something else is no software statement (RFC 7591 §2.3, RFC 8725 §3.11).
+func TestAttackStatementOfAnotherType(t *testing.T) {
+	t.Parallel()
+	key := generateKey(jose.ES256)
+	set, err := jose.Set([]jose.PublicKey{{ID: "v1", Algorithm: jose.ES256, Key: key.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := together(t, registering(oidc.Registration{Open: true, StatementIssuers: []oidc.StatementIssuer{{Issuer: statementIssuerURL, JWKS: set}}}))
+	said, err := json.Marshal(map[string]any{"iss": statementIssuerURL, "client_name": "Shop"})
+	h.must(err)
+	for typ, status := range map[string]int{"": 201, "JWT": 201, "at+jwt": 400, "logout+jwt": 400, "oauth-authz-req+jwt": 400} {
+		text, err := jose.Sign(said, jose.Header{Alg: jose.ES256, Kid: "v1", Typ: typ}, key)
+		h.must(err)
+		a := h.manage(http.MethodPost, pathRegister, "", `{"software_statement":"`+text+`","redirect_uris":["https://app.example/cb"]}`)
+		if a.Status != status || status == 400 && a.errorCode() != "invalid_software_statement" {
+			t.Errorf("typ %q: %s", typ, a)
+		}
+	}
+}
+
+// A client that does not say what it is is a web application, and held to that (OpenID Connect Registration §2).
+func TestRegisterApplicationType(t *testing.T) {
+	t.Parallel()
+	h := together(t, openly, legacy)
+	if got := h.registered(h.manage(http.MethodPost, pathRegister, "", goodDocument)); got.member("application_type") != "web" {
+		t.Errorf("registered as %s", got.Body)
+	}
+	local := `{"redirect_uris":["http://127.0.0.1/cb"],"grant_types":["implicit"],"response_types":["id_token"]`
+	if a := h.manage(http.MethodPost, pathRegister, "", local+`}`); a.errorCode() != "invalid_redirect_uri" {
+		t.Errorf("a fragment for whatever listens on the machine: %s", a)
+	}
+	if a := h.manage(http.MethodPost, pathRegister, "", local+`,"application_type":"native"}`); a.Status != http.StatusCreated {
+		t.Errorf("of a native application: %s", a)
+	}
+}

@@ -17,6 +17,9 @@ import (
 // token requests (RFC 8707). Only resources that are known can be named, and a client with an Audience only those in it. A token
 // request may name fewer than were granted; a refresh token keeps all of them. Without the parameter, tokens are for the
 // client's Audience. The APIs of the directory that the client's application was granted are known too.
+//
+// A token with the scope openid has the issuer as an audience too, for it opens the userinfo endpoint; RFC 9068 §3 recommends, and does
+// not demand, the resource alone. A client that does not want the API to ask there leaves openid out of the scope of its token request.
 type ResourceIndicators struct {
 	// Resources are known.
 	Resources []Resource

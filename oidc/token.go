@@ -212,7 +212,9 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 		}
 		t.access.Grant = grantLocator(g.Ref())
 		t.access.AuthTime, t.access.ACR, t.access.AMR = g.authTime(), g.ACR, g.AMR
-		t.access.Actor = g.Actor.claim()
+		if t.access.Actor, err = p.actorClaim(ctx, t.client, g.Actor); err != nil {
+			return err
+		}
 		if len(g.Audience) > 0 {
 			t.access.Audience = g.Audience
 		}
@@ -250,7 +252,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	t.id = &idClaims{
 		Issuer: p.site.Issuer(), Subject: t.access.Subject, Audience: t.client.idTokenAudience(),
 		Expires: now.Add(p.idLifetime(t.client)).Unix(), Issued: now.Unix(),
-		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, Actor: g.Actor.claim(),
+		AuthTime: g.authTime(), Nonce: t.nonce, ACR: g.ACR, AMR: g.AMR, AuthorizedParty: t.client.ClientID, Actor: t.access.Actor,
 	}
 	named, err := p.vocabulary(ctx, g.Org)
 	if err != nil {
