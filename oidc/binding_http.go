@@ -44,6 +44,15 @@ func (p *Provider) holds(w http.ResponseWriter, r *http.Request, bound *binding,
 	return true, b.Apply(r.Context())
 }
 
+// boundBrowser is the browser that tokens may be bound to; "" is none.
+func (p *Provider) boundBrowser(r *http.Request) binding {
+	value := p.site.Cookie(r, cookieRequest)
+	if p.config.Features.TokenBinding == nil || value == "" {
+		return ""
+	}
+	return binding(secret.Hash(value))
+}
+
 // browser returns the binding of the browser's cookie, and sets one when there is none.
 func (p *Provider) browser(w http.ResponseWriter, r *http.Request) binding {
 	value := p.site.Cookie(r, cookieRequest)

@@ -183,6 +183,6 @@ func isProtocolClaim(name string) bool {
 // Core §2, RFC 7519 §4.1, RFC 9068 §2.2).
 var protocolClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "auth_time", "nonce", "acr", "amr", "azp", "at_hash", "c_hash",
-	"s_hash", "sid", "cnf", "act", "may_act", "client_id", "scope", "authorization_details",
+	"s_hash", "sid", "cnf", "binding_type", "binding_ref", "act", "may_act", "client_id", "scope", "authorization_details",
 	"urn:openid:params:jwt:claim:rt_hash", "urn:openid:params:jwt:claim:auth_req_id", claimGrant, claimEpoch,
 }

@@ -13,7 +13,7 @@ import (
 func (p *Provider) exchangeClientCredentials(ctx context.Context, r tokenRequest) (*tokenResponse, error) {
 	for attempt := 0; ; attempt++ {
 		response, err := p.mintOwnToken(ctx, r)
-		if attempt < maxAttempts && p.parentMoved(err) {
+		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, liveKind) != nil) {
 			continue
 		}
 		return response, err
@@ -32,7 +32,11 @@ func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResp
 	if refusal != nil {
 		return nil, refusal
 	}
-	t := &issue{client: r.client, app: app, scopes: scopes, form: r.form, bound: r.bound()}
+	own, refusal := r.client.tieRequest(r)
+	if refusal != nil {
+		return nil, refusal
+	}
+	t := &issue{client: r.client, app: app, tie: own, scopes: scopes, form: r.form, bound: r.bound()}
 	if err := p.draft(ctx, t); err != nil {
 		return nil, err
 	}
@@ -40,6 +44,9 @@ func (p *Provider) mintOwnToken(ctx context.Context, r tokenRequest) (*tokenResp
 	p.write(b, t)
 	if b.Len() > 0 { // an opaque token is written, and only under a living application
 		p.config.Directory.Applications.Check(b, app)
+	}
+	if p.live != nil && r.client.ReuseAccessToken {
+		return p.reuse(ctx, t, b)
 	}
 	if err := b.Apply(ctx); err != nil {
 		return nil, err

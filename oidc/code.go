@@ -57,6 +57,8 @@ func (p *Provider) judgeCode(q *authorizationRequest, r tokenRequest, presented 
 		return errCode
 	case r.form.Value("redirect_uri") != q.RedirectURI: // RFC 6749 §4.1.3
 		return invalidGrant("redirect_uri is not that of the authorization request")
+	case r.client.TokenBinding == BindCookie && r.browser != q.Browser:
+		return invalidGrant("the code was given to another browser")
 	case q.JKT != "" && q.JKT != r.proven.JKT: // RFC 9449 §10
 		return invalidGrant("the code is bound to another DPoP key")
 	}
@@ -89,6 +91,9 @@ func (p *Provider) reusedCode(ctx context.Context, ref store.Ref, c *Client) err
 // redeem makes the Grant. The Insert of its id is the gate: of any number of redeemers on any number of nodes one passes.
 func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenRequest) (*tokenResponse, error) {
 	g := q.grant()
+	if err := p.tieSignIn(ctx, g, q, r.client); err != nil {
+		return nil, err
+	}
 	response, err := p.mint(ctx, minting{
 		request: r, grant: g, nonce: q.Nonce, outlives: q.Answer.Expires, refresh: true,
 		consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return p.checkConsent(ctx, b, q) },

@@ -14,7 +14,8 @@ import (
 
 // CORS lets scripts in browsers call the token, userinfo and revocation endpoints, and those of pushed requests and registration
 // (Fetch Standard §3.2): from the origins in Client.AllowedOrigins for that client alone, and from Origins for every client. An origin is
-// compared byte by byte; "null" and wildcards never match, and no cookie is ever let through. The documents that anybody may read, discovery
+// compared byte by byte; "null" and wildcards never match, and no cookie is let through, but from the AllowedOrigins of clients
+// whose tokens are bound to one (BindCookie). The documents that anybody may read, discovery
 // and the key set, are for every origin anyhow.
 //
 // A client that is known by a metadata document is called from the document's own origin too, unless a browser asks first (preflight):
@@ -69,6 +70,15 @@ func checkOrigin(origin string) string {
 func (s *sharing) admits(c *Client, origin string) bool {
 	return slices.Contains(s.settings.Origins, origin) || slices.Contains(c.AllowedOrigins, origin) ||
 		c.described != nil && formAction(c.ClientID) == origin
+}
+
+// sendsCookies reports whether scripts of an origin may send cookies: there is a client of that origin whose tokens are bound to one.
+func (s *sharing) sendsCookies(ctx context.Context, origin string) (bool, error) {
+	if s.config.Features.TokenBinding == nil || checkOrigin(origin) != "" {
+		return false, nil
+	}
+	page, err := s.Clients.List(ctx, store.Query{Within: store.Subtree, Filter: store.Equals("origin", store.Text(origin)), Limit: 100})
+	return slices.ContainsFunc(page.Items, func(c *Client) bool { return c.TokenBinding == BindCookie }), err
 }
 
 // knows reports whether scripts of an origin may call for any client: all that can be said before one has said who it is.

@@ -13,6 +13,7 @@ import (
 const (
 	headerOrigin = "Origin"
 	allowOrigin  = "Access-Control-Allow-Origin"
+	allowCookies = "Access-Control-Allow-Credentials"
 )
 
 // sharedPaths are the endpoints that scripts of some origins may call, publicPaths those that any may.
@@ -53,6 +54,7 @@ func (s *sharing) serveShared(w http.ResponseWriter, r *http.Request, handler ht
 		w.Header().Add("Vary", headerOrigin)
 		if s.open(r.URL.Path) || s.knownOrigin(r, origin) {
 			w.Header().Set(allowOrigin, s.readers(r.URL.Path, origin))
+			s.letCookiesIn(w, r, origin)
 			w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, Retry-After, WWW-Authenticate")
 		}
 	}
@@ -64,8 +66,20 @@ func (s *sharing) servePreflight(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", headerOrigin)
 	if origin := r.Header.Get(headerOrigin); origin != "" && (s.open(r.URL.Path) || s.knownOrigin(r, origin)) {
 		allowCalls(w.Header(), s.readers(r.URL.Path, origin))
+		s.letCookiesIn(w, r, origin)
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// letCookiesIn lets scripts of an origin send our cookies with what they ask, where tokens are bound to one.
+func (s *sharing) letCookiesIn(w http.ResponseWriter, r *http.Request, origin string) {
+	may, err := s.sendsCookies(r.Context(), origin)
+	if err != nil {
+		s.config.Logger.LogAttrs(r.Context(), slog.LevelError, "oidc: origin not looked up", slog.String("cause", err.Error()))
+	}
+	if may && err == nil && w.Header().Get(allowOrigin) == origin {
+		w.Header().Set(allowCookies, "true")
+	}
 }
 
 // servePublicPreflight is for documents that anybody may read.
@@ -115,5 +129,8 @@ func (p *Provider) withhold(w http.ResponseWriter, r *http.Request, c *Client) {
 		w.Header().Set(allowOrigin, origin)
 	default:
 		w.Header().Del(allowOrigin)
+	}
+	if c.TokenBinding != BindCookie {
+		w.Header().Del(allowCookies)
 	}
 }

@@ -32,6 +32,9 @@ type Features struct {
 	ClientAssertions *ClientAssertions
 	MutualTLS        *MutualTLS
 	DPoP             *DPoP
+	TokenBinding     *TokenBinding
+	// TokenReuse gives a token again that still lives.
+	TokenReuse *TokenReuse
 
 	// Further grants.
 
@@ -162,6 +165,12 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.DPoP; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.TokenBinding; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.TokenReuse; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.Device; f != nil {

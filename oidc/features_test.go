@@ -23,6 +23,7 @@ var features = map[string]func(*oidc.Config){
 	"logout":                withLogout,
 	"par":                   withPAR,
 	"wso2 registration":     withWSO2,
+	"token binding":         withTokenBinding,
 	"secret signatures":     withSecretSignatures,
 	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },

@@ -82,6 +82,9 @@ func toldInFront(err error) error {
 // batch holds whatever completes the request besides.
 func (p *Provider) sendInFront(ctx context.Context, q *authorizationRequest, c *Client, b *store.Batch, values url.Values) error {
 	g := q.sibling()
+	if err := p.tieSignIn(ctx, g, q, c); err != nil {
+		return toldInFront(err)
+	}
 	chain, err := p.parentsOf(ctx, g)
 	if errors.Is(err, errBroken) {
 		return refused(directory.LoginRequired)

@@ -46,6 +46,8 @@ type Grant struct {
 	NoIDToken bool `json:"no_id_token,omitempty"`
 	// Actor is who acts for the subject; nil is nobody but the client (RFC 8693 §1.1).
 	Actor *actor `json:"actor,omitempty"`
+	// Tie is what else its tokens are bound to.
+	Tie tie `json:"tie,omitzero"`
 	// CodeHash proves that a code presented again is the one that made this grant.
 	CodeHash string    `json:"code_hash,omitempty"`
 	Created  time.Time `json:"created"`

@@ -30,6 +30,8 @@ type introspection struct {
 	AMR       []string `json:"amr,omitempty"`
 
 	Confirmation *confirmation   `json:"cnf,omitempty"`
+	BindingType  string          `json:"binding_type,omitempty"`
+	BindingRef   string          `json:"binding_ref,omitempty"`
 	Actor        json.RawMessage `json:"act,omitempty"`
 	MayAct       json.RawMessage `json:"may_act,omitempty"`
 	Details      json.RawMessage `json:"authorization_details,omitempty"`
@@ -61,6 +63,7 @@ func (t *presentedToken) describe() (json.RawMessage, error) {
 		Scope: t.claims.Scope, Audience: t.claims.Audience, Issuer: t.claims.Issuer,
 		Expires: t.claims.Expires, Issued: t.claims.Issued, JTI: t.claims.JTI,
 		AuthTime: t.claims.AuthTime, ACR: t.claims.ACR, AMR: t.claims.AMR,
+		BindingType: t.claims.BindingType, BindingRef: t.claims.BindingRef,
 		Confirmation: t.claims.Confirmation, Actor: t.claims.Actor, MayAct: t.claims.MayAct, Details: t.claims.Details,
 	})
 	if err != nil || len(t.extra) == 0 {

@@ -32,6 +32,12 @@ type minting struct {
 // second use is known by its conflict (store.ConflictOn(err, grantKind)).
 func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) {
 	g, client := m.grant, m.request.client
+	if g.Tie == (tie{}) {
+		var refusal *Error
+		if g.Tie, refusal = client.tieRequest(m.request); refusal != nil {
+			return nil, refusal
+		}
+	}
 	chain, err := p.parentsOf(ctx, g)
 	if errors.Is(err, errBroken) {
 		return nil, invalidGrant("the session or account behind it has ended")

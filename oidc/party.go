@@ -108,6 +108,9 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 	if !mayIntrospect(r.client, t.claims.ClientID, t.claims.Audience) || !t.claims.Confirmation.demanded().provenBy(r.proven) {
 		return nil, errParty
 	}
+	if t.chain != nil && t.chain.grant.Tie.Type == BindCookie && !t.chain.grant.Tie.heldBy(r.client, r.browser) {
+		return nil, errParty
+	}
 	a := &party{
 		chain: t.chain, clientID: t.claims.ClientID,
 		scopes: t.scopes(), audience: t.claims.Audience, expires: time.Unix(t.claims.Expires, 0), bounded: true,
@@ -143,7 +146,7 @@ func (x *tokenExchange) openRefreshToken(ctx context.Context, r tokenRequest, to
 	if err != nil {
 		return nil, err
 	}
-	if c.grant.ClientID != r.client.ClientID || !f.isCurrent(presented) || !f.Bound.provenBy(r.proven) {
+	if c.grant.ClientID != r.client.ClientID || !f.isCurrent(presented) || !f.Bound.provenBy(r.proven) || !c.grant.Tie.renewedBy(r.client, r) {
 		return nil, errParty
 	}
 	return &party{

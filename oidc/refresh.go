@@ -126,7 +126,7 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if err != nil {
 		return nil, err
 	}
-	if c.grant.ClientID != r.client.ClientID || !f.Bound.provenBy(r.proven) { // before it could count as a reuse
+	if c.grant.ClientID != r.client.ClientID || !f.Bound.provenBy(r.proven) || !c.grant.Tie.renewedBy(r.client, r) { // before it could count as a reuse
 		return nil, errRefresh
 	}
 	now := p.db.Now()

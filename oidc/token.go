@@ -24,6 +24,8 @@ type tokenRequest struct {
 	method AuthMethod
 	// proven is what the sender has proven to hold; see bound.
 	proven confirmation
+	// browser is the one that it comes from, where tokens are bound to one; "" is none.
+	browser binding
 	// address is where it comes from.
 	address netip.Addr
 }
@@ -93,6 +95,8 @@ type issue struct {
 	form web.Form
 	// bound is what the access token is bound to.
 	bound confirmation
+	// tie is what else the token of a client is bound to that has no grant.
+	tie tie
 	// format is the form of the access token; "" is the client's.
 	format TokenFormat
 	// until is when the access token must have expired; zero leaves it to the client's lifetime.
@@ -125,6 +129,9 @@ type accessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	// Confirmation is what its bearer must prove to hold (RFC 7800 §3.1).
 	Confirmation *confirmation `json:"cnf,omitempty"`
+	// BindingType and BindingRef are what else it is bound to (TokenBinding).
+	BindingType string `json:"binding_type,omitempty"`
+	BindingRef  string `json:"binding_ref,omitempty"`
 	// Actor is who acts for the subject, MayAct who may come to (RFC 8693 §4.1, §4.4): JSON objects.
 	Actor  json.RawMessage `json:"act,omitempty"`
 	MayAct json.RawMessage `json:"may_act,omitempty"`
@@ -205,8 +212,10 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	}
 	if t.chain == nil {
 		t.access.Epoch = &t.app.Epoch
+		t.access.BindingType, t.access.BindingRef = t.tie.Type, t.tie.Ref
 	} else {
 		g := t.chain.grant
+		t.access.BindingType, t.access.BindingRef = g.Tie.Type, g.Tie.Ref
 		if t.access.Subject, err = p.subjectFor(ctx, t.client, g.Subject.ID); err != nil {
 			return err
 		}

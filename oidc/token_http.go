@@ -21,7 +21,7 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response, err := p.exchange(r.Context(), tokenRequest{
-		form: sent.form, client: client, method: method, proven: proven, address: p.site.Address(r),
+		form: sent.form, client: client, method: method, proven: proven, browser: p.boundBrowser(r), address: p.site.Address(r),
 	})
 	if err != nil {
 		p.refuse(w, r, err)

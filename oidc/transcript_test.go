@@ -562,6 +562,7 @@ var patterns = []struct {
 	{"user_code", regexp.MustCompile(`\b[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}\b`)},
 	{"correlation", correlation},
 	{"jti", regexp.MustCompile(`"jti": "([\w-]{22})"`)},
+	{"binding_ref", regexp.MustCompile(`"binding_ref": "([\w-]{43})"`)},
 	{"at_hash", regexp.MustCompile(`"at_hash": "([\w-]{22})"`)},
 	{"pairwise", regexp.MustCompile(`"sub": "([\w-]{22})"`)},
 	{"session_state", regexp.MustCompile(`session_state=([\w-]{43}\.[\w-]{22})`)},

@@ -37,13 +37,13 @@ const (
 )
 
 // userInfo answers what the token's bearer may know about the person (OpenID Connect Core §5.3), and in which form.
-func (p *Provider) userInfo(ctx context.Context, token string, proven confirmation) (mediaType string, body []byte, err error) {
+func (p *Provider) userInfo(ctx context.Context, token string, proven confirmation, browser binding) (mediaType string, body []byte, err error) {
 	t, claims, err := p.userClaims(ctx, token, proven)
 	if err != nil {
 		return "", nil, err
 	}
 	c, err := p.Clients.find(ctx, t.claims.ClientID)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !t.chain.grant.Tie.heldBy(c, browser) {
 		return "", nil, errToken
 	}
 	if err != nil {

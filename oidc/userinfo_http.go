@@ -26,7 +26,7 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	proven.X5T = thumbprint(presented) // RFC 8705 §3
-	mediaType, body, err := p.userInfo(r.Context(), token, proven)
+	mediaType, body, err := p.userInfo(r.Context(), token, proven, p.boundBrowser(r))
 	if err != nil {
 		p.refuse(w, r, challenged(scheme, err))
 		return

@@ -1,0 +1,103 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/store"
+)
+
+// TokenReuse lets clients be registered to be given an access token again that they have for themselves (client_credentials) for as long as
+// it lives, instead of another each time (Client.ReuseAccessToken), as WSO2 Identity Server does. It is the same token only where all
+// that it says would be the same: scopes, audience, what it is bound to, and what hooks add. One that was revoked is not given again.
+//
+// The token is kept sealed. What lives in a session is never shared: every sign-in has tokens of its own.
+type TokenReuse struct{}
+
+func (f TokenReuse) part(p *Provider) (part, error) {
+	p.live = store.NewCollection(p.db, liveType)
+	return part{features: []string{"token reuse"}, check: func(c *Client, bad report) {
+		if c.ReuseAccessToken && !c.allows(ClientCredentials) {
+			bad("reuse_access_token", "is for clients with client_credentials")
+		}
+	}}, nil
+}
+
+// liveToken is an access token that may be given again. Losing one means that the next request makes another.
+type liveToken struct {
+	store.Meta
+	Token store.Sealed `json:"token"`
+	Dies  int64        `json:"dies"`
+}
+
+var (
+	liveKind = store.Kind{Name: "oidc.token.live", Ephemeral: true}
+	liveType = store.Type[liveToken]{Kind: liveKind}
+)
+
+// reuse answers with the token that says what the one in the making would, or makes it the one to be given again. Of those who make
+// one at the same moment one succeeds, and the others read again (store.ConflictOn(err, liveKind)).
+func (p *Provider) reuse(ctx context.Context, t *issue, b *store.Batch) (*tokenResponse, error) {
+	ref, err := t.likeness()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	held, err := p.live.Get(ctx, ref)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if err == nil {
+		again, err := p.again(ctx, held, t)
+		if again != nil || err != nil {
+			return again, err
+		}
+	} else {
+		held = nil
+	}
+	made, err := t.sign()
+	if err != nil {
+		return nil, err
+	}
+	next := &liveToken{
+		Meta: store.Meta{Org: ref.Org, ID: ref.ID, Expires: time.Unix(t.access.Expires, 0)}, Dies: t.access.Expires,
+		Token: p.db.Seal(liveKind, ref, "token", []byte(made.AccessToken)),
+	}
+	if held == nil {
+		p.live.Insert(b, next)
+	} else {
+		next.Version = held.Version
+		p.live.Replace(b, next)
+	}
+	return made, b.Apply(ctx)
+}
+
+// likeness is where the token lies that says all that the one in the making would.
+func (t *issue) likeness() (store.Ref, error) {
+	said := t.access
+	said.Issued, said.Expires, said.JTI = 0, 0, ""
+	text, err := json.Marshal(struct {
+		Claims    accessClaims    `json:"claims"`
+		Extra     json.RawMessage `json:"extra,omitempty"`
+		Opaque    bool            `json:"opaque"`
+		Algorithm string          `json:"alg"`
+		Life      int64           `json:"life"`
+	}{said, t.accessExtra, t.opaque != "", t.client.AccessTokenAlg, t.access.Expires - t.access.Issued})
+	return store.Ref{Org: t.client.Org, ID: secret.Hash("oidc.token.live\x00" + string(text))}, err
+}
+
+// again is the answer with a token that was given before; nil for one that is good for nothing any more.
+func (p *Provider) again(ctx context.Context, held *liveToken, t *issue) (*tokenResponse, error) {
+	token, err := p.db.Unseal(liveKind, held.Ref(), "token", held.Token)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if _, err := p.openAccessToken(ctx, string(token)); err != nil {
+		return nil, ignoreBroken(err)
+	}
+	return &tokenResponse{
+		AccessToken: string(token), TokenType: t.bound.tokenType(), ExpiresIn: held.Dies - p.db.Now().Unix(), Scope: t.access.Scope, Details: t.access.Details,
+	}, nil
+}
