@@ -19,6 +19,7 @@ var features = map[string]func(*oidc.Config){
 	"assertions":            withAssertions,
 	"mutual tls":            func(c *oidc.Config) { c.Features.MutualTLS = &oidc.MutualTLS{Aliases: "https://mtls.id.example"} },
 	"legacy response types": legacy,
+	"impersonation":         impersonating,
 	"jarm":                  withJARM,
 	"logout":                withLogout,
 	"par":                   withPAR,

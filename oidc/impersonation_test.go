@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,5 +163,31 @@ func TestAttackImpersonatorForgotten(t *testing.T) {
 				t.Errorf("the access token says %v", access)
 			}
 		}
+	}, impersonating)
+}
+
+// TestImpersonationFaults breaks the store under the request for a subject token, and under its exchange: nothing is begun by halves.
+func TestImpersonationFaults(t *testing.T) {
+	t.Parallel()
+	pairs := []string{
+		"response_type", "id_token subject_token", "scope", "openid read internal_user_impersonate", "code_challenge", "", "code_challenge_method", "",
+	}
+	faults(t, []door{
+		{name: "begin", done: func(a *answer) bool {
+			u := a.location()
+			return u != nil && strings.Contains(u.Fragment, "subject_token=")
+		}, lost: func(a *answer) bool {
+			return a.errorCode() == "request_finished" || strings.Contains(a.Header.Get("Location"), "subject_token=")
+		}, open: func(h *harness) attempt {
+			h.registerSupport()
+			h.persona.acts(script{User: bob})
+			request, b := authorization(support, append(pairs, "requested_subject", h.subject(ann).ID)...), h.newBrowser()
+			return attempt{send: func() *answer { return b.authorize(request) }}
+		}},
+		{name: "exchange", done: gotTokens, open: func(h *harness) attempt {
+			h.registerSupport()
+			got := h.impersonate()
+			return attempt{send: func() *answer { return h.exchangeAs(got.Get("subject_token"), got.Get("id_token")) }}
+		}},
 	}, impersonating)
 }

@@ -475,6 +475,15 @@ func (s *teller) describeLocation(b *strings.Builder, location string) {
 	if u, err := url.Parse(location); err == nil {
 		s.name("request", u.Query().Get("id"))
 	}
+	for _, values := range []string{query, fragment} {
+		if q, err := url.ParseQuery(values); err == nil {
+			for _, parameter := range []string{"response", "subject_token"} { // what stands nowhere else
+				if token := q.Get(parameter); strings.Count(token, ".") == 2 {
+					b.WriteString(decodeToken(token))
+				}
+			}
+		}
+	}
 }
 
 func (s *teller) describeCookie(b *strings.Builder, line string) {
