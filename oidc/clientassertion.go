@@ -178,7 +178,7 @@ func (p *Provider) authenticateByAssertion(ctx context.Context, request clientRe
 	if err := p.verifyClientAssertion(ctx, unverified, c); err != nil {
 		return nil, "", err
 	}
-	if err := p.assertions.judge(said, c, p.assertionAudiences(request.url), p.db.Now()); err != nil {
+	if err := p.assertions.judge(said, c, p.assertionAudiences(p.site.Origin()+request.path), p.db.Now()); err != nil {
 		return nil, "", errClient.because(err)
 	}
 	if err := p.spendClientAssertion(ctx, said, c); err != nil {

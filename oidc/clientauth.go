@@ -19,14 +19,12 @@ type clientRequest struct {
 	form web.Form
 	// authorization is the Authorization header.
 	authorization string
-	// proofs are the DPoP headers (RFC 9449 §4.1).
-	proofs []string
-	// proof is what came of them: good, but not used yet; nil is none.
+	// proof is the DPoP proof: good, but not used yet; nil is none.
 	proof *dpop.Proof
 	// certificate is what the client has proven to hold the key of; nil is none.
 	certificate *clientcert.Presented
-	// method and url are of the request as the client sees it.
-	method, url string
+	// path is the endpoint's.
+	path string
 }
 
 // prove returns what the sender of a request has proven to hold, and uses it up. It refuses a client that is registered to prove

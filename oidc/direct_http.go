@@ -53,10 +53,8 @@ func (p *Provider) beginDirect(r *http.Request, form web.Form, q *authorizationR
 		return err
 	}
 	sent := directRequest{
-		clientRequest: clientRequest{
-			form: form, authorization: r.Header.Get("Authorization"), method: r.Method, url: p.site.Origin() + r.URL.Path,
-		},
-		attestation: r.Header.Values(headerAttestation),
+		clientRequest: clientRequest{form: form, authorization: r.Header.Get("Authorization"), path: r.URL.Path},
+		attestation:   r.Header.Values(headerAttestation),
 	}
 	if sent.certificate, err = p.readCertificate(r); err != nil {
 		return err

@@ -86,6 +86,9 @@ func (p *Provider) log(r *http.Request, e *Error, correlation string) {
 	if e.status() >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
+	if !p.config.Logger.Enabled(r.Context(), level) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("code", e.Code), slog.String("description", e.Description),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), // never the query: it may hold secrets

@@ -64,7 +64,7 @@ func (p *Provider) ownScopes(ctx context.Context, r tokenRequest, app *directory
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	var scopes []string
+	scopes := make([]string, 0, len(asked))
 	for _, s := range asked {
 		listed, ofAPI := slices.Contains(r.client.Scopes, s), slices.Contains(e.Scopes, s)
 		own := listed && slices.Contains(e.Other, s) && !isStandardScope(s) && named[s] == nil

@@ -292,6 +292,9 @@ func (p *Provider) runHook(ctx context.Context, t *issue, typ TokenType, claims 
 	if p.config.TokenHook == nil {
 		return encodeClaims(claims)
 	}
+	if claims == nil {
+		claims = map[string]any{}
+	}
 	draft := &TokenDraft{Type: typ, Client: *t.client.clone(), Scopes: slices.Clone(t.scopes), Claims: claims}
 	if t.chain != nil {
 		subject := *t.chain.subject
@@ -382,7 +385,7 @@ func signClaims(key signingKey, typ string, claims any, extra json.RawMessage) (
 // accessTokenClaims are the claims of the person that stand in an access token, whatever scopes were asked for.
 func (p *Provider) accessTokenClaims(ctx context.Context, t *issue, aim target) (map[string]any, error) {
 	if t.chain == nil {
-		return map[string]any{}, nil
+		return nil, nil
 	}
 	claims, err := p.personal(ctx, t.chain.subject, aim.claims(t.client))
 	if errors.Is(err, errBroken) {

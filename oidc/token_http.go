@@ -88,7 +88,7 @@ func (p *Provider) serveRevoke(w http.ResponseWriter, r *http.Request) {
 
 // readClientRequest reads the body once and proves who the client is.
 func (p *Provider) readClientRequest(w http.ResponseWriter, r *http.Request) (clientRequest, *Client, AuthMethod, error) {
-	sent := clientRequest{method: r.Method, url: p.site.Origin() + r.URL.Path, proofs: r.Header.Values("DPoP")}
+	sent := clientRequest{path: r.URL.Path}
 	if err := refuseQuerySecrets(r); err != nil {
 		return sent, nil, "", err
 	}

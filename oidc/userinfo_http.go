@@ -101,7 +101,7 @@ func readToken(w http.ResponseWriter, r *http.Request) (scheme, token string, er
 // proveToken returns what the sender of an access token has proven to hold. A proof goes with the scheme DPoP and no other
 // (RFC 9449 §7.1), and an empty header is no excuse for presenting a bound token as a bearer token.
 func (p *Provider) proveToken(w http.ResponseWriter, r *http.Request, scheme, token string) (confirmation, error) {
-	headers := r.Header.Values("DPoP")
+	headers := r.Header[headerProof]
 	switch {
 	case scheme == schemeDPoP && p.proofs == nil:
 		return confirmation{}, errNoToken

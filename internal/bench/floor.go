@@ -23,8 +23,8 @@ import (
 //     that the same request has read before, and not written since;
 //   - does the work that cannot be avoided: signatures and verifications, as the row says;
 //   - makes the recorded Applies: the same operations with the same bodies. Records that the tape inserts get new ids of the
-//     same length with each journey; records that it replaces without having inserted them are copied once for each
-//     connection; versions are those that the replayed Applies returned; expiries move on with the clock;
+//     same length with each journey; records that it replaces without having inserted them are copied for each connection, and as
+//     often as it takes to have others in each journey where the endpoint has; versions are those that the replayed Applies returned; expiries move on with the clock;
 //   - writes the recorded status, headers and body.
 //
 // It parses nothing, encodes nothing and decides nothing. A connection asks for the requests of the tape in their order, again
@@ -39,17 +39,22 @@ type floor struct {
 	fresh  []int
 	ids    []string
 	places []place
+	copies int
 	// vary changes queries, turn by turn.
 	vary  func(q *store.Query, n int64)
 	turns atomic.Int64
 }
+
+// manyCopies is how many copies make a record as seldom at hand as one that is used up: two for one and the same would stay in the
+// caches of CPU and database.
+const manyCopies = 500
 
 // place is a record whose id or version is not the recorded one.
 type place struct {
 	kind store.Kind
 	org  string
 	id   int // in ids
-	// copy is what each connection needs one of; nil for what the tape inserts.
+	// copy is what each connection needs copies of; nil for what the tape inserts.
 	copy *store.Record
 }
 
@@ -70,7 +75,10 @@ type floorCall struct {
 
 // newFloor prepares a replay. Work is what each step signs and verifies.
 func newFloor(driver store.Driver, readings map[string]reading, t *tape, work [][]func() error) (*floor, error) {
-	f := &floor{driver: driver, readings: readings, recorded: t.at, vary: t.vary}
+	f := &floor{driver: driver, readings: readings, recorded: t.at, vary: t.vary, copies: 1}
+	if t.others {
+		f.copies = manyCopies
+	}
 	f.findPlaces(t)
 	for i, r := range t.steps {
 		step := floorStep{status: r.status, header: r.header, body: r.body}
@@ -184,7 +192,9 @@ type replay struct {
 	at       int
 	ids      []string
 	versions []int64 // by place
-	begun    bool
+	// copies are those of each place, of which the journeys take turns.
+	copies [][]store.Record
+	turn   int
 }
 
 // serve answers the next request of the connection.
@@ -231,29 +241,51 @@ func (p *replay) do(ctx context.Context, step *floorStep) error {
 	return nil
 }
 
-// begin makes the copies, at first, and with each journey the new ids.
+// begin makes the copies, at first, and with each journey takes the next of them and new ids.
 func (p *replay) begin(ctx context.Context) error {
 	if p.at != 0 {
 		return nil
 	}
-	f := p.floor
-	if !p.begun {
-		p.ids, p.versions, p.begun = slices.Clone(f.ids), make([]int64, len(f.places)), true
-		for i, place := range f.places {
-			if place.copy == nil {
-				continue
-			}
-			p.ids[place.id] = freshIDs([]int{len(f.ids[place.id])})[0]
-			own := *place.copy
-			own.ID, own.Version, own.Expires = p.ids[place.id], 0, f.later(own.Expires)
-			results, err := f.driver.Apply(ctx, now(), store.Insert(own))
-			if err != nil {
-				return err
-			}
-			p.versions[i] = results[0].Version
+	if p.copies == nil {
+		if err := p.makeCopies(ctx); err != nil {
+			return err
 		}
 	}
-	copy(p.ids, freshIDs(f.fresh))
+	last := p.turn
+	p.turn = (p.turn + 1) % p.floor.copies
+	for i, copies := range p.copies {
+		if copies == nil {
+			continue
+		}
+		copies[last].Version = p.versions[i]
+		p.ids[p.floor.places[i].id], p.versions[i] = copies[p.turn].ID, copies[p.turn].Version
+	}
+	copy(p.ids, freshIDs(p.floor.fresh))
+	return nil
+}
+
+func (p *replay) makeCopies(ctx context.Context) error {
+	f := p.floor
+	p.ids, p.versions, p.copies = slices.Clone(f.ids), make([]int64, len(f.places)), make([][]store.Record, len(f.places))
+	for i, place := range f.places {
+		if place.copy == nil {
+			continue
+		}
+		var ops []store.Op
+		for range f.copies {
+			own := *place.copy
+			own.ID, own.Version, own.Expires = freshIDs([]int{len(f.ids[place.id])})[0], 0, f.later(own.Expires)
+			p.copies[i], ops = append(p.copies[i], own), append(ops, store.Insert(own))
+		}
+		results, err := f.driver.Apply(ctx, now(), ops...)
+		if err != nil {
+			return err
+		}
+		for n, r := range results {
+			p.copies[i][n].Version = r.Version
+		}
+		p.versions[i] = p.copies[i][p.turn].Version
+	}
 	return nil
 }
 

@@ -40,6 +40,9 @@ type work struct {
 	ClientID, RedirectURI string
 }
 
+// usedUp reports whether each journey spends something of its own.
+func (w *work) usedUp() bool { return len(w.Once)+len(w.Codes) > 0 }
+
 // person is somebody who signs in.
 type person struct {
 	Username, Password string

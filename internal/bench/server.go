@@ -192,13 +192,19 @@ func (s *server) prepare(ctx context.Context, r row) (outcome, error) {
 
 // record has the journey of a row recorded.
 func (s *server) record(ctx context.Context, r row) (*tape, error) {
-	return s.world.tape(func(url string) error {
+	others := false
+	t, err := s.world.tape(func(url string) error {
 		w, err := r.supply(ctx, s.world, 1, 1)
 		if err != nil {
 			return err
 		}
+		others = w.usedUp()
 		return s.world.walk(w.journeys(1)[0], url)
 	})
+	if err == nil {
+		t.others = others
+	}
+	return t, err
 }
 
 // plain is a journey of the same requests for a handler that does not care.

@@ -20,6 +20,8 @@ type tape struct {
 	steps []*recorded
 	// vary changes the query of a List each time it is replayed; nil leaves it.
 	vary func(q *store.Query, n int64)
+	// others is set when each journey replaces other records than the one before.
+	others bool
 }
 
 // recorded is one request with its answer.

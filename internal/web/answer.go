@@ -11,9 +11,20 @@ import (
 )
 
 // NoStore marks an answer that no cache may keep.
-func NoStore(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache") // RFC 6749 §5.1 demands it beside Cache-Control
+func NoStore(h http.Header) { set(h, cacheControl, "no-store", pragma, "no-cache") }
+
+const (
+	cacheControl = "Cache-Control"
+	pragma       = "Pragma" // RFC 6749 §5.1 demands it beside Cache-Control
+)
+
+// set is h.Set for pairs of a name, in its canonical form, and a value. The values lie in one slice.
+func set(h http.Header, pairs ...string) {
+	values := make([]string, len(pairs)/2)
+	for i := range values {
+		values[i] = pairs[2*i+1]
+		h[pairs[2*i]] = values[i : i+1 : i+1]
+	}
 }
 
 // WriteJSON writes body, which must be JSON, uncached.
@@ -23,11 +34,8 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) {
 
 // WriteAs writes an encoded document of a media type, uncached.
 func WriteAs(w http.ResponseWriter, status int, mediaType string, body []byte) {
-	h := w.Header()
-	NoStore(h)
-	h.Set("Content-Type", mediaType)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	set(w.Header(), cacheControl, "no-store", pragma, "no-cache", "Content-Type", mediaType,
+		"X-Content-Type-Options", "nosniff", "Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is nobody's error
 }

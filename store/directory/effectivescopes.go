@@ -49,7 +49,7 @@ func (d *Directory) EffectiveScopes(ctx context.Context, q ScopeRequest) (Effect
 		case slices.Contains(q.Scopes[:i], scope):
 			continue
 		case api == nil:
-			e.Other = append(e.Other, scope)
+			e.Other = append(slices.Grow(e.Other, len(q.Scopes)-i), scope)
 			continue
 		case len(q.Resources) > 0 && !slices.Contains(q.Resources, api.Identifier):
 			continue
