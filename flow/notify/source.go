@@ -174,15 +174,20 @@ func (p pieces) literals() []string {
 	return slices.Compact(names)
 }
 
-// render writes the text with its values.
+// render writes the text with its values, made printable.
 func (p pieces) render(values func(name string) string) string {
+	return p.exactly(func(name string) string { return printable(values(name)) })
+}
+
+// exactly writes the text with its values as they are.
+func (p pieces) exactly(values func(name string) string) string {
 	var b strings.Builder
 	for i := 0; i < len(p); i++ {
 		switch piece := p[i]; piece.kind {
 		case verbatim:
 			b.WriteString(piece.text)
 		case value:
-			b.WriteString(piece.as.write(printable(values(piece.text))))
+			b.WriteString(piece.as.write(values(piece.text)))
 		case ifSet, ifUnset:
 			if (values(piece.text) != "") != (piece.kind == ifSet) {
 				i = piece.after

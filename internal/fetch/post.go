@@ -17,6 +17,8 @@ type Message struct {
 	Body        []byte
 	// Bearer goes into the Authorization header (RFC 6750 §2.1); "" is none.
 	Bearer secret.Text
+	// Header are further fields of the request; nil is none.
+	Header map[string]string
 }
 
 // An Answer is what came back. A redirect is an answer like any other: it is not followed.
@@ -41,6 +43,9 @@ func (c *Client) Post(ctx context.Context, m Message) (Answer, error) {
 	}
 	r.GetBody = nil // a transport that can repeat the body may repeat the message
 	r.Header.Set("Content-Type", m.ContentType)
+	for name, value := range m.Header {
+		r.Header.Set(name, value)
+	}
 	if m.Bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
 	}
