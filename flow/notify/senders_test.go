@@ -143,9 +143,17 @@ func TestHTTPAuth(t *testing.T) {
 		}
 	}
 	for _, c := range []notify.HTTPConfig{
-		{}, {URL: "http://sms.example.com"}, {URL: "https://u:p@sms.example.com"}, {URL: s.URL, Method: "GET"}, {URL: s.URL, Body: "{"}, {URL: s.URL, Body: `{"a":"{{"}`},
-		{URL: s.URL, ContentType: "XML"}, {URL: s.URL, Header: map[string]string{"a b": "c"}}, {URL: s.URL, Header: map[string]string{"a": "c\r\nd: e"}},
-		{URL: s.URL, Auth: notify.HTTPAuth{Type: notify.Basic}}, {URL: s.URL, Auth: notify.HTTPAuth{Type: notify.ClientCredential, TokenURL: "http://x.example"}},
+		{},
+		{URL: "http://sms.example.com"},
+		{URL: "https://u:p@sms.example.com"},
+		{URL: s.URL, Method: "GET"},
+		{URL: s.URL, Body: "{"},
+		{URL: s.URL, Body: `{"a":"{{"}`},
+		{URL: s.URL, ContentType: "XML"},
+		{URL: s.URL, Header: map[string]string{"a b": "c"}},
+		{URL: s.URL, Header: map[string]string{"a": "c\r\nd: e"}},
+		{URL: s.URL, Auth: notify.HTTPAuth{Type: notify.Basic}},
+		{URL: s.URL, Auth: notify.HTTPAuth{Type: notify.ClientCredential, TokenURL: "http://x.example"}},
 		{URL: s.URL, Auth: notify.HTTPAuth{Type: "DIGEST"}},
 	} {
 		if _, err := notify.NewHTTP(c); err == nil {
