@@ -15,6 +15,7 @@ import (
 // TwilioConfig is an account at Twilio (Programmable Messaging, POST /2010-04-01/Accounts/{AccountSID}/Messages.json). AccountSID, AuthToken
 // and one of From and MessagingService are required.
 type TwilioConfig struct {
+	// AccountSID is that of the account that pays.
 	AccountSID string
 	// KeySID is that of an API key whose secret AuthToken is; "" is the account itself.
 	KeySID    string

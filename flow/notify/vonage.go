@@ -14,8 +14,9 @@ import (
 
 // VonageConfig is an account at Vonage (SMS API, POST /sms/json). APIKey, APISecret and From are required.
 type VonageConfig struct {
+	// APIKey names the account, and APISecret proves it.
 	APIKey    string
-	APISecret Secret
+	APISecret Secret // sent in the body, as the API wants it
 	// From is the number or the name of the sender.
 	From string
 	// URL is where the API is; "" is https://rest.nexmo.com.
