@@ -2,6 +2,7 @@ package notify
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,8 @@ type scanner struct {
 	quote          byte
 	// begun says that the value of the attribute has begun.
 	begun bool
+	// active is the first element that no program for mail runs or shows.
+	active string
 }
 
 type where uint8
@@ -29,7 +32,12 @@ const (
 )
 
 // rawElements hold text that is no HTML.
-var rawElements = []string{"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"}
+var rawElements = []string{"style", "title", "textarea"}
+
+// activeElements are refused: they do nothing in mail, and what a value would be within them depends on who reads it.
+var activeElements = []string{
+	"script", "noscript", "iframe", "object", "embed", "template", "svg", "math", "xmp", "plaintext", "noembed", "noframes", "base", "frameset",
+}
 
 // addressAttributes hold URLs.
 var addressAttributes = []string{"href", "src", "action", "formaction", "background", "cite", "poster", "data", "longdesc", "xlink:href"}
@@ -56,18 +64,18 @@ func (s *scanner) read(text string) {
 			}
 			s.where, s.attribute, text = inTag, "", text[i:]
 		case inRaw:
-			i := strings.Index(strings.ToLower(text), "</"+s.tag)
+			i := rawEnd(text, s.tag)
 			if i < 0 {
 				return
 			}
 			s.where, text = inTag, text[i+2+len(s.tag):]
 			s.tag = "/" + s.tag
 		case inComment:
-			i := strings.Index(text, "-->")
-			if i < 0 {
+			i := commentEnd.FindStringIndex(text)
+			if i == nil {
 				return
 			}
-			s.where, text = inText, text[i+3:]
+			s.where, text = inText, text[i[1]:]
 		}
 	}
 }
@@ -79,9 +87,13 @@ func (s *scanner) readText(text string) string {
 		return ""
 	case strings.HasPrefix(text[i:], "<!--"):
 		s.where = inComment
-		return text[i+4:]
+		return text[i+2:] // "<!-->" is a whole comment
 	}
 	name := text[i+1:]
+	if name == "" { // a value would be the name of an element
+		s.where, s.tag = inTag, ""
+		return ""
+	}
 	if end := strings.IndexAny(name, " \t\r\n\f/>\"'="); end > 0 {
 		name = name[:end]
 	} else if end == 0 && strings.HasPrefix(name, "/") {
@@ -91,6 +103,9 @@ func (s *scanner) readText(text string) string {
 		return text[i+1:] // a mere sign
 	}
 	s.where, s.tag = inTag, strings.ToLower(name)
+	if s.active == "" && slices.Contains(activeElements, strings.TrimPrefix(s.tag, "/")) {
+		s.active = s.tag
+	}
 	return text[i+1+len(name):]
 }
 
@@ -128,6 +143,25 @@ func (s *scanner) readTag(text string) string {
 	}
 	s.attribute = strings.ToLower(text[:end])
 	return text[end:]
+}
+
+// commentEnd is what ends a comment, its own beginning included.
+var commentEnd = regexp.MustCompile(`--!?>|^--?>`)
+
+// rawEnd is where the element ends whose text is no HTML, -1 when it does not.
+func rawEnd(text, tag string) int {
+	lower := strings.ToLower(text)
+	for from := 0; ; {
+		i := strings.Index(lower[from:], "</"+tag)
+		if i < 0 {
+			return -1
+		}
+		i += from
+		if after := i + 2 + len(tag); after < len(lower) && strings.IndexByte(" \t\r\n\f/>", lower[after]) >= 0 {
+			return i
+		}
+		from = i + 2
+	}
 }
 
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

@@ -140,6 +140,9 @@ func compile(source string, markup bool) (pieces, error) {
 	if len(open) > 0 {
 		return nil, fmt.Errorf("{{#%s}} has no {{/%[1]s}}", all[open[len(open)-1].at].text)
 	}
+	if markup && scan.active != "" {
+		return nil, fmt.Errorf("has an element <%s>", strings.TrimPrefix(scan.active, "/"))
+	}
 	return all, nil
 }
 
