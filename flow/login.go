@@ -54,6 +54,9 @@ func offerStep(options []string) Step {
 	return Step{
 		Name: "offer", Options: options,
 		When: func(ctx context.Context, s *State) (bool, error) {
+			if s.Request.Native != nil { // which shows what it knows, and not what is new to it
+				return false, nil
+			}
 			usable, err := s.Usable(ctx, options)
 			return len(usable) > 0, err
 		},

@@ -40,7 +40,7 @@ type Param struct {
 	Optional bool
 }
 
-// idp is whose authenticators are ours.
+// local is whose authenticators are ours.
 const local = "LOCAL"
 
 // builtIn are the authenticators of the engine's own Executors.
@@ -92,8 +92,11 @@ func builtIn() map[string]Authenticator {
 			Params: []Param{username, code("mlt", "token", "mlt.param", "Token")},
 		},
 		"passkey": {
-			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true,
-			Params: []Param{{Name: "tokenResponse", Field: "credential"}},
+			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true, Params: []Param{passkeyParam},
+		},
+		"passkey-enroll": {
+			Name: "passkey-enroll", DisplayName: "Passkey enrolment", Key: "authenticator.Fido.enroll", Internal: true,
+			Params: []Param{passkeyParam},
 		},
 	}
 }
@@ -137,7 +140,7 @@ func (a Authenticator) bareID() string { return base64.RawURLEncoding.EncodeToSt
 func (a Authenticator) params(prompt flow.Prompt) []Param {
 	var params []Param
 	for _, p := range a.Params { // of which a step may ask one after the other
-		if slices.ContainsFunc(prompt.Fields, func(f flow.Field) bool { return f.Name == p.Field }) {
+		if p == passkeyParam && prompt.WebAuthn != nil || slices.ContainsFunc(prompt.Fields, func(f flow.Field) bool { return f.Name == p.Field }) {
 			params = append(params, p)
 		}
 	}

@@ -130,10 +130,14 @@ func (t *Transport) describe(r *http.Request, v flow.View, choice flow.Choice) a
 	if choice.Prompt == nil {
 		return a
 	}
-	a.Metadata.PromptType, a.Metadata.Additional = userPrompt, additional(*choice.Prompt)
+	a.Metadata.PromptType = userPrompt
 	if known.Internal {
 		a.Metadata.PromptType = internalPrompt
+	} else if choice.Prompt.WebAuthn != nil { // for browsers alone: that a passkey may be shown in place of what is asked
+		own := *choice.Prompt
+		own.WebAuthn, choice.Prompt = nil, &own
 	}
+	a.Metadata.Additional = additional(*choice.Prompt)
 	for i, p := range known.params(*choice.Prompt) {
 		if !p.Optional {
 			a.RequiredParams = append(a.RequiredParams, p.Name)
@@ -156,6 +160,9 @@ func additional(prompt flow.Prompt) map[string]string {
 	data := map[string]string{}
 	if prompt.QR != "" {
 		data["uri"], data["secret"] = prompt.QR, prompt.QRText
+	}
+	if prompt.WebAuthn != nil {
+		data["challengeData"] = challengeData(prompt.WebAuthn)
 	}
 	return data
 }

@@ -93,6 +93,14 @@ func (t *Transport) read(reply *flow.Reply, prompt flow.Prompt, sent map[string]
 			return bad("a required parameter is missing")
 		}
 	}
+	if values.Has(passkeyParam.Field) && prompt.WebAuthn != nil {
+		credential, ok := credentialOf(prompt.WebAuthn, values.Get(passkeyParam.Field))
+		if !ok {
+			return bad("tokenResponse is not well-formed, or of another challenge")
+		}
+		values.Set(passkeyParam.Field, credential)
+		reply.Action = prompt.WebAuthn.Action
+	}
 	reply.Fields = values
 	return nil
 }
