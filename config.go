@@ -67,6 +67,12 @@ type Config struct {
 	Throttle directory.ThrottlePolicy
 	Password directory.PasswordPolicy
 	Branding directory.Branding
+	// Accounts are the policies of accounts, as they hold where nothing else was set: history and expiry of passwords, bounds on sessions,
+	// identifiers, invitation, recovery, idle accounts.
+	Accounts directory.AccountPolicies
+	// Blocklist is what nobody may have as a password, beside the most common ones; directory.OpenBlocklist opens it. The Provider
+	// does not close it.
+	Blocklist *directory.Blocklist
 	// PasswordCost is what hashing a password costs; the zero value is the default, and less is for tests. Ignored
 	// where nobody lives in Store.
 	PasswordCost PasswordCost

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -145,7 +146,8 @@ func (p *Provider) buildDirectory() error {
 	p.Directory, err = directory.New(directory.Config{
 		DB: p.DB, Users: p.config.Users, UserStores: p.config.UserStores, Verifier: p.config.Verifier, Hasher: hasher, Logger: p.log,
 		Session: p.config.Session, Lock: p.config.Lock, Throttle: p.config.Throttle,
-		Password: p.config.Password, Branding: p.config.Branding,
+		Password: p.config.Password, Branding: p.config.Branding, Accounts: p.config.Accounts, Blocklist: p.config.Blocklist,
+		ServiceWords: []string{host(p.config.Issuer)},
 	})
 	return err
 }
@@ -344,6 +346,26 @@ func (p *Provider) Maintain(ctx context.Context) error {
 }
 
 // maintain is Maintain without the messages, which may take their time.
+// remind sends word to somebody who has not signed in for long, where messages are sent.
+func (p *Provider) remind(_ context.Context, b *store.Batch, u *directory.User, days int) error {
+	if p.Messages == nil || u.Email == "" {
+		return nil
+	}
+	return p.Messages.Send(b, notify.Message{
+		Template: notify.IdleAccountReminder, Channel: notify.Email, To: u.Email, Subject: p.Directory.SubjectRef(u), Organization: u.Org,
+		Params: map[string]string{"reminder-days": strconv.Itoa(days)},
+	})
+}
+
+// host is the host of an issuer, of which passwords must not be made.
+func host(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
 func (p *Provider) maintain(ctx context.Context) error {
 	ours, err := p.DB.Lease(ctx, "signet.maintain", 2*maintainEvery)
 	if err != nil || !ours {
@@ -353,7 +375,7 @@ func (p *Provider) maintain(ctx context.Context) error {
 	if p.ring != nil {
 		problems = append(problems, p.ring.Maintain(ctx))
 	}
-	problems = append(problems, p.OIDC.Maintain(ctx))
+	problems = append(problems, p.OIDC.Maintain(ctx), p.Directory.Maintain(ctx, p.remind))
 	for range purgeRounds {
 		n, err := p.DB.Purge(ctx, purgeBatch)
 		problems = append(problems, err)

@@ -83,6 +83,7 @@ type Directory struct {
 	stores  *userStores // nil with one
 	loginBy []IdentifierName
 
+	idleRounds   *store.Collection[idleRound]
 	blocklist    *Blocklist
 	serviceWords []string
 }
@@ -116,6 +117,7 @@ func New(config Config) (*Directory, error) {
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
 	d.Tickets = newTickets(config.DB, d.Subjects)
+	d.idleRounds = store.NewCollection(config.DB, idleRoundType)
 	d.FunctionLocks = newFunctionLocks(config.DB, d.Subjects)
 	d.Sends = newSends(config.DB, d.Settings, d.Throttle)
 	d.Pushes = newPushes(config.DB, d.Credentials, d.Settings)

@@ -104,10 +104,29 @@
 // Tickets are what a message to an address proves: a link, a code, or both, each good once and for one purpose. Recovery,
 // invitation, registration, and the verification of an address rest on them.
 //
+// # Accounts
+//
+// Subject.State is why somebody may not come in: an administrator has disabled or locked them, or they have not done yet what is
+// asked of them. Somebody who is invited comes to be, and chooses a password:
+//
+//	b := db.Batch()
+//	_, issued, err := dir.Invite(ctx, b, &directory.User{Username: "bob", Email: "bob@example.com"}, directory.LinkByEmail)
+//	err = outbox.Send(b, invitation(issued.Token, issued.Code)) // a flow/notify message
+//	err = b.Apply(ctx)
+//
+//	ticket, err := dir.Tickets.Open(ctx, token, directory.AcceptInvitation) // later, and on a post
+//	b = db.Batch()
+//	_, err = dir.ChoosePassword(ctx, b, ticket, password)
+//	err = b.Apply(ctx)
+//
+// Config.Accounts are the policies, each a setting of its own. ReplaceOwn is what people write about themselves; PersonalData is all that
+// is known of them; Maintain looks after those who never come.
+//
 // # Events
 //
 // Each is written in the step that makes it true (store.Batch.Event); those about people name their user store:
 // user.created, user.updated, user.deleted, password.changed, subject.disabled, subject.enabled, subject.revoked,
+// account.held, account.released, account.idle, address.verified, function.locked, function.unlocked,
 // session.started, session.ended, credential.added, credential.removed, credential.renamed, credential.suspected,
 // credential.suspended, account.locked, account.unlocked,
 // application.created, application.updated, application.disabled, application.enabled, application.revoked,
@@ -126,6 +145,6 @@
 //
 // # Not implemented
 //
-// Organizations below the root, nested groups (Group has no group as a member), a history and an expiry of passwords,
-// passkeys as credentials.
+// Organizations below the root, nested groups (Group has no group as a member), a list of everybody
+// whose password has expired, hooks to services that know stolen passwords.
 package directory

@@ -37,8 +37,15 @@ func (d *Directory) Idle(ctx context.Context, org string, before, since time.Tim
 	}
 }
 
-// idleLease is how long one node looks after idle accounts before another may.
-const idleLease = time.Hour
+// idleRound says that idle accounts were looked after, for as long as it lives.
+type idleRound struct{ store.Meta }
+
+var (
+	idleRoundKind = store.Kind{Name: "directory.idleround"}
+	idleRoundType = store.Type[idleRound]{Kind: idleRoundKind}
+)
+
+const idleInterval = time.Hour
 
 // Maintain does one round of what must be done from time to time to accounts: whoever has been idle for as long as IdlePolicy says is
 // reminded, or disabled. Of several nodes one does it, once in an hour. Reminding calls remind within the batch that remembers it, for a
@@ -48,8 +55,11 @@ func (d *Directory) Maintain(ctx context.Context, remind func(ctx context.Contex
 	if err != nil || policy.DisableAfter == 0 && len(policy.Remind) == 0 {
 		return err
 	}
-	mine, err := d.db.Lease(ctx, "directory.idle", idleLease)
-	if err != nil || !mine {
+	b := d.db.Batch()
+	d.idleRounds.Insert(b, &idleRound{store.Meta{ID: "idle", Expires: b.Now().Add(idleInterval)}})
+	if err := b.Apply(ctx); store.ConflictOn(err, idleRoundKind) != nil {
+		return nil // not yet again, or another node does it
+	} else if err != nil {
 		return err
 	}
 	least := policy.DisableAfter
