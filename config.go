@@ -89,6 +89,9 @@ type Config struct {
 	// Connections are providers upstream at which people may sign in. They are further options of the default login; a "login" of
 	// the host's own names them. Nil is none.
 	Connections []federated.Connection
+	// Passkeys are how people sign in with passkeys, as further options of the default login; a plan of the host's own named "login"
+	// has them by flow.Passkeys.Steps. Nil has none.
+	Passkeys *flow.Passkeys
 	// Executors are steps of the host's own for Plans, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Authenticators are how apps know the Executors when they sign people in without a browser (OIDC.Direct); see native.Config.

@@ -226,7 +226,7 @@ func (p *Provider) buildConnections() (err error) {
 	for _, c := range p.config.Connections {
 		options = append(options, c.Name)
 	}
-	plans := map[string]flow.Plan{"login": flow.Login(options...)}
+	plans := map[string]flow.Plan{"login": p.config.Passkeys.Steps(flow.LoginSteps{First: options}).Plan()}
 	maps.Copy(plans, p.config.Plans)
 	p.config.Plans = plans
 	return nil
@@ -241,7 +241,7 @@ func (p *Provider) buildFlow() (err error) {
 		Messages: outbox, Home: p.config.Home,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
-		Plans: p.config.Plans, Executors: p.config.Executors,
+		Plans: p.config.Plans, Executors: p.config.Executors, Passkeys: p.config.Passkeys,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
 	return err
@@ -284,6 +284,9 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 	for _, r := range p.flow.Routes() {
 		mux.Handle("GET "+r.Path, r.Handler)
 		mux.Handle("POST "+r.Path, r.Handler)
+	}
+	for _, r := range p.flow.WellKnown() {
+		mux.Handle("GET "+r.Path, r.Handler)
 	}
 	mux.Handle("GET "+p.prefix()+pages.Assets, p.pages)
 	if p.Connections != nil {

@@ -84,6 +84,8 @@ type Engine struct {
 	plans      map[string]Plan
 	source     Source
 	executors  map[string]Executor
+	// relyingParty is of passkeys; nil without.
+	relyingParty *mfa.RelyingParty
 	lifetime   time.Duration
 	restart    func(ctx context.Context, r *http.Request, sealed string) (string, error)
 	log        *slog.Logger
@@ -117,7 +119,7 @@ func New(config Config) (*Engine, error) {
 	if config.Observer == nil {
 		config.Observer = func(context.Context, directory.Observation) {}
 	}
-	executors, errPasskeys := config.builtIn(site)
+	executors, relyingParty, errPasskeys := config.builtIn(site)
 	maps.Copy(executors, config.Executors)
 	executors[chooseOption] = chooser{}
 	if err := errors.Join(errSite, errPasskeys, config.check(plans, executors)); err != nil {
@@ -126,7 +128,7 @@ func New(config Config) (*Engine, error) {
 	e := &Engine{
 		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native,
 		plans: plans, source: config.Source,
-		executors: executors, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
+		executors: executors, relyingParty: relyingParty, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
 		origins:    http.NewCrossOriginProtection(),
@@ -139,7 +141,7 @@ func New(config Config) (*Engine, error) {
 }
 
 // builtIn are the Executors that every Engine has, and those of passkeys.
-func (c *Config) builtIn(site *web.Site) (map[string]Executor, error) {
+func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty, error) {
 	executors := map[string]Executor{
 		"password":    passwordExecutor{dir: c.Directory},
 		totpFactor:    totpExecutor{c.Directory, c.TOTP},
@@ -155,16 +157,16 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, error) {
 	}
 	maps.Copy(executors, c.accounts(site))
 	if c.Passkeys == nil || site == nil {
-		return executors, nil
+		return executors, nil, nil
 	}
 	rp, err := c.Passkeys.open(site)
 	if err != nil {
-		return executors, err
+		return executors, nil, err
 	}
 	all := passkeys{dir: c.Directory, rp: rp, lifetime: c.Lifetime}
 	executors["password"] = passwordExecutor{dir: c.Directory, passkey: &passkeyExecutor{all}}
 	maps.Copy(executors, all.executors())
-	return executors, nil
+	return executors, rp, nil
 }
 
 func (c *Config) check(plans map[string]Plan, executors map[string]Executor) error {

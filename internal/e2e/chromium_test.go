@@ -61,6 +61,7 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"recover":                       recoverAccount,
 	"device grant":                  deviceGrant,
 	"backchannel authentication":    backchannelAuthentication,
+	"passkey":                       passkey,
 }
 
 // patience is how long a page may take on a machine that is busy with other things.

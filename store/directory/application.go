@@ -24,6 +24,8 @@ type Application struct {
 	SecondFactor SecondFactorPolicy `json:"secondFactor,omitempty"`
 	// RoleAudience says which roles people have in this application; see Roles.SetAudience.
 	RoleAudience RoleAudience `json:"roleAudience,omitempty"`
+	// TrustedApp is the mobile application that may use the passkeys of the provider's domain; nil is none.
+	TrustedApp *TrustedApp `json:"trustedApp,omitempty"`
 }
 
 // RoleAudience is whose roles an application counts.

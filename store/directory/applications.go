@@ -11,11 +11,11 @@ var (
 	applicationType = store.Type[Application]{
 		Kind: applicationKind,
 		Index: func(a *Application) []store.Entry {
-			return []store.Entry{
+			return append([]store.Entry{
 				{Field: "id", Value: store.Text(a.ID)},
 				{Field: "name", Value: store.Text(Fold(a.Name))},
 				{Field: "status", Value: store.Text(string(a.Status))},
-			}
+			}, a.TrustedApp.trusted()...)
 		},
 	}
 )
@@ -164,6 +164,7 @@ func (a *Application) Validate() error {
 	default:
 		v.add("roleAudience", "must be organization, application or empty")
 	}
+	v.trustedApp(a.TrustedApp)
 	return v.err()
 }
 
