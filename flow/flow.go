@@ -75,25 +75,25 @@ type Config struct {
 
 // Engine runs flows. It is safe for concurrent use and starts no goroutines.
 type Engine struct {
-	db         *store.DB
-	dir        *directory.Directory
-	site       *web.Site
-	home       string
-	transport  Transport
-	native     Program
-	plans      map[string]Plan
-	source     Source
-	executors  map[string]Executor
+	db        *store.DB
+	dir       *directory.Directory
+	site      *web.Site
+	home      string
+	transport Transport
+	native    Program
+	plans     map[string]Plan
+	source    Source
+	executors map[string]Executor
 	// relyingParty is of passkeys; nil without.
 	relyingParty *mfa.RelyingParty
-	lifetime   time.Duration
-	restart    func(ctx context.Context, r *http.Request, sealed string) (string, error)
-	log        *slog.Logger
-	observer   func(context.Context, directory.Observation)
-	seen       observe.Limit
-	executions *store.Collection[execution]
-	claims     *store.Collection[claim]
-	origins    *http.CrossOriginProtection
+	lifetime     time.Duration
+	restart      func(ctx context.Context, r *http.Request, sealed string) (string, error)
+	log          *slog.Logger
+	observer     func(context.Context, directory.Observation)
+	seen         observe.Limit
+	executions   *store.Collection[execution]
+	claims       *store.Collection[claim]
+	origins      *http.CrossOriginProtection
 }
 
 // New checks the configuration, fills in defaults and returns an Engine, or an error that names every problem. It does no

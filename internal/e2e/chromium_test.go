@@ -62,6 +62,9 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"device grant":                  deviceGrant,
 	"backchannel authentication":    backchannelAuthentication,
 	"passkey":                       passkey,
+	"passkey in passing":            passkeyInPassing,
+	"passkey offered":               passkeyOffered,
+	"passkey without JavaScript":    passkeyWithoutScript,
 }
 
 // patience is how long a page may take on a machine that is busy with other things.

@@ -63,12 +63,16 @@
     controller = null;
     return credential;
   };
+  const patience = 3000; // how long anybody waits for a passkey that is made without them
   const inPassing = async () => {
+    const limit = decline ? setTimeout(() => controller?.abort(), patience) : 0;
     try {
       if (ceremony === "get" && !(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
       send(action, answer(await ask("conditional")));
     } catch (problem) {
-      if (decline && problem.name !== "AbortError") send(decline, "");
+      if (decline) send(decline, "");
+    } finally {
+      clearTimeout(limit);
     }
   };
 
