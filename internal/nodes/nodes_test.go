@@ -1,7 +1,6 @@
 package nodes_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -20,7 +19,7 @@ func newPair(t *testing.T, p place) (*idptest.Server, string) {
 	return here, h.startNode(t, here.URL).url
 }
 
-// answer is what a node says to a token request.
+// answer is what a node says to an application.
 type answer struct {
 	status       int
 	retryAfter   string
@@ -28,29 +27,15 @@ type answer struct {
 	RefreshToken string `json:"refresh_token"`
 	Error        string `json:"error"`
 	Active       bool   `json:"active"`
+	DeviceCode   string `json:"device_code"`
+	UserCode     string `json:"user_code"`
+	AuthReqID    string `json:"auth_req_id"`
 }
 
 // post sends a form to a path of a node as the application.
 func post(t *testing.T, node, path string, app *idptest.App, form url.Values) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, node+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(url.QueryEscape(app.ClientID), url.QueryEscape(app.ClientSecret))
-	response, err := new(http.Client).Do(r)
-	if err != nil {
-		t.Error(err)
-		return answer{}
-	}
-	defer response.Body.Close()
-	got := answer{status: response.StatusCode}
-	if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
-		t.Error(err)
-	}
-	return got
+	return send(t, node, path, app, nil, form)
 }
 
 // everywhere asks all nodes at the same instant.
