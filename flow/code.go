@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
@@ -32,6 +34,9 @@ type codeExecutor struct {
 	// address is where a code for the person goes, "" when they have no address that was verified.
 	address func(*directory.User) string
 	masked  func(string) string
+	// link, if any, is how a link is made that stands beside the code, and site where it leads.
+	link *mfa.MagicLink
+	site *web.Site
 }
 
 var (
@@ -47,16 +52,18 @@ const (
 	maxResends = 5
 )
 
-func emailCode(c *Config, _ *web.Site) Executor {
+func emailCode(c *Config, site *web.Site) codeExecutor {
 	return codeExecutor{
+		site: site,
 		name: emailFactor, first: directory.EmailSignIn, amr: "otp", dir: c.Directory, db: c.DB, out: c.Messages,
 		channel: notify.Email, template: notify.EmailOTP, again: notify.ResendEmailOTP, code: c.EmailCode,
 		address: verifiedEmail, masked: maskedEmail,
 	}
 }
 
-func smsCode(c *Config, _ *web.Site) Executor {
+func smsCode(c *Config, site *web.Site) codeExecutor {
 	return codeExecutor{
+		site: site,
 		name: smsFactor, first: directory.SMSSignIn, amr: "sms", dir: c.Directory, db: c.DB, out: c.Messages,
 		channel: notify.SMS, template: notify.SMSOTP, again: notify.SMSOTP, code: c.SMSCode,
 		address: verifiedPhone, masked: maskedPhone,
@@ -107,6 +114,7 @@ type pending struct {
 	Subject string       `json:"subject,omitempty"`
 	Address string       `json:"address,omitempty"`
 	Code    mfa.SentCode `json:"code,omitzero"`
+	Link    mfa.SentLink `json:"link,omitzero"`
 	// Resends is how often it was sent again.
 	Resends int `json:"resends,omitempty"`
 	// Wait is how long there was no room for a code, when there was none.
@@ -134,6 +142,9 @@ func (c codeExecutor) Usable(ctx context.Context, s *State) (bool, error) {
 	}
 	if s.Subject.IsZero() {
 		return true, nil
+	}
+	if c.link != nil { // to begin with alone
+		return !slices.ContainsFunc(s.Evidence, isPrimary), nil
 	}
 	user, err := s.User(ctx)
 	if errors.Is(err, store.ErrNotFound) {
@@ -176,6 +187,10 @@ func (c codeExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 			Name: otpField, Type: c.fieldType(), Label: c.name + ".otp", Autocomplete: "one-time-code", Required: true, Focus: true,
 		}},
 		Actions: []Action{{Name: loginAction, Label: c.name + ".login"}, {Name: resendAction, Label: "code.resend", Kind: Quiet}},
+	}
+	if c.link != nil {
+		prompt.Fields = append(prompt.Fields, Field{Name: linkField, Type: HiddenField, Label: c.name + ".otp"})
+		prompt.Fields[0].Required = false
 	}
 	if p.Person == "" {
 		prompt.Intro = Message{ID: c.name + ".sent", Params: map[string]string{"address": c.masked(p.Address)}}
@@ -287,7 +302,7 @@ func (c codeExecutor) pause(p pending, write func(*store.Batch) error, messages 
 
 // judge decides about a code. For one that was sent to nobody it does the same, and it is wrong.
 func (c codeExecutor) judge(ctx context.Context, s *State, in Input, p pending) (Verdict, error) {
-	left, err := p.Code.Judge(c.db.Keys(), c.binding(s, p), in.Value(otpField), s.Now)
+	left, err := c.weighAnswer(s, in, p)
 	right := err == nil && !in.Locked && p.Address != ""
 	if p.Person != "" { // whom the code was sent to is still that person, at that address
 		right = right && mayBegin(in.Account) && in.Account.Subject.ID == p.Subject && c.address(in.Account.User) == p.Address
@@ -309,6 +324,14 @@ func (c codeExecutor) judge(ctx context.Context, s *State, in Input, p pending) 
 		Outcome: Proceed, Subject: subject, Remember: p.Remember,
 		Evidence: []directory.Evidence{{Method: method, AMR: []string{c.amr}, Subject: subject.ID, Time: s.Now}},
 	}, nil
+}
+
+// weighAnswer judges a code, or what a link has brought in its place.
+func (c codeExecutor) weighAnswer(s *State, in Input, p pending) (mfa.SentCode, error) {
+	if token := in.Value(linkField); token != "" && c.link != nil {
+		return p.Code, p.Link.Verify(token, s.Now)
+	}
+	return p.Code.Judge(c.db.Keys(), c.binding(s, p), in.Value(otpField), s.Now)
 }
 
 // wrong asks again. A code that is dead says so: guessing at it goes on being counted.
@@ -355,9 +378,17 @@ func (c codeExecutor) send(ctx context.Context, s *State, p pending, template no
 		return p, nil, err
 	}
 	p.Code = sent
+	params := map[string]string{notify.Code: code.Reveal()}
+	if c.link != nil {
+		var token secret.Text
+		if token, p.Link, err = c.link.Issue(s.Now); err != nil {
+			return p, nil, err
+		}
+		params[notify.Link] = c.site.URL(linkPath) + "?" + url.Values{flowField: {s.Flow}, linkField: {token.Reveal()}}.Encode()
+	}
 	message := notify.Message{
 		Template: template, Channel: c.channel, To: p.Address, Organization: s.Request.Organization, Application: s.Request.Application,
-		Locales: s.Request.Locales, Params: map[string]string{notify.Code: code.Reveal()}, Expires: sent.Expires,
+		Locales: s.Request.Locales, Params: params, Expires: sent.Expires,
 		// Whoever may not be written to again yet gets no message, and nobody learns that by the answer.
 		Decoy: p.Address == "" || asked[len(asked)-1].Wait() > 0,
 	}

@@ -2,6 +2,7 @@ package flow_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // outbox takes messages when the step stands that makes them true.
@@ -424,6 +426,104 @@ func TestCodeFaults(t *testing.T) {
 		}
 		if delivered, _ := o.all(); len(delivered) != 1 {
 			t.Errorf("%d messages, %v", len(delivered), got)
+		}
+	})
+}
+
+// linked has ann ask for a link, and returns her page and the path of the link.
+func linked(w *world, o *outbox) (*browser, page, string) {
+	w.Helper()
+	b := w.browser()
+	p := b.submit(b.get(w.request(directory.Interaction{})), "username", "ann")
+	delivered, _ := o.all()
+	if p.step() != "magic-link" || len(delivered) == 0 {
+		w.Fatalf("got %v, %d messages", p, len(delivered))
+	}
+	link := delivered[len(delivered)-1].Params[notify.Link]
+	return b, p, strings.TrimPrefix(link, "https://id.example.com")
+}
+
+func TestMagicLink(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		o := &outbox{}
+		w := open(t, post(o, flow.LoginSteps{First: []string{"magic-link"}}))
+		w.reachable("ann")
+		b, p, link := linked(w, o)
+		opened := b.do(http.MethodGet, link, nil)
+		if opened.View == nil || opened.View.Prompt.Title.ID != "magic-link.confirm" || b.cookie("session") != "" {
+			t.Fatalf("the link: %v", opened)
+		}
+		mlt := opened.View.Prompt.Fields[0].Value
+		b.submit(opened, "mlt", mlt).answer(t)
+		if again := b.get(link); again.Result == nil { // it leads where the flow has led
+			t.Errorf("the link once more: %v", again)
+		}
+		if tab := b.submit(p, "otp", o.last()); tab.Result == nil { // the first tab goes on too
+			t.Errorf("the first tab: %v", tab)
+		}
+		w.advance(time.Hour)
+		b, p, link = linked(w, o)
+		b.submit(p, "otp", o.last()).answer(t) // the code beside the link
+		if late := w.browser().do(http.MethodGet, link, nil); late.Failure == nil {
+			t.Errorf("a link that is spent, elsewhere: %v", late)
+		}
+		w.advance(time.Hour)
+		b, p, link = linked(w, o)
+		opened = b.do(http.MethodGet, link, nil)
+		w.advance(5 * time.Minute)
+		if p = b.submit(opened, "mlt", opened.View.Prompt.Fields[0].Value); p.message() != "code.expired" {
+			t.Errorf("after five minutes: %v", p)
+		}
+	})
+}
+
+// Attacks C 6: what looks through mail opens links by GET and HEAD, and changes nothing.
+func TestAttackMagicLinkScanned(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		o := &outbox{}
+		w := open(t, post(o, flow.LoginSteps{First: []string{"magic-link"}}))
+		w.reachable("ann")
+		b, _, link := linked(w, o)
+		w.faults.Forget()
+		for _, by := range []*browser{b.clone(), w.browser()} {
+			by.do(http.MethodGet, link, nil)
+			by.do(http.MethodHead, link, nil)
+			by.do(http.MethodPost, link, nil)
+		}
+		for _, call := range w.faults.Calls() {
+			if call.Method == storetest.MethodApply {
+				t.Error("opening a link writes")
+			}
+		}
+		opened := b.do(http.MethodGet, link, nil)
+		b.submit(opened, "mlt", opened.View.Prompt.Fields[0].Value).answer(t)
+	})
+}
+
+// Attacks C 7: in a browser in which the sign-in was not begun a link signs nobody in, neither there nor where it was begun.
+func TestAttackMagicLinkElsewhere(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		o := &outbox{}
+		w := open(t, post(o, flow.LoginSteps{First: []string{"magic-link"}}))
+		w.reachable("ann")
+		b, p, link := linked(w, o) // who has begun may be somebody who wants ann to open it
+		other := w.browser()
+		other.get(w.request(directory.Interaction{}))
+		opened := other.do(http.MethodGet, link, nil)
+		if opened.Failure == nil || opened.Failure.Code != "opened_elsewhere" || opened.Status != http.StatusOK {
+			t.Fatalf("elsewhere: %v", opened)
+		}
+		u, err := url.Parse(link)
+		w.must(err)
+		form := fill(p.View, "mlt", u.Query().Get("mlt"), "action", "login")
+		if posted := other.do(http.MethodPost, p.View.Submit, form); posted.Failure == nil || other.cookie("session") != "" {
+			t.Errorf("posted elsewhere: %v", posted)
+		}
+		if p = b.submit(p, "otp", "000000"); p.Result != nil {
+			t.Errorf("where it was begun: %v", p)
+		}
+		if p = b.submit(p, "mlt", "x"); p.message() != "magic-link.wrong" {
+			t.Errorf("another token: %v", p)
 		}
 	})
 }

@@ -45,19 +45,20 @@ type Config struct {
 	// Source has plans that change while the Engine runs, and that take precedence over Plans. Nil has none.
 	Source Source
 	// Executors are the host's own, by the names under which the Plans have them; they take precedence over the built-in
-	// ones: "password", "totp", "totp-enroll", "hotp", "email-code", "sms-code", "backup-code", "push", "push-enroll", "consent" and "logout".
+	// ones: "password", "totp", "totp-enroll", "hotp", "email-code", "sms-code", "backup-code", "push", "push-enroll", "magic-link", "consent" and "logout".
 	Executors map[string]Executor
 	// Messages takes the codes and links that are sent to people: flow/notify. Nil sends nothing, and nobody can use the factors that
 	// need it.
 	Messages notify.Outbox
 	// TOTP is how one-time passwords are made. Its Issuer is what authenticator apps show; "" is the issuer's host.
 	TOTP mfa.TOTP
-	// HOTP, EmailCode, SMSCode, BackupCodes and Push are the other factors; their zero values are good.
+	// HOTP, EmailCode, SMSCode, BackupCodes, Push and MagicLink are the other factors; their zero values are good.
 	HOTP        mfa.HOTP
 	EmailCode   mfa.OneTimeCode
 	SMSCode     mfa.OneTimeCode
 	BackupCodes mfa.BackupCodes
 	Push        mfa.Push
+	MagicLink   mfa.MagicLink
 	// Passkeys are how passkeys are made and asked for, and whether. Nil has none.
 	Passkeys *Passkeys
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
@@ -150,6 +151,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		backupFactor:  backupExecutor{c.Directory},
 		emailFactor:   emailCode(c, site),
 		smsFactor:     smsCode(c, site),
+		linkMethod:    magicLink(c, site),
 		pushFactor:    pushExecutor{c.Directory, c.Messages, c.Push, site},
 		"push-enroll": pushEnrolExecutor{c.Directory, site},
 		"consent":     consentExecutor{},
@@ -184,7 +186,7 @@ func (c *Config) check(plans map[string]Plan, executors map[string]Executor) err
 		problems = append(problems, errors.New("flow: Config.Lifetime is negative"))
 	}
 	for field, factor := range map[string]interface{ Validate() error }{
-		"TOTP": c.TOTP, "HOTP": c.HOTP, "EmailCode": c.EmailCode, "SMSCode": c.SMSCode, "BackupCodes": c.BackupCodes, "Push": c.Push,
+		"TOTP": c.TOTP, "HOTP": c.HOTP, "EmailCode": c.EmailCode, "SMSCode": c.SMSCode, "BackupCodes": c.BackupCodes, "Push": c.Push, "MagicLink": c.MagicLink,
 	} {
 		if err := factor.Validate(); err != nil {
 			problems = append(problems, fmt.Errorf("flow: Config.%s: %w", field, err))

@@ -123,6 +123,8 @@ const (
 	// LettersField is a short run of capital letters, whose case and dashes do not matter.
 	LettersField  FieldType = "letters"
 	CheckboxField FieldType = "checkbox"
+	// HiddenField is nothing to be typed: what a link has brought.
+	HiddenField FieldType = "hidden"
 )
 
 // Action is something the person can do: a button whose Name is submitted as "action" and is the id of its element.

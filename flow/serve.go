@@ -26,6 +26,7 @@ func (e *Engine) Routes() []Route {
 		routes = append(routes, Route{e.site.Path(path), e})
 	}
 	routes = append(routes, Route{e.site.Path(CallbackPath + "{name}"), http.HandlerFunc(e.callback)})
+	routes = append(routes, Route{e.site.Path(linkPath), http.HandlerFunc(e.openLink)})
 	for path, serve := range e.pushRoutes() {
 		routes = append(routes, Route{e.site.Path(path), serve})
 	}
@@ -119,7 +120,7 @@ func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
 		return nil, err
 	}
 	var routes []web.Route
-	for _, path := range slices.Concat(pagePaths(), []string{pushAnswerPath, pushStatusPath, pushDevicesPath}) {
+	for _, path := range slices.Concat(pagePaths(), []string{linkPath, pushAnswerPath, pushStatusPath, pushDevicesPath}) {
 		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
 	}
 	return other, other.CheckRoutes(routes)
