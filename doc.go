@@ -49,7 +49,7 @@
 //
 //	signet           this package: wires, mounts, maintains
 //	oidc             OAuth 2 and OpenID Connect; oidc/rp signs people in upstream, oidc/resource protects APIs
-//	flow             the engine of sign-in; flow/pages its HTML
+//	flow             the engine of sign-in; flow/pages its HTML, flow/native its JSON for apps
 //	mfa              second factors
 //	store/directory  people, groups, roles, applications, sessions, settings
 //	store/ldap       people who live in LDAP or Active Directory
