@@ -303,6 +303,11 @@ func TestPasswordExpiry(t *testing.T) {
 		}
 	}
 	is(t, "new", w.SetPassword(ctx, ann, "quite another one"), nil)
+	for expired, err := range w.ExpiredPasswords(ctx, "") {
+		if err != nil || expired.User.ID != bob.ID || !expired.Since.Equal(w.Now()) {
+			t.Errorf("expired %+v, %v", expired, err)
+		}
+	}
 	if expired, err := w.PasswordExpired(ctx, ann); expired || err != nil {
 		t.Errorf("a new one: %v, %v", expired, err)
 	}

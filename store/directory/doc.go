@@ -145,6 +145,6 @@
 //
 // # Not implemented
 //
-// Organizations below the root, nested groups (Group has no group as a member), a list of everybody
-// whose password has expired, hooks to services that know stolen passwords.
+// Organizations below the root, nested groups (Group has no group as a member), hooks to services that
+// know stolen passwords.
 package directory

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -77,6 +78,41 @@ func (d *Directory) PasswordExpires(ctx context.Context, u *User) (time.Time, er
 func (d *Directory) PasswordExpired(ctx context.Context, u *User) (bool, error) {
 	expires, err := d.PasswordExpires(ctx, u)
 	return err == nil && !expires.IsZero() && !d.db.Now().Before(expires), err
+}
+
+// ExpiredPassword is somebody whose password has expired.
+type ExpiredPassword struct {
+	User *User
+	// Since is when it did.
+	Since time.Time
+}
+
+// ExpiredPasswords walks through the people of an organization whose passwords have expired, by id. It reads everybody.
+func (d *Directory) ExpiredPasswords(ctx context.Context, org string) iter.Seq2[ExpiredPassword, error] {
+	return func(yield func(ExpiredPassword, error) bool) {
+		policy, err := Resolve(ctx, d.Settings, d.Settings.PasswordExpiry, org, "")
+		local := d.localUsers()
+		if err == nil && (!policy.on() || local == nil) {
+			return
+		}
+		if err != nil {
+			yield(ExpiredPassword{}, err)
+			return
+		}
+		for u, err := range local.all.All(ctx, store.Query{Org: org}) {
+			var since time.Time
+			if err == nil {
+				since, err = d.PasswordExpires(ctx, u)
+			}
+			if err != nil {
+				yield(ExpiredPassword{}, err)
+				return
+			}
+			if !since.IsZero() && !d.db.Now().Before(since) && !yield(ExpiredPassword{User: u, Since: since}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // passwordDays is how long the password of a subject is good.

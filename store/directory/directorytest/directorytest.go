@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Target) {
 		{"absent", nothing, absent},
 		{"find", people, find},
 		{"find by e-mail", write, findByEmail},
+		{"find by telephone number", write, findByPhone},
 		{"found values are copies", people, copies},
 		{"disabled people are found", write, disabled},
 		{"cancelled", people, cancelled},

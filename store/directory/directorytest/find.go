@@ -52,6 +52,25 @@ func findByEmail(p *proof) {
 	p.wantAbsent(directory.ByEmail, "ann@example.com")
 }
 
+// findByPhone: a number that nobody has verified is no name.
+func findByPhone(p *proof) {
+	bob := &directory.User{Username: "bob", Phone: "+49 (30) 123-456", PhoneVerified: true}
+	if err := p.create(bob); err != nil {
+		p.Skipf("the store keeps no telephone numbers: %v", err)
+	}
+	got, err := p.find(directory.ByPhone, "+4930123456")
+	if errors.Is(err, store.ErrNotFound) {
+		p.Skip("the store has no index of telephone numbers")
+	}
+	if err != nil || got.ID != bob.ID {
+		p.Fatalf("Find = %v, %v", got, err)
+	}
+	if err := p.create(&directory.User{Username: "cid", Phone: "+4940123456"}); err != nil {
+		p.Fatalf("Create: %v", err)
+	}
+	p.wantAbsent(directory.ByPhone, "+4940123456")
+}
+
 func copies(p *proof) {
 	u, _ := p.person()
 	p.present(directory.ByID, u.ID).Username = "changed"
