@@ -348,7 +348,6 @@ func (p *Provider) Maintain(ctx context.Context) error {
 	return errors.Join(p.Messages.Maintain(ctx), p.maintain(ctx))
 }
 
-// maintain is Maintain without the messages, which may take their time.
 // remind sends word to somebody who has not signed in for long, where messages are sent.
 func (p *Provider) remind(_ context.Context, b *store.Batch, u *directory.User, days int) error {
 	if p.Messages == nil || u.Email == "" {
@@ -369,6 +368,7 @@ func host(issuer string) string {
 	return u.Hostname()
 }
 
+// maintain is Maintain without the messages, which may take their time.
 func (p *Provider) maintain(ctx context.Context) error {
 	ours, err := p.DB.Lease(ctx, "signet.maintain", 2*maintainEvery)
 	if err != nil || !ours {

@@ -67,7 +67,7 @@ func (a address) change(value string, verify bool) (confirm bool) {
 	return false
 }
 
-// addressPolicy says whether an address is to be verified, and how.
+// ticket says whether an address is to be verified, and how.
 func (p AddressPolicy) ticket(purpose TicketPurpose) (verify bool, n NewTicket) {
 	n = NewTicket{Purpose: purpose, Code: p.Code, Life: p.CodeLife}
 	if purpose == VerifyPhone {
