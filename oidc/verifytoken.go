@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/dpop"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // VerifyAccessToken returns what an access token is good for, in the words of an introspection answer (RFC 7662 §2.2), with its
@@ -22,6 +23,10 @@ func (p *Provider) VerifyAccessToken(ctx context.Context, token string) (json.Ra
 	}
 	return t.describe()
 }
+
+// ACROrder lists the classes of authentication that tokens may name, weakest first: what the acr of one reaches, that of the next does too.
+// Package resource compares by it with a Provider as its Verifier.
+func (p *Provider) ACROrder() []string { return directory.ACRs() }
 
 // UseProof reports whether a DPoP proof is used for the first time anywhere, and remembers it until it would not be accepted any
 // more (RFC 9449 §11.1). Id names the proof; issued is when it was made. Package resource uses it with a Provider as its Verifier.

@@ -17,6 +17,8 @@ type refusal struct {
 	status            int
 	code, description string
 	cause             error
+	// token is the one that is good and not enough; nil is none.
+	token *Token
 }
 
 // Error implements error.
@@ -24,6 +26,13 @@ func (e *refusal) Error() string { return "resource: " + e.code + ": " + e.descr
 
 // Unwrap returns the hidden cause.
 func (e *refusal) Unwrap() error { return e.cause }
+
+// about is the refusal of a good token.
+func (e *refusal) about(t *Token) error {
+	c := *e
+	c.token = t
+	return &c
+}
 
 func (e *refusal) because(cause error) error {
 	c := *e
@@ -72,6 +81,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, q Requirement, er
 		e = &refusal{status: http.StatusInternalServerError, code: "server_error", description: "the request failed", cause: err}
 	}
 	g.log(r, e)
+	g.observe(r, e)
 	h := w.Header()
 	switch {
 	case e.status == http.StatusServiceUnavailable:

@@ -44,7 +44,7 @@
 // # What the handler may demand further
 //
 // Protect names scopes. With takes a Requirement: scopes, classes of authentication and the age of the sign-in, for which the
-// client is sent back to ask for more (RFC 9470). Require does the same inside of a handler, which knows best what one call needs:
+// client is sent back to ask for more (RFC 9470); a class stands for those below it where the issuer orders them. Require does the same inside of a handler, which knows best what one call needs:
 //
 //	if !guard.Require(w, r, resource.Requirement{Scopes: []string{"orders:cancel"}, MaxAge: 5 * time.Minute}) {
 //		return // the client was told

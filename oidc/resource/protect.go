@@ -19,7 +19,7 @@ import (
 type Requirement struct {
 	// Scopes must all be permitted.
 	Scopes []string
-	// ACR are the classes of authentication of which the person must have reached one; nil is any.
+	// ACR are the classes of authentication of which the person must have reached one, or one above it (Config.ACROrder); nil is any.
 	ACR []string
 	// MaxAge is how long ago the person may have signed in; zero does not matter. It is told to clients in whole seconds.
 	MaxAge time.Duration
@@ -68,11 +68,11 @@ func (g *Guard) Require(w http.ResponseWriter, r *http.Request, q Requirement) b
 func (g *Guard) meets(t *Token, q Requirement) error {
 	switch {
 	case !t.Allows(q.Scopes...):
-		return errScope
-	case len(q.ACR) > 0 && !slices.Contains(q.ACR, t.ACR): // RFC 9470 §3
-		return errAuthentication
+		return errScope.about(t)
+	case len(q.ACR) > 0 && !g.reaches(t.ACR, q.ACR): // RFC 9470 §3
+		return errAuthentication.about(t)
 	case q.MaxAge > 0 && !g.config.Now().Before(t.AuthTime.Add(q.MaxAge)):
-		return errAuthentication
+		return errAuthentication.about(t)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet/internal/clientcert"
 	"github.com/signet-idp/signet/internal/dpop"
 	"github.com/signet-idp/signet/internal/jose"
+	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc/rp"
 )
@@ -42,6 +43,10 @@ type Config struct {
 	// Name and Documentation tell people about the API in the metadata; both are optional.
 	Name, Documentation string
 
+	// ACROrder lists the classes of authentication of the Issuers, weakest first: a class then meets what a weaker one would. Nil is the order of
+	// the Verifier, if it is Ordered; without any, a class meets only what names it (RFC 9470 §3).
+	ACROrder []string
+
 	// RequireDPoP takes no bearer tokens. Without it a token that is bound to a key must come with its proof all the same.
 	RequireDPoP bool
 	// RequireNonce makes every proof carry a nonce of ours (RFC 9449 §9).
@@ -60,6 +65,8 @@ type Config struct {
 	Client *http.Client
 	// Now is the clock. Nil is time.Now.
 	Now func() time.Time
+	// Observer learns of refusals, of at most 100 a second. It is called on the request's path and must be quick. Nil is none.
+	Observer func(context.Context, Observation)
 	// Logger takes the causes of refusals. Nil discards them.
 	Logger *slog.Logger
 }
@@ -87,6 +94,7 @@ type Guard struct {
 	nonces   dpop.Nonces
 	certs    clientcert.Source
 	metadata []byte
+	seen     observe.Limit
 }
 
 // memoryLimit is how many proofs a process remembers at once.
@@ -119,7 +127,7 @@ func New(config Config) (*Guard, error) {
 	if config.Introspection != nil {
 		problems = append(problems, config.Introspection.check())
 	}
-	problems = append(problems, g.trust())
+	problems = append(problems, g.trust(), checkOrder(config.ACROrder))
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -134,7 +142,10 @@ func New(config Config) (*Guard, error) {
 
 func (c *Config) fillDefaults() {
 	c.Issuers, c.Scopes, c.Algorithms = slices.Clone(c.Issuers), slices.Clone(c.Scopes), slices.Clone(c.Algorithms)
-	c.CertificateProxies = slices.Clone(c.CertificateProxies)
+	c.CertificateProxies, c.ACROrder = slices.Clone(c.CertificateProxies), slices.Clone(c.ACROrder)
+	if issuer, ok := c.Verifier.(Ordered); ok && c.ACROrder == nil {
+		c.ACROrder = issuer.ACROrder()
+	}
 	if len(c.Algorithms) == 0 {
 		c.Algorithms = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
 	}
