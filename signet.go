@@ -251,7 +251,12 @@ func (p *Provider) buildFlow() (err error) {
 func authenticatorName(name string) string { return strings.ReplaceAll(name, ":", " ") }
 
 func (p *Provider) buildOIDC() (err error) {
+	var links oidc.Links
+	if p.Connections != nil {
+		links = p.Connections
+	}
 	p.OIDC, err = oidc.New(oidc.Config{
+		Links:  links,
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
 		Paths: p.config.paths(true), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/oidc/rp"
 )
 
@@ -29,6 +30,20 @@ func TestConnections(t *testing.T) {
 	}
 	config := wiring(t, func(c *signet.Config) { c.Connections = []federated.Connection{{Name: "Big"}} })
 	if _, err := signet.New(config); err == nil || !strings.Contains(err.Error(), "Connections[0]") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An issuer at which people sign in needs no other way to say who they are here: without one, and without connections, it is refused.
+func TestConnectionsAreLinks(t *testing.T) {
+	t.Parallel()
+	trusting := func(c *signet.Config) {
+		c.OIDC.TokenExchange = &oidc.TokenExchange{Issuers: []oidc.TrustedIssuer{{Issuer: "https://accounts.google.com", JWKSURI: "https://www.googleapis.com/oauth2/v3/certs"}}}
+	}
+	open(t, trusting, func(c *signet.Config) {
+		c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
+	})
+	if _, err := signet.New(wiring(t, trusting)); err == nil || !strings.Contains(err.Error(), "Linked") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -161,7 +161,7 @@
 //   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0, with WSO2's members on demand. MetadataDocuments:
 //     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
 //   - Direct: the app-native authentication of WSO2 Identity Server 7.1, with what flow/native lacks.
-//   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by, and not at an exchange.
+//   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by.
 //   - PairwiseSubjects: OpenID Connect Core 1.0 §8. SignedUserInfo: §5.3.2. SignedIntrospection: RFC 9701. Encryption: §10.2.
 //     SecretSignatures: §10.1, by HS256.
 //   - BackChannelLogout, FrontChannelLogout and SessionManagement: the specifications of these names, 1.0. A session that merely went idle,

@@ -47,6 +47,9 @@ type Config struct {
 	// Outbound is how URLs are called that clients have registered. The zero value is safe.
 	Outbound Outbound
 
+	// Links finds the accounts of people whom a TrustedIssuer speaks of, for issuers without a way of their own. Nil finds nobody.
+	Links Links
+
 	// Claims says what is true of a person. Nil is DirectoryClaims.
 	Claims ClaimsSource
 	// TokenHook sees every token before anything is consumed. Nil is none.

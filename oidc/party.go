@@ -35,6 +35,8 @@ type party struct {
 	audience []string
 	expires  time.Time
 	bounded  bool
+	// details are what the token is good for beyond its scopes.
+	details []json.RawMessage
 	// actor is who acts already, mayAct who may come to.
 	actor  *actor
 	mayAct json.RawMessage
@@ -116,6 +118,9 @@ func (x *tokenExchange) openAccessToken(ctx context.Context, r tokenRequest, tok
 		scopes: t.scopes(), audience: t.claims.Audience, expires: time.Unix(t.claims.Expires, 0), bounded: true,
 		mayAct: t.claims.MayAct,
 	}
+	if len(t.claims.Details) > 0 && json.Unmarshal(t.claims.Details, &a.details) != nil {
+		return nil, errParty
+	}
 	if t.chain != nil {
 		a.subject, a.actor = t.chain.subject, t.chain.grant.Actor
 		return a, nil
@@ -152,6 +157,7 @@ func (x *tokenExchange) openRefreshToken(ctx context.Context, r tokenRequest, to
 	return &party{
 		chain: c, family: f, subject: c.subject, clientID: c.grant.ClientID,
 		scopes: f.Scopes, audience: x.p.audienceOf(c.grant, r.client), expires: f.Expires, bounded: true, actor: c.grant.Actor,
+		details: c.grant.Details,
 	}, nil
 }
 
@@ -200,6 +206,7 @@ func (x *tokenExchange) openIDToken(ctx context.Context, r tokenRequest, token s
 	return &party{
 		chain: c, subject: c.subject, clientID: said.Party,
 		scopes: c.grant.Scopes, audience: x.p.audienceOf(c.grant, r.client), expires: expires, bounded: true, actor: c.grant.Actor,
+		details: c.grant.Details,
 	}, nil
 }
 

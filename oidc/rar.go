@@ -21,7 +21,7 @@ import (
 // RAR lets clients ask for more than scopes can say, by the parameter authorization_details of authorization requests and of token
 // requests by client credentials (RFC 9396). A client may ask for the types that it is registered for. People are asked for each
 // detail; what they grant stands in the token response, in access tokens and in introspection answers, and later token requests
-// may ask for less. Device, CIBA and other grants carry none.
+// may ask for less. An exchanged token has those of the subject token, of the types that its client may have.
 type RAR struct {
 	// Types are what may be asked for. At least one.
 	Types []DetailType

@@ -292,3 +292,57 @@ func detailDoors() []door {
 		}, done: func(a *answer) bool { return gotActive(a) && details(a) == 1 }},
 	}
 }
+
+// An exchanged token has the details of the subject token, as far as its client may have their types and asks for them, and none besides
+// (RFC 9396 §6, RFC 8693 §2.1).
+func TestAttackDetailsOfAnExchange(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{
+			ClientID: "teller", RedirectURIs: []string{callback}, AuthorizationDetailsTypes: []string{"payment", "accounts"},
+			GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.RefreshToken, oidc.TokenExchangeGrant},
+		})
+		h.register(&oidc.Client{
+			ClientID: "clerk", Resources: []string{issuer}, AuthorizationDetailsTypes: []string{"accounts"}, GrantTypes: []oidc.GrantType{oidc.TokenExchangeGrant},
+		})
+		held := h.issued(h.redeem("teller", h.code("teller", "authorization_details", array(pay, both))))
+		narrow := h.issued(h.refresh("teller", held.RefreshToken, "authorization_details", array(one)))
+		for _, c := range []struct {
+			client, token string
+			asked         []string
+			want          int // details; -1 is a refusal
+		}{
+			{"teller", held.AccessToken, nil, 2},
+			{"teller", held.AccessToken, []string{one}, 1},
+			{"teller", held.AccessToken, []string{more}, -1},
+			{"clerk", held.AccessToken, nil, 1},
+			{"clerk", held.AccessToken, []string{pay}, -1},
+			{"clerk", narrow.AccessToken, []string{both}, -1}, // the person granted it, and this token is narrower
+			{"clerk", narrow.AccessToken, nil, 1},
+		} {
+			var pairs []string
+			if c.asked != nil {
+				pairs = []string{"authorization_details", array(c.asked...)}
+			}
+			a := h.exchange(c.client, c.token, typeAccess, pairs...)
+			if c.want < 0 && a.errorCode() != "invalid_authorization_details" || c.want >= 0 && (!gotTokens(a) || details(a) != c.want || details(h.introspect(c.client, a.member("access_token"))) != c.want) {
+				t.Errorf("%s asks for %v: %s", c.client, c.asked, a)
+			}
+		}
+	}, richly, exchanging())
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{
+			ClientID: "teller", RedirectURIs: []string{callback}, AuthorizationDetailsTypes: []string{"payment", "accounts"},
+			GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.TokenExchangeGrant},
+		})
+		held := h.issued(h.redeem("teller", h.code("teller", "authorization_details", array(pay, both))))
+		if a := h.exchange("teller", held.AccessToken, typeAccess); !gotTokens(a) || details(a) != 0 {
+			t.Errorf("by a policy that takes them away: %s", a)
+		}
+	}, richly, exchanging(func(f *oidc.TokenExchange) {
+		f.Policy = func(_ context.Context, e *oidc.Exchange) error {
+			e.Details = slices.Delete(e.Details, 0, len(e.Details))
+			return nil
+		}
+	}))
+}

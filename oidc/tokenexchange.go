@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -45,6 +46,8 @@ type Exchange struct {
 	Actor, ActorIssuer string
 	// Scopes and Audience are those of the new token. An empty Audience is that of the client.
 	Scopes, Audience []string
+	// Details are the authorization details of the subject token (RFC 9396), of which the new one has what the client may have and asks for.
+	Details []json.RawMessage
 }
 
 // TokenExchangeGrant is the grant type of RFC 8693 §2.1.
@@ -318,6 +321,7 @@ func (x *tokenExchange) askPolicy(ctx context.Context, q *exchangeRequest) error
 		Client: *q.client.clone(), Subject: *q.who.subject, SubjectClient: q.who.clientID,
 		SubjectTokenType: q.form.Value("subject_token_type"), ActorTokenType: q.form.Value("actor_token_type"),
 		RequestedTokenType: q.requested, Scopes: slices.Clone(q.scopes), Audience: slices.Clone(q.targets),
+		Details: slices.Clone(q.who.details),
 	}
 	e.Issuer = q.who.issuer
 	if q.acting != nil {
@@ -329,14 +333,23 @@ func (x *tokenExchange) askPolicy(ctx context.Context, q *exchangeRequest) error
 		}
 		return unavailable(err)
 	}
-	if !subset(e.Scopes, q.scopes) || !subset(e.Audience, q.targets) {
-		return unavailable(errors.New("oidc: the exchange policy has added scopes or audiences"))
+	if !subset(e.Scopes, q.scopes) || !subset(e.Audience, q.targets) || !subset(texts(e.Details), texts(q.who.details)) {
+		return unavailable(errors.New("oidc: the exchange policy has added scopes, audiences or details"))
 	}
+	q.who.details = e.Details
 	if len(q.targets) > 0 && len(e.Audience) == 0 { // nothing left is not the audience of the client
 		return errTarget
 	}
 	q.scopes, q.targets = e.Scopes, e.Audience
 	return nil
+}
+
+func texts(details []json.RawMessage) []string {
+	var all []string
+	for _, d := range details {
+		all = append(all, string(d))
+	}
+	return all
 }
 
 func subset(part, whole []string) bool {
@@ -350,6 +363,7 @@ func (x *tokenExchange) mint(ctx context.Context, q *exchangeRequest) (*tokenRes
 		return nil, err
 	}
 	g.Type, g.Scopes, g.Audience, g.Actor = TokenExchangeGrant, q.scopes, q.targets, q.actor
+	g.Details = q.who.details // what of them the new token has, detailsOf decides
 	g.NoIDToken = q.requested != typeIDToken
 	if c := q.who.chain; c != nil {
 		g.Session, g.SessionEpoch, g.SID = c.grant.Session, c.grant.SessionEpoch, c.grant.SID

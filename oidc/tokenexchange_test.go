@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
 
@@ -542,4 +543,40 @@ func TestPublishedKeys(t *testing.T) {
 	if asked.Load() != before+1 {
 		t.Errorf("fetched %d times", asked.Load()-before)
 	}
+}
+
+// linkedBob says that bob has linked the account of one name at the other issuer.
+type linkedBob struct {
+	people *directory.Directory
+	name   string
+}
+
+func (l linkedBob) Linked(ctx context.Context, issuer, name string) (store.Ref, error) {
+	if issuer != other || name != l.name {
+		return store.Ref{}, store.ErrNotFound
+	}
+	u, err := l.people.FindUser(ctx, "", bob)
+	if err != nil {
+		return store.Ref{}, err
+	}
+	s, err := l.people.SubjectOf(ctx, u)
+	if err != nil {
+		return store.Ref{}, err
+	}
+	return s.Ref(), nil
+}
+
+// TestLinks: whom an issuer knows is who has linked the account here, where the issuer has no way of its own to say so, and nobody else.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.registerExchange()
+		got := h.issued(h.exchange(broker, h.foreign(map[string]any{"sub": "robert"}), typeJWT))
+		if sub := claims(t, got.AccessToken)["sub"]; sub != h.subject(bob).ID {
+			t.Errorf("about %v", sub)
+		}
+		if a := h.exchange(broker, h.foreign(map[string]any{"sub": "stranger"}), typeJWT); a.errorCode() != "invalid_request" {
+			t.Errorf("about nobody here: %s", a)
+		}
+	}, exchanging(func(f *oidc.TokenExchange) { f.Issuers[0].Match = nil }), func(c *oidc.Config) { c.Links = linkedBob{c.Directory, "robert"} })
 }

@@ -32,11 +32,17 @@ type TrustedIssuer struct {
 	// Accounts says what becomes of somebody who has no account here. The zero value refuses them.
 	Accounts AccountPolicy
 	// Linked returns the Subject that somebody's name at the issuer stands for here, or store.ErrNotFound; any other error is a
-	// failure (503). Nil knows nobody.
+	// failure (503). Nil is Config.Links, or knows nobody.
 	Linked func(ctx context.Context, issuer, name string) (store.Ref, error)
 	// Match finds the account of somebody who is not linked by what their token says of them: in all ways named, which must not
 	// lead to two people. Empty finds nobody. Whoever can choose their name at the issuer can then choose whom to be here.
 	Match []AccountMatch
+}
+
+// Links knows who somebody is here whom another issuer knows, because that person has linked the two. A *federated.Connections is one.
+type Links interface {
+	// Linked returns the Subject, or store.ErrNotFound; any other error is a failure (503).
+	Linked(ctx context.Context, issuer, name string) (store.Ref, error)
 }
 
 // AccountPolicy is what becomes of people of a TrustedIssuer.
@@ -82,6 +88,9 @@ func (p *Provider) trust(field string, configured []TrustedIssuer) (trustedIssue
 	for i, c := range configured {
 		bad := func(format string, args ...any) {
 			problems = append(problems, fmt.Errorf("oidc: Config.Features.%s[%d]: %w", field, i, fmt.Errorf(format, args...)))
+		}
+		if c.Linked == nil && p.config.Links != nil && c.Accounts != AccountIgnored {
+			c.Linked = p.config.Links.Linked
 		}
 		made := &trustedIssuer{TrustedIssuer: c}
 		switch {

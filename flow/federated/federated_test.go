@@ -41,6 +41,12 @@ func TestFirstContact(t *testing.T) {
 		if err != nil || len(links) != 1 || links[0].ExternalID != "upstream-1" || links[0].Label != "ann@example.com" {
 			t.Errorf("links %v, %v", links, err)
 		}
+		if who, err := w.connections.Linked(t.Context(), links[0].Issuer, "upstream-1"); err != nil || who != links[0].Subject {
+			t.Errorf("linked with %v, %v", who, err)
+		}
+		if _, err := w.connections.Linked(t.Context(), links[0].Issuer, "upstream-2"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("somebody else is linked: %v", err)
+		}
 		if p := b.begin(); p.result() == nil { // the session that it has begun
 			t.Errorf("asked again: %s", p.body)
 		}

@@ -56,6 +56,16 @@ func (c *Connections) Links(ctx context.Context, subject store.Ref) ([]*Link, er
 	return list, nil
 }
 
+// Linked returns who an account at a provider belongs to here, or store.ErrNotFound. It makes Connections the oidc.Links of a provider that
+// takes the tokens of issuers at which its people sign in.
+func (c *Connections) Linked(ctx context.Context, issuer, externalID string) (store.Ref, error) {
+	l, err := c.links.Get(ctx, linkRef(issuer, externalID))
+	if err != nil {
+		return store.Ref{}, err
+	}
+	return l.Subject, nil
+}
+
 // Unlink removes a link, as Links returned it. Sessions that it has begun go on. The event is "user.unlinked". Errors: ErrLastWayIn,
 // *store.Conflict for a link that has changed.
 func (c *Connections) Unlink(ctx context.Context, l *Link) error {
