@@ -89,7 +89,7 @@ func builtIn() map[string]Authenticator {
 		},
 		"magic-link": {
 			Name: "MagicLinkAuthenticator", DisplayName: "Magic Link", Key: "authenticator.magic.link",
-			Params: []Param{username, code("mlt", "token", "mlt.param", "Token")},
+			Params: []Param{username, code("mlt", "mlt", "mlt.param", "Token")}, Actions: resend,
 		},
 		"passkey": {
 			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true, Params: []Param{passkeyParam},

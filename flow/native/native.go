@@ -2,6 +2,7 @@ package native
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/aba"
@@ -34,10 +35,10 @@ func New(config Config) *Transport {
 }
 
 // Supports implements [flow.Program]. A program cannot send a person to another site and have them come back here, nor can it sign
-// anybody out. Consent is not asked of it: the protocol lets only those in whose consent is given.
+// anybody out, nor show a push. Consent is not asked of it: the protocol lets only those in whose consent is given.
 func (*Transport) Supports(option string, executor flow.Executor) bool {
 	_, leaves := executor.(flow.Leaving)
-	return executor != nil && !leaves && option != "logout"
+	return executor != nil && !leaves && !slices.Contains([]string{"logout", "push", "push-enroll"}, option)
 }
 
 // Fail implements [flow.Transport].
