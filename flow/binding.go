@@ -10,6 +10,8 @@ const (
 	bindingCookie = "flow"
 	// sessionCookie is set by the answer to the post that completes a login, or to its duplicate, and by nothing else.
 	sessionCookie = "session"
+	// trustCookie spares a second factor.
+	trustCookie = "trust"
 	// deviceCookie says that somebody has signed in from here before.
 	deviceCookie = "device"
 )

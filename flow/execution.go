@@ -61,6 +61,8 @@ type execution struct {
 	Approved []string `json:"approved"`
 	Asked    bool     `json:"asked,omitempty"`
 	Remember bool     `json:"remember,omitempty"`
+	// Trust says that the device is to be trusted once the sign-in succeeds.
+	Trust bool `json:"trust,omitempty"`
 	// Rehash waits for the sign-in to succeed as a whole.
 	Rehash *directory.Rehash `json:"rehash,omitempty"`
 

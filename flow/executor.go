@@ -142,6 +142,7 @@ const (
 	seqField     = "seq"
 	actionField  = "action"
 	restartField = "restart"
+	trustField   = "trust"
 	// consentField is repeatable: one value for each consent item that is ticked.
 	consentField = "consent"
 )

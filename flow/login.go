@@ -21,6 +21,9 @@ type LoginSteps struct {
 	// prefer (PreferredFactor). "backup-code" is offered beside others and never alone. With "email-code" and "sms-code" everybody is asked
 	// who has an address that was verified. Empty is "totp", "hotp", "push" and "backup-code".
 	Second []string
+	// TrustDevices offers not to ask for a second factor again on the device for 30 days, until the password or a factor changes. Where
+	// the request or the application demands one it is asked for all the same.
+	TrustDevices bool
 	// Enroll are ways to get a second factor for who has none where one is demanded. Empty is "totp-enroll".
 	Enroll []string
 	// Offer are things that a person may do once they have signed in, before they go on: the first of those that they can use
@@ -36,8 +39,12 @@ func (l LoginSteps) Plan() Plan {
 	second := stepsOr(l.Second, totpFactor, hotpFactor, pushFactor, backupFactor)
 	plan := sequence{
 		{Name: "password", Options: stepsOr(l.First, "password"), When: missesPrimary, Passive: directory.LoginRequired},
-		{Name: "second-factor", Options: second, Offer: preferred, When: func(ctx context.Context, s *State) (bool, error) {
-			return s.missesFactor(ctx, second, true)
+		{Name: "second-factor", Options: second, Offer: preferred, Trust: l.TrustDevices, When: func(ctx context.Context, s *State) (bool, error) {
+			missing, err := s.missesFactor(ctx, second, true)
+			if err != nil || !missing || !l.TrustDevices {
+				return missing, err
+			}
+			return s.distrusted(ctx)
 		}},
 		{Name: "enroll", Options: stepsOr(l.Enroll, "totp-enroll"), When: func(ctx context.Context, s *State) (bool, error) {
 			return s.missesFactor(ctx, second, false)
@@ -115,6 +122,16 @@ func (s *State) missesFactor(ctx context.Context, options []string, has bool) (b
 		return false, err
 	}
 	return len(usable) > 0 == has && (has || need == required), nil
+}
+
+// distrusted reports whether a second factor that is missing is to be asked for on this device.
+func (s *State) distrusted(ctx context.Context) (bool, error) {
+	need, err := s.secondFactor(ctx)
+	if err != nil || need == required {
+		return true, err
+	}
+	trusted, err := s.Trusted(ctx)
+	return !trusted, err
 }
 
 // secondFactors are the options that the person can use; none when it is but a backup code.

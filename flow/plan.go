@@ -25,6 +25,8 @@ type Step struct {
 	Name string
 	// Options are the names of Executors, any one of which does; the first is offered first.
 	Options []string
+	// Trust offers not to ask for the step again on this device (State.Trusted).
+	Trust bool
 	// Offer narrows down and orders the Options for a person; nil offers all. It is Compile's; other plans say it in their Moves.
 	Offer func(ctx context.Context, s *State, options []string) ([]string, error)
 	// When says whether the step is still missing. Required by Compile; other plans have no use for it.

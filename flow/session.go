@@ -86,6 +86,7 @@ type signIn struct {
 	cookie    secret.Text
 	lifetime  time.Duration
 	device    secret.Text        // "" leaves the cookie as it is
+	trust     secret.Text        // likewise
 	displaced *directory.Session // somebody else's, whose cookie is overwritten
 }
 
@@ -127,6 +128,11 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 		return nil, err
 	}
 	x.Session = in.session.Ref()
+	if x.Trust {
+		if in.trust, err = e.dir.Devices.Trust(ctx, b, subject); err != nil {
+			return nil, err
+		}
+	}
 	return in, e.furnish(r, b, subject, in)
 }
 
@@ -218,6 +224,9 @@ func (e *Engine) admit(r *visit, in *signIn) {
 	e.site.SetCookie(r.w, sessionCookie, in.cookie.Reveal(), in.lifetime)
 	if in.device != "" {
 		e.site.SetCookie(r.w, deviceCookie, in.device.Reveal(), deviceLifetime)
+	}
+	if in.trust != "" {
+		e.site.SetCookie(r.w, trustCookie, in.trust.Reveal(), directory.TrustLife)
 	}
 	if in.displaced == nil {
 		return

@@ -93,6 +93,9 @@ func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
 	}
 	prompt.Messages = append(slices.Clone(x.Messages), prompt.Messages...)
 	prompt.Fields = slices.Clone(prompt.Fields)
+	if step := x.step(); step != nil && step.Trust && x.from != nil && x.from.program == nil {
+		prompt.Fields = append(prompt.Fields, Field{Name: trustField, Type: CheckboxField, Label: "device.trust"})
+	}
 	for i, f := range prompt.Fields {
 		if value, ok := x.Keep[f.Name]; ok {
 			prompt.Fields[i].Value = value

@@ -52,6 +52,8 @@ type State struct {
 	fresh   int      // how many at the end of Evidence were proven by the answer that is being settled
 	writes  []func(b *store.Batch) error
 	dir     *directory.Directory
+	// trust is what the browser shows of a device that is trusted.
+	trust func() string
 	// executors are those of the Engine.
 	executors map[string]Executor
 	app       *directory.Application
@@ -113,6 +115,28 @@ func (s *State) Enrolled(ctx context.Context, kind directory.CredentialType) (bo
 		}
 	}
 	return false, nil
+}
+
+// Trusted reports whether the person has asked not to be asked for a second factor on this device, and neither their password nor their
+// factors have changed since.
+func (s *State) Trusted(ctx context.Context) (bool, error) {
+	cookie := s.trust()
+	if cookie == "" || s.Subject.IsZero() {
+		return false, nil
+	}
+	subject, err := s.dir.Subjects.Get(ctx, s.Subject)
+	if err != nil {
+		return false, err
+	}
+	return s.dir.Devices.Trusted(ctx, cookie, subject)
+}
+
+// trustOf is the cookie of a device that is trusted; a program has none.
+func (e *Engine) trustOf(r *visit) string {
+	if r == nil || r.program != nil {
+		return ""
+	}
+	return e.site.Cookie(r.Request, trustCookie)
 }
 
 // Usable returns those of the Executors that the person can use; see Selective.
@@ -213,6 +237,6 @@ func (e *Engine) state(x *execution) (*State, error) {
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
-		executors: e.executors, options: x.options(),
+		executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(),
 	}, nil
 }

@@ -299,6 +299,9 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 			return err
 		}
 	}
+	if step := x.step(); v.right() && step != nil && step.Trust && form.Value(trustField) != "" {
+		x.Trust = true
+	}
 	in, err := e.settle(r, b, x, v, g, form.Value(actionField))
 	if err != nil {
 		return err

@@ -27,10 +27,16 @@ var deviceType = store.Type[device]{Kind: store.Kind{Name: "directory.device"}}
 // Devices knows again the browsers on which people have signed in, so that the guesses of others do not lock them out:
 // see AttemptKey.Device. Knowing a device proves nothing else.
 type Devices struct {
-	all *store.Collection[device]
+	all         *store.Collection[device]
+	trusted     *store.Collection[trustedDevice]
+	credentials *Credentials
 }
 
-func newDevices(db *store.DB) *Devices { return &Devices{all: store.NewCollection(db, deviceType)} }
+func newDevices(db *store.DB, credentials *Credentials) *Devices {
+	return &Devices{
+		all: store.NewCollection(db, deviceType), trusted: store.NewCollection(db, trustedType), credentials: credentials,
+	}
+}
 
 // Remember adds to the batch that a subject has signed in on a device, and returns the value of the cookie by which it
 // will be known for 180 days, or until the subject's epoch moves, as with a new password.
