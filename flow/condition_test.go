@@ -282,6 +282,26 @@ func TestRevokedBetweenFactors(t *testing.T) {
 	})
 }
 
+// Where there is no room for another session the sign-in ends without one, and the others go on.
+func TestSessionLimit(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		first, second := w.browser(), w.browser()
+		first.signIn("ann")
+		key := w.Settings.SessionLimit
+		w.must(directory.Set(t.Context(), w.Settings, key, "", "", directory.SessionLimitPolicy{Max: 1}))
+		p := second.login(second.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		if p.Result == nil || p.Result.Refusal != directory.LoginRequired || second.cookie("session") != "" {
+			t.Errorf("a second session: %v", p)
+		}
+		if p := first.get(w.request(directory.Interaction{})); p.Result == nil || p.Result.Refusal != "" {
+			t.Errorf("the first: %v", p)
+		}
+		w.must(directory.Set(t.Context(), w.Settings, key, "", "", directory.SessionLimitPolicy{Max: 1, Over: directory.EndOldestSession}))
+		second.signIn("ann")
+	})
+}
+
 func TestHintedSubject(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		w.user("ann")

@@ -124,6 +124,10 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 		in.session.Remembered = in.session.Remembered || x.Remember
 		in.cookie, err = e.dir.Sessions.StepUp(b, in.session, x.Proven...)
 	}
+	if _, full := errors.AsType[*directory.SessionLimitError](err); full { // there is no room for another one
+		x.refuse(directory.LoginRequired)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
