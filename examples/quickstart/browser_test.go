@@ -66,6 +66,7 @@ func start(t *testing.T, c config) running {
 		done <- err
 	}()
 	text := out.until(t, "remembered in")
+	go func() { _, _ = io.Copy(io.Discard, out.reader) }() // messages are printed as well
 	found := urls.FindStringSubmatch(text)
 	if found == nil {
 		t.Fatalf("the program does not print its URLs:\n%s", text)

@@ -54,7 +54,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	issuer, appURL := "http://"+providerListener.Addr().String(), "http://"+appListener.Addr().String()
 
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	idp, err := openProvider(ctx, c.folder, issuer, logger)
+	idp, err := openProvider(ctx, c.folder, issuer, out, logger)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
   User name           %s
   Password            %s
 
-  The first sign-in sets up an authenticator app as second factor. Ctrl-C ends the program; everything is
+  The first sign-in sets up an authenticator app as second factor. E-mail is not sent: it is shown here. Ctrl-C ends the program; everything is
   remembered in %s.
 
 `, appURL, issuer, demoUser, demoPassword, c.folder)

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"path/filepath"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -19,8 +21,8 @@ const (
 	demoPassword = "correct horse battery staple"
 )
 
-// openProvider opens the identity provider over the files in folder.
-func openProvider(ctx context.Context, folder, issuer string, logger *slog.Logger) (*signet.Provider, error) {
+// openProvider opens the identity provider over the files in folder. What it sends to people it writes to messages.
+func openProvider(ctx context.Context, folder, issuer string, messages io.Writer, logger *slog.Logger) (*signet.Provider, error) {
 	keys, err := store.OpenKeyFile(filepath.Join(folder, "signet.keys"))
 	if err != nil {
 		return nil, err
@@ -29,8 +31,10 @@ func openProvider(ctx context.Context, folder, issuer string, logger *slog.Logge
 	if err != nil {
 		return nil, err
 	}
+	sender := &notify.Writer{W: messages} // a real one is smtp.New
 	return signet.New(signet.Config{
 		Issuer: issuer, Store: driver, Keys: keys, Logger: logger,
+		Messages: &notify.Senders{Email: sender, SMS: sender, From: "no-reply@example.com"},
 		Branding: directory.Branding{Name: "Signet Quickstart"},
 	})
 }

@@ -62,4 +62,39 @@
 //			log.Fatal(err)
 //		}
 //	}
+//
+// # Senders
+//
+// A sender is one method: EmailSender, SMSSender, PushSender. There are
+//
+//	smtp.New                    e-mail to a mail server (package flow/notify/smtp)
+//	NewHTTP                     any channel, by a request that the host describes
+//	NewTwilio, NewVonage        text messages
+//	NewFCM, NewWebPush          notifications, to apps and to browsers
+//	Writer                      all of them, to the terminal of a developer
+//
+// What is sent, and how often it is tried, is said at Messages.Run; what must not be learned from it at Message.Decoy.
+//
+// # Templates
+//
+// A Source has literals such as {{user-name}}; each name of Template has one in English. Nearest holds, for each language in turn: the setting
+// SourceSetting of the application, of its organization and of the ancestors of both, the files of the host (Senders.Templates), ours. The literals
+// are those of the product that importers come from ({{OTPCode}}, {{confirmation-code}}, {{user.claim.givenname}}, {{organization.logo.img}},
+// {{expiry-time}} in minutes), and {{code}}, {{link}}, {{expiry-hours}}, {{issuer-host}}, {{lang}} and {{dir}}; whatever else stands in
+// Message.Params has the name that it has there. One that means nothing is empty, and logged.
+//
+// # Tests
+//
+// idptest.Server.Mailbox is a mailbox for everybody, with the code and link of each message. Tests within this module that want a real mail server
+// on loopback take internal/testenv.SMTP.
+//
+// # Specifications
+//
+// RFC 5322 and RFC 5321 §4.1.2 (addresses), RFC 4647 §3.4 (which language fits), RFC 6749 §4.4 (tokens for services), RFC 8030, 8188, 8291 and 8292
+// (web push), the origin-bound one-time codes of the WICG (the last line of a code by SMS).
+//
+// # Not implemented
+//
+// Senders for single organizations: a sender of the host's own finds Mail.Organization in what it sends. Attachments, opening and click
+// tracking, bounces that come later by mail, PASSWORD_CREDENTIAL as a way to authenticate to a service, Amazon SNS.
 package notify
