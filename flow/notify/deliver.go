@@ -75,8 +75,8 @@ func (m *Messages) rounds(ctx context.Context, l *lane) error {
 			deliveries.Go(func() { _, problems[i] = m.deliver(ctx, l, c) })
 		}
 		deliveries.Wait()
-		if err = errors.Join(append(problems, err)...); err != nil || len(claimed) < atOnce {
-			return err
+		if err = errors.Join(append(problems, err)...); err != nil || len(claimed) == 0 {
+			return err // fewer than were asked for may mean that another node was faster with some
 		}
 	}
 	return nil
@@ -93,11 +93,12 @@ func (m *Messages) run(ctx context.Context, l *lane) {
 	defer underWay.Wait()
 	defer sweep.Stop()
 	for ctx.Err() == nil {
-		free := cap(slots) - len(slots)
+		free, more := cap(slots)-len(slots), false
 		full.Store(free == 0)
 		if free > 0 {
 			claimed, err := m.db.Claim(ctx, l.channel.consumer(), claimLease, free)
 			full.Store(len(claimed) == free)
+			more = len(claimed) > 0 && err == nil // fewer than there are slots may mean that another node was faster with some
 			if err != nil {
 				m.complain(ctx, l, err)
 			}
@@ -117,6 +118,9 @@ func (m *Messages) run(ctx context.Context, l *lane) {
 					}
 				})
 			}
+		}
+		if more {
+			continue
 		}
 		select {
 		case <-ctx.Done():

@@ -100,3 +100,29 @@ func TestRunWithoutStore(t *testing.T) {
 		}
 	})
 }
+
+// A burst leaves at once also where two nodes take from it.
+func TestRunOnTwoNodes(t *testing.T) {
+	t.Parallel()
+	running(t, func(w *world) {
+		ctx, cancel := context.WithCancel(t.Context())
+		other, err := notify.New(notify.Config{
+			DB: w.db, Directory: w.dir, Issuer: "https://id.example.com", Senders: notify.Senders{Email: w.email, From: "no-reply@example.com"},
+		})
+		must(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- other.Run(ctx) }()
+		b := w.db.Batch()
+		for range 60 {
+			must(t, w.Send(b, code("ann@example.com")))
+		}
+		must(t, other.Send(b, code("ann@example.com"))) // so that both hear of it
+		must(t, b.Apply(t.Context()))
+		synctest.Wait()
+		if w.email.count() != 61 {
+			t.Errorf("%d mails", w.email.count())
+		}
+		cancel()
+		<-ended
+	})
+}
