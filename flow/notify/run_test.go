@@ -11,7 +11,7 @@ import (
 )
 
 // running is Run in a bubble whose clock is that of the store.
-func running(t *testing.T, do func(w *world)) {
+func running(t *testing.T, do func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := alone(t)
 		w.clock.advance(time.Until(w.clock.now())) // so that both go together
@@ -19,7 +19,7 @@ func running(t *testing.T, do func(w *world)) {
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		synctest.Wait()
-		do(w)
+		do(t, w)
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run ended with %v", err)
@@ -30,7 +30,7 @@ func running(t *testing.T, do func(w *world)) {
 // What this node sends leaves at once, without waiting for a round.
 func TestRunAtOnce(t *testing.T) {
 	t.Parallel()
-	running(t, func(w *world) {
+	running(t, func(t *testing.T, w *world) {
 		w.send(t, code("ann@example.com"))
 		synctest.Wait() // no time goes by
 		if w.email.count() != 1 {
@@ -49,7 +49,7 @@ func TestRunAtOnce(t *testing.T) {
 // What fails is sent again when it is due, not with the next round.
 func TestRunAgain(t *testing.T) {
 	t.Parallel()
-	running(t, func(w *world) {
+	running(t, func(t *testing.T, w *world) {
 		w.email.fail(errDown)
 		w.send(t, code("ann@example.com"))
 		synctest.Wait()
@@ -66,7 +66,7 @@ func TestRunAgain(t *testing.T) {
 // A mail server that answers nothing delays no text message, and as many mails as it likes.
 func TestRunSlow(t *testing.T) {
 	t.Parallel()
-	running(t, func(w *world) {
+	running(t, func(t *testing.T, w *world) {
 		w.email.hold = func(ctx context.Context) { <-ctx.Done() }
 		for range 50 {
 			w.send(t, code("ann@example.com"))
@@ -85,7 +85,7 @@ func TestRunSlow(t *testing.T) {
 // A store that is down is asked again, and loses nothing.
 func TestRunWithoutStore(t *testing.T) {
 	t.Parallel()
-	running(t, func(w *world) {
+	running(t, func(t *testing.T, w *world) {
 		w.send(t, code("ann@example.com"))
 		synctest.Wait()
 		w.faults.FailAll(nil)
@@ -104,7 +104,7 @@ func TestRunWithoutStore(t *testing.T) {
 // A burst leaves at once also where two nodes take from it.
 func TestRunOnTwoNodes(t *testing.T) {
 	t.Parallel()
-	running(t, func(w *world) {
+	running(t, func(t *testing.T, w *world) {
 		ctx, cancel := context.WithCancel(t.Context())
 		other, err := notify.New(notify.Config{
 			DB: w.db, Directory: w.dir, Issuer: "https://id.example.com", Senders: notify.Senders{Email: w.email, From: "no-reply@example.com"},
