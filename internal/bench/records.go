@@ -27,6 +27,7 @@ func readings(db *store.DB) map[string]reading {
 		"directory.participant": readingOf[directory.Participant](db, "directory.participant"),
 		"directory.user":        readingOf[directory.User](db, "directory.user"),
 		"directory.credential":  readingOf[directory.Credential](db, "directory.credential"),
+		"directory.presence":    readingOf[directory.Presence](db, "directory.presence"),
 		"directory.lock":        readingOf[directory.Lock](db, "directory.lock"),
 		"directory.activity":    readingOf[directory.SessionActivity](db, "directory.activity"),
 		"directory.device":      readingOf[deviceRecord](db, "directory.device"),
@@ -211,13 +212,22 @@ type executionRecord struct {
 	Browser      string                  `json:"browser"`
 	Began        time.Time               `json:"began"`
 	Sequence     int64                   `json:"sequence"`
+	Plan         string                  `json:"plan,omitempty"`
+	PlanVersion  string                  `json:"planVersion,omitempty"`
+	Calls        []json.RawMessage       `json:"calls,omitempty"`
+	Memory       store.Sealed            `json:"memory,omitempty"`
+	Facts        store.Sealed            `json:"facts,omitempty"`
+	Last         flow.Last               `json:"last,omitzero"`
 	Step         string                  `json:"step,omitempty"`
+	Options      []string                `json:"options,omitempty"`
 	Option       string                  `json:"option,omitempty"`
+	Params       map[string]string       `json:"params,omitempty"`
 	Data         store.Sealed            `json:"data,omitempty"`
 	Subject      store.Ref               `json:"subject,omitzero"`
 	SubjectEpoch int64                   `json:"subjectEpoch,omitempty"`
 	Person       string                  `json:"person,omitempty"`
 	Proven       []directory.Evidence    `json:"proven,omitempty"`
+	Lapsed       time.Time               `json:"lapsed,omitzero"`
 	Base         store.Ref               `json:"base,omitzero"`
 	BaseSubject  store.Ref               `json:"baseSubject,omitzero"`
 	Carried      []directory.Evidence    `json:"carried,omitempty"`
@@ -225,13 +235,16 @@ type executionRecord struct {
 	Approved     []string                `json:"approved"`
 	Asked        bool                    `json:"asked,omitempty"`
 	Remember     bool                    `json:"remember,omitempty"`
+	Rehash       *directory.Rehash       `json:"rehash,omitempty"`
 	Messages     []flow.Message          `json:"messages,omitempty"`
 	Problems     map[string]flow.Message `json:"problems,omitempty"`
 	Keep         map[string]string       `json:"keep,omitempty"`
+	Wrong        int64                   `json:"wrong,omitempty"`
 	NewSession   string                  `json:"newSession"`
 	Done         bool                    `json:"done,omitempty"`
 	Session      store.Ref               `json:"session,omitzero"`
 	Refusal      directory.Refusal       `json:"refusal,omitempty"`
+	Failure      directory.Failure       `json:"failure,omitzero"`
 	Proof        []directory.Evidence    `json:"proof,omitempty"`
 	Echo         store.Sealed            `json:"echo,omitempty"`
 	EchoUntil    time.Time               `json:"echoUntil,omitzero"`
