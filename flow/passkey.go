@@ -35,18 +35,20 @@ func (p passkeyExecutor) Prepare(ctx context.Context, s *State) (err error) {
 	return err
 }
 
-// begin makes a ceremony. A passkey that is to begin a sign-in has to check the person; one that comes after a password is wanted to.
+// begin makes a ceremony. A passkey that stands alone has to check the person, and one that comes after something else that people
+// have; one that comes after a password is wanted to.
 func (p passkeyExecutor) begin(ctx context.Context, s *State, unknown []byte) ([]byte, error) {
 	list, err := p.of(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	alone, err := missesPrimary(ctx, s)
+	live, err := s.live(ctx)
 	if err != nil {
 		return nil, err
 	}
+	touched := directory.Evidence{Method: directory.ByPasskey, AMR: []string{"hwk"}}
 	asked := mfa.Authentication{Allow: records(list), UserVerification: mfa.VerificationPreferred, Lifetime: p.lifetime}
-	if alone {
+	if !directory.Assess(append(live, touched)).Satisfies(directory.ACR2) {
 		asked.UserVerification = mfa.VerificationRequired
 	}
 	c, err := p.rp.BeginAuthentication(asked, s.Now)

@@ -152,6 +152,10 @@ func TestPasskeyAsSecondFactor(t *testing.T) {
 		b = w.browser()
 		p = b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
 		b.submit(b.submit(p, "action", "method_totp"), "otp", w.code(seed)).answer(t)
+		p = b.get(w.request(directory.Interaction{Reauthenticate: true}))
+		if !strings.Contains(string(p.View.Prompt.WebAuthn.Options), `"userVerification":"required"`) {
+			t.Errorf("asked to be alone by %s", p.View.Prompt.WebAuthn.Options)
+		}
 		// Alone it is not enough.
 		b = w.browser()
 		if p = b.show(b.get(w.request(directory.Interaction{})), phone); p.message() != "passkey.unverified" || p.step() != "password" {
