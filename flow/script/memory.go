@@ -18,7 +18,7 @@ const (
 	maxFresh    = 100
 	maxOutcomes = 60
 	// MaxMemory bounds a Memory as JSON, in bytes.
-	MaxMemory = 48 << 10
+	MaxMemory = 44 << 10
 )
 
 // ErrDiverged: a run did not repeat what the ones before it did: another script, another version of the interpreter, or a Memory that

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/dop251/goja"
+
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // localIDP is what scripts call ourselves among the providers.
@@ -240,7 +242,7 @@ func (r *run) user(p *Person) goja.Value {
 }
 
 // primaryStore is what scripts call the default user store.
-const primaryStore = "PRIMARY"
+const primaryStore = directory.PrimaryStore
 
 // localClaims are user.localClaims: what the user store says, read and written there.
 func (r *run) localClaims(p *Person) *goja.Object {
@@ -306,8 +308,8 @@ func (r *run) request() *goja.Object {
 	params := r.vm.NewDynamicObject(view{get: func(name string) goja.Value {
 		v := absent(r.read("request.params", func() any {
 			values := r.params[name]
-			if len(values) == 0 {
-				values = r.login.Browser.Params[name]
+			if len(values) == 0 && r.login.Browser.Sent != nil {
+				values = r.login.Browser.Sent(name)
 			}
 			if len(values) == 0 {
 				return nil
@@ -343,10 +345,8 @@ func reserved(name string) bool { return strings.Contains(strings.ToLower(name),
 
 // cookie is the value of a cookie; nil when there is none.
 func (b Browser) cookie(name string) any {
-	for _, c := range b.Cookies {
-		if c.Name == name && !reserved(name) {
-			return clip(c.Value, 4000)
-		}
+	if value, ok := b.Cookies[name]; ok && !reserved(name) {
+		return clip(value, 4000)
 	}
 	return nil
 }

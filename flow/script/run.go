@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store"
 )
 
@@ -30,6 +32,8 @@ type Login struct {
 	Browser Browser
 	// Session is what the browser is signed in with so far; zero is nothing.
 	Session store.Ref
+	// Flow is the flow that is asking; nil outside one.
+	Flow *flow.State
 	// Satisfied says whether a step is done already, by what the session has proven, and returns what came of it then: Person and
 	// Option. It is asked when the step's turn comes, unless the script forces it. Nil is never.
 	Satisfied func(ctx context.Context, n Node) (*Outcome, error)
@@ -39,8 +43,9 @@ type Login struct {
 type Browser struct {
 	Address string
 	Header  http.Header
-	Params  map[string][]string
-	Cookies []*http.Cookie
+	// Cookies are by name, without our own. Sent returns what the answer has in a field that the step was done with; nil has none.
+	Cookies map[string]string
+	Sent    func(field string) []string
 }
 
 // Output is what a run came to.

@@ -30,25 +30,39 @@ type Answer struct {
 
 const maxAnswer = 64 << 10
 
+// A Request is what Exchange sends.
+type Request struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
 // Post sends a message once. Whether the status is one of success is for the caller to judge; an error is ErrRefused, ErrFailed
 // or ErrBusy, or the context's own, and of those only ErrFailed may come when the message has arrived.
 func (c *Client) Post(ctx context.Context, m Message) (Answer, error) {
-	u, err := c.target(m.URL)
+	header := http.Header{"Content-Type": {m.ContentType}}
+	for name, value := range m.Header {
+		header.Set(name, value)
+	}
+	if m.Bearer != "" {
+		header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
+	}
+	return c.Exchange(ctx, Request{Method: http.MethodPost, URL: m.URL, Header: header, Body: m.Body})
+}
+
+// Exchange is Post with a method and a header of the caller's.
+func (c *Client) Exchange(ctx context.Context, q Request) (Answer, error) {
+	u, err := c.target(q.URL)
 	if err != nil {
 		return Answer{}, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(m.Body))
+	r, err := http.NewRequestWithContext(ctx, q.Method, u.String(), bytes.NewReader(q.Body))
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	r.GetBody = nil // a transport that can repeat the body may repeat the message
-	r.Header.Set("Content-Type", m.ContentType)
-	for name, value := range m.Header {
-		r.Header.Set(name, value)
-	}
-	if m.Bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
-	}
+	r.Header = q.Header.Clone()
 	answer, body, err := c.send(r, beginning) //nolint:bodyclose // send has closed it
 	if err != nil {
 		if ctx.Err() != nil {
