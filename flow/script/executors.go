@@ -51,15 +51,15 @@ func (prompter) Prepare(_ context.Context, s *flow.State) error {
 	return nil
 }
 
-// taken are names that fields of a form cannot have.
-var taken = []string{"flow", "seq", "action", "restart", "consent", "draft"}
+// engineFields are names that fields of a form cannot have.
+var engineFields = []string{"flow", "seq", "action", "restart", "consent", "draft"}
 
 // inputs are the names of the fields of a genericForm.
 func inputs(n Node) (names []string) {
 	list, _ := n.Data["inputs"].([]any)
 	for _, item := range list {
 		fields, _ := item.(map[string]any)
-		if id := spelt(fields["id"]); id != "" && !slices.Contains(taken, id) && !slices.Contains(names, id) {
+		if id := spelt(fields["id"]); id != "" && !slices.Contains(engineFields, id) && !slices.Contains(names, id) {
 			names = append(names, id)
 		}
 	}

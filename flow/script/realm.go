@@ -123,7 +123,7 @@ func (m *realm) install(name string) {
 			continue
 		}
 		prototype := m.prototype(owner)
-		if method := m.guarded(owner, name, prototype.Get(name)); method != nil {
+		if method := m.guarded(owner, name, prototype); method != nil {
 			define(prototype, name, m.vm.ToValue(method))
 		} else {
 			_ = prototype.Delete(name)
@@ -143,8 +143,11 @@ func (m *realm) prototype(owner string) *goja.Object {
 }
 
 // guarded is the method that takes the place of one of the interpreter's; nil when none does.
-func (m *realm) guarded(owner, name string, original goja.Value) native {
-	f, ok := goja.AssertFunction(original)
+func (m *realm) guarded(owner, name string, prototype *goja.Object) native {
+	if owner != "Array" && owner != "String" {
+		return nil // others have properties that throw when they are read
+	}
+	f, ok := goja.AssertFunction(prototype.Get(name))
 	if !ok {
 		return nil
 	}
