@@ -97,6 +97,6 @@
 //
 // # Not implemented
 //
-// Scripts as plans; invitation; push as the way to begin; a
+// Invitation; push as the way to begin; a
 // page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow

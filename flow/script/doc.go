@@ -91,9 +91,34 @@
 // For authors who are not trusted as administrators are, run scripts in a process of their own, with limits of the operating system,
 // or do not offer them.
 //
+// # In a flow
+//
+// Policies are the scripts that administrators have set, for an organization or an application, and the Source of a flow's Config:
+//
+//	functions, err := script.DirectoryFunctions(script.DirectoryConfig{DB: db, Directory: dir, Secrets: script.NewSecrets(db)})
+//	engine, err := script.New(script.Config{Functions: functions, Log: log})
+//	policies, err := script.NewPolicies(script.PoliciesConfig{DB: db, Directory: dir, Engine: engine, Libraries: script.NewLibraries(db, engine)})
+//	calls, err := script.NewExchanger(script.ExchangerConfig{DB: db, Domains: []string{"risk.example.com"}})
+//	// flow.Config{Source: policies, Executors: script.Executors(calls), …}
+//	err = policies.Set(ctx, "", "", script.Policy{Source: script.Templates()["group-mfa"], Steps: [][]script.Way{
+//		{{Option: script.Option{Authenticator: "BasicAuthenticator"}}},
+//		{{Option: script.Option{Authenticator: "totp"}}},
+//	}})
+//
+// A step that the session has done before the login began is skipped unless the script forces it. Without an onFail a step is asked
+// again until it is right; with one the script decides. The flow's own rules stay: there is no success without the assurance that the
+// request and the application insist on, whatever a script says. A login keeps the script with which it began. A call elsewhere is
+// written down before it is made. What a script writes of people, roles and sessions is written at once and may be repeated; mails and
+// cookies go with the flow.
+//
 // # Not implemented
 //
-// Local time is that of the machine: nodes must share it. Intl, Map, Set, Symbol, Promise, Proxy; this of a function that is called
+// context.selectedAcr and user.claims are in the Output of a run and reach no token yet; user.remoteClaims are empty, and who comes by a
+// provider is known by its issuer. A password given to a step (silent authentication) is left out: its page is shown.
+// getAssociatedLocalUser, doAssociationWithLocalUser, removeAssociatedLocalUser, getAuthenticatedApplications, isWithinSessionLimit,
+// killSession, getSessionData, checkMicrosoftEmailVerification; SessionExecutor and other authenticators for which the flow has no
+// Executor. internalWait does not poll by itself: the person goes on when the time is over. response.headers. The management APIs of
+// secrets and libraries. Local time is that of the machine: nodes must share it. Intl, Map, Set, Symbol, Promise, Proxy; this of a function that is called
 // through a computed name is as in the interpreter. callElastic, callAnalytics, publishToAnalytics, verifyUserWithTypingDNA and the functions of
 // Sift exist when the host brings them (Config.Functions).
 package script
