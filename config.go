@@ -68,7 +68,8 @@ type Config struct {
 	Password directory.PasswordPolicy
 	Branding directory.Branding
 	// Accounts are the policies of accounts, as they hold where nothing else was set: history and expiry of passwords, bounds on sessions,
-	// identifiers, invitation, recovery, idle accounts.
+	// identifiers, invitation, recovery, idle accounts. Registration.Enabled needs Messages. Where there
+	// are Messages and Recovery is zero, accounts are recovered by mail.
 	Accounts directory.AccountPolicies
 	// Blocklist is what nobody may have as a password, beside the most common ones; directory.OpenBlocklist opens it. The Provider
 	// does not close it.
@@ -80,9 +81,6 @@ type Config struct {
 	// Plans are what flows ask for, by name; see flow.Config. Without "login", signing in asks for a password, and for a second
 	// factor from those who have one and where the application demands it (directory.Application.SecondFactor).
 	Plans map[string]flow.Plan
-	// SelfRegistration lets people make accounts, whose username is their e-mail address, after they have proven that they read its mail.
-	// It needs Messages. An account can be recovered by mail wherever Messages reach e-mail.
-	SelfRegistration bool
 	// Home is the URL or path to which people go who sign in for no application in particular, at /login, /register or /recover; "" is
 	// the issuer's.
 	Home string

@@ -146,10 +146,19 @@ func (p *Provider) buildDirectory() error {
 	p.Directory, err = directory.New(directory.Config{
 		DB: p.DB, Users: p.config.Users, UserStores: p.config.UserStores, Verifier: p.config.Verifier, Hasher: hasher, Logger: p.log,
 		Session: p.config.Session, Lock: p.config.Lock, Throttle: p.config.Throttle,
-		Password: p.config.Password, Branding: p.config.Branding, Accounts: p.config.Accounts, Blocklist: p.config.Blocklist,
+		Password: p.config.Password, Branding: p.config.Branding, Accounts: p.accounts(), Blocklist: p.config.Blocklist,
 		ServiceWords: []string{host(p.config.Issuer)},
 	})
 	return err
+}
+
+// accounts are the policies of accounts: with recovery by mail, unless the host has one of its own.
+func (p *Provider) accounts() directory.AccountPolicies {
+	accounts := p.config.Accounts
+	if p.config.Messages != nil && accounts.Recovery == (directory.RecoveryPolicy{}) {
+		accounts.Recovery = directory.RecoveryPolicy{EmailLink: true, SignIn: true, Notify: true}
+	}
+	return accounts
 }
 
 func (p *Provider) buildKeys() (err error) {
@@ -190,15 +199,13 @@ func (p *Provider) buildMessages() (err error) {
 
 // buildPlans makes the plans that the configuration asks for. Those of the host's own come before them.
 func (p *Provider) buildPlans() error {
-	if p.config.SelfRegistration && (p.Messages == nil || !p.Messages.Reaches(notify.Email)) {
-		return errors.New("Config.SelfRegistration needs Config.Messages that reach e-mail")
+	mail := p.Messages != nil && p.Messages.Reaches(notify.Email)
+	if p.config.Accounts.Registration.Enabled && !mail {
+		return errors.New("Config.Accounts.Registration needs Config.Messages that reach e-mail")
 	}
-	plans := map[string]flow.Plan{}
-	if p.Messages != nil && p.Messages.Reaches(notify.Email) {
-		plans["recover"] = flow.Recovery()
-	}
-	if p.config.SelfRegistration {
-		plans["register"] = flow.Registration()
+	plans := map[string]flow.Plan{"invite": flow.Invitation(), "verify": flow.Verification()}
+	if mail {
+		plans["recover"], plans["register"] = flow.Recovery(), flow.Registration()
 	}
 	maps.Copy(plans, p.config.Plans)
 	p.config.Plans = plans

@@ -95,6 +95,9 @@ func (e *Engine) has(ctx context.Context, x *execution, name string) (bool, erro
 			return err == nil, err
 		}
 	}
+	if g, ok := e.plans[name].(gated); ok {
+		return g.open(ctx, e.dir, x.Request.Organization)
+	}
 	return e.plans[name] != nil, nil
 }
 

@@ -59,7 +59,13 @@ func selfService(t *testing.T, open opener) (*world, *mailbox) {
 	box := &mailbox{}
 	w := open(t, func(c *flow.Config, d *directory.Config) {
 		c.Messages, c.Home = box, "/home"
-		c.Plans = map[string]flow.Plan{"recover": flow.Recovery(), "register": flow.Registration()}
+		c.Plans = map[string]flow.Plan{
+			"recover": flow.Recovery(), "register": flow.Registration(), "invite": flow.Invitation(), "verify": flow.Verification(),
+		}
+		d.Accounts = directory.AccountPolicies{
+			Registration: directory.RegistrationPolicy{Enabled: true, SignIn: true, Welcome: true},
+			Recovery:     directory.RecoveryPolicy{EmailLink: true, SignIn: true, Notify: true},
+		}
 		d.Throttle = directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleFlow, directory.ThrottlePassword, directory.ThrottleSend}}
 	})
 	return w, box

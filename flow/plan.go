@@ -78,6 +78,8 @@ const (
 	loginPlan    = "login"
 	registerPlan = "register"
 	recoverPlan  = "recover"
+	invitePlan   = "invite"
+	verifyPlan   = "verify"
 	consentPlan  = "consent"
 	logoutPlan   = "logout"
 )
@@ -128,6 +130,12 @@ func (p sequence) Next(ctx context.Context, s *State) (Move, error) {
 		return move, nil
 	}
 	return Move{}, nil
+}
+
+// gated is a Plan that is open in some organizations and closed in others.
+type gated struct {
+	sequence
+	open func(ctx context.Context, dir *directory.Directory, org string) (bool, error)
 }
 
 // checkSteps finds what is wrong with the steps of any plan.

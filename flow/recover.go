@@ -1,10 +1,9 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"strconv"
-	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/web"
@@ -13,17 +12,30 @@ import (
 )
 
 // Recovery is the plan "recover": somebody says who they are, proves that they read the mail of that account, and chooses a new
-// password. Then the login goes on, with a proof that counts as the password does; other factors are asked for as ever. Nothing that
-// is shown, sent or done says whether the account exists.
+// password. Then the login goes on; where directory.RecoveryPolicy signs people in, with a proof that counts as the password does, and
+// other factors are asked for as ever. Nothing that is shown, sent or done says whether the account exists. The plan is closed in
+// organizations whose RecoveryPolicy has no way by mail.
 func Recovery() Plan {
-	return sequence{
+	return gated{sequence{
 		{Name: "recover", Options: []string{"recover"}, When: lacksTicket},
-		{Name: "recover-code", Options: []string{"recover-code"}, When: lacksProof},
-		{Name: "recover-password", Options: []string{"recover-password"}, When: func(_ context.Context, s *State) (bool, error) {
-			return s.Subject.IsZero(), nil
-		}},
-	}
+		{Name: "recover-code", Options: []string{"recover-code"}, When: lacksCode},
+		{Name: "recover-password", Options: []string{"recover-password"}, When: lacksEnd},
+	}, func(ctx context.Context, dir *directory.Directory, org string) (bool, error) {
+		policy, err := directory.Resolve(ctx, dir.Settings, dir.Settings.Recovery, org, "")
+		return policy.EmailLink || policy.EmailCode, err
+	}}
 }
+
+// Invitation is the plan "invite": somebody who came by the link of an invitation, or of a reset by an administrator, chooses their
+// password, and is signed in by it.
+func Invitation() Plan {
+	return sequence{{Name: "invite", Options: []string{"invite"}, When: lacksEnd}}
+}
+
+// endFact says that the plan has done what it is for.
+const endFact = "account.done"
+
+func lacksEnd(_ context.Context, s *State) (bool, error) { return s.Facts[endFact] == "", nil }
 
 // recoverExecutor asks whose account it is, and sends a ticket to its address.
 type recoverExecutor struct{ mailing }
@@ -33,15 +45,11 @@ var _ Executor = recoverExecutor{}
 func (recoverExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (recoverExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
-	name := s.Person
-	if name == "" {
-		name = s.Request.Hint
-	}
 	return Prompt{
 		Step: "recover", Title: Message{ID: "recover.title"}, Intro: Message{ID: "recover.intro"},
 		Fields: []Field{{
-			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username", Required: true,
-			Focus: true,
+			Name: usernameField, Type: TextField, Label: "password.username", Value: cmp.Or(s.Person, s.Request.Hint),
+			Autocomplete: "username", Required: true, Focus: true,
 		}},
 		Actions: []Action{{Name: continueAction, Label: "recover.send"}},
 	}, nil
@@ -53,22 +61,16 @@ func (r recoverExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict
 
 // again sends another ticket, which takes the place of the one before.
 func (r recoverExecutor) again(ctx context.Context, s *State) (Verdict, error) {
-	v, err := r.ask(ctx, s, s.Facts[askedFact])
-	return resent(v), err
-}
-
-// resent stays on the page from which another message was asked for.
-func resent(v Verdict) Verdict {
-	if v.Outcome == Proceed {
-		v.Outcome, v.Messages = Again, []Message{{ID: "code.resent", Level: Success}}
-	}
-	v.Blameless = true
-	return v
+	return r.ask(ctx, s, s.Facts[askedFact])
 }
 
 // ask sends a ticket to whoever the name is of. Who is nobody, cannot sign in, or has no address that was verified gets none.
 func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdict, error) {
 	org := s.Request.Organization
+	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Recovery, org, "")
+	if err != nil {
+		return Verdict{}, err
+	}
 	to := addressee{holder: r.dir.Locks.Account(nil, org, name), address: name, decoy: true}
 	ref := store.Ref{Org: org, ID: to.holder}
 	user, err := r.dir.FindUser(ctx, org, name)
@@ -82,135 +84,168 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdic
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Verdict{}, err
 	}
-	if err == nil && subject.Status == directory.Active && !user.Disabled && user.Email != "" && user.EmailVerified {
+	if err == nil && subject.State() == "" && !user.Disabled && user.Email != "" && user.EmailVerified {
 		to = addressee{holder: subject.ID, subject: subject, address: user.Email}
 	}
-	return r.dispatch(ctx, s, to, name)
+	t := terms{life: policy.LinkLife, code: policy.Code, link: policy.EmailLink, tries: policy.Tries, resends: policy.Resends}
+	return r.dispatch(ctx, s, to, name, t)
 }
 
-// dispatch sends the ticket and remembers whom it was for.
-func (m mailing) dispatch(ctx context.Context, s *State, to addressee, asked string) (Verdict, error) {
-	write, wait, err := m.send(ctx, s, to, asked)
+// choosePassword takes the new password of somebody who has a ticket for it, which is used up by it. Everything that was issued to them
+// ends.
+type choosePassword struct {
+	mailing
+	step     string
+	purposes []directory.TicketPurpose
+	told     notify.Template
+}
+
+var _ Executor = choosePassword{}
+
+func (choosePassword) Prepare(context.Context, *State) error { return nil }
+
+func (c choosePassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	if c.purposes[0] == directory.RecoverPassword {
+		return newPasswordPrompt(c.step, ""), nil
+	}
+	if _, err := held(ctx, c.dir, s, c.purposes...); errors.Is(err, directory.ErrTicket) {
+		return deadEnd(c.step), nil
+	} else if err != nil {
+		return Prompt{}, err
+	}
+	return newPasswordPrompt(c.step, ""), nil
+}
+
+// deadEnd says that a link is good no more for which nobody can ask here.
+func deadEnd(step string) Prompt {
+	return Prompt{
+		Step: step, Title: Message{ID: step + ".title"}, Messages: []Message{{ID: "ticket.void-for-good", Level: Error}},
+		Actions: []Action{{Name: continueAction, Label: "action.continue"}},
+	}
+}
+
+// void goes on after a ticket that is good no more: to where another can be had, or with the login.
+func (c choosePassword) void() Verdict {
+	if c.purposes[0] == directory.RecoverPassword {
+		return void()
+	}
+	return Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "ticket.void-for-good", Level: Error}}}
+}
+
+func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
+	policy, err := directory.Resolve(ctx, c.dir.Settings, c.dir.Settings.Recovery, s.Request.Organization, "")
 	if err != nil {
 		return Verdict{}, err
 	}
-	if wait > 0 {
-		return Verdict{Outcome: Again, Blameless: true, Messages: []Message{waitMessage(wait)}, Keep: map[string]string{usernameField: asked}}, nil
-	}
-	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{holderFact: to.holder, askedFact: asked}}, nil
-}
-
-// recoverPassword takes the new password of somebody who has proven that the account's address is theirs. Everything that was issued
-// to them ends with it.
-type recoverPassword struct {
-	dir *directory.Directory
-	out notify.Outbox
-}
-
-var _ Executor = recoverPassword{}
-
-func (recoverPassword) Prepare(context.Context, *State) error { return nil }
-
-func (recoverPassword) Prompt(context.Context, *State) (Prompt, error) {
-	return newPasswordPrompt("recover-password", ""), nil
-}
-
-const newPasswordField = "new_password"
-
-// newPasswordPrompt asks for a new password. The name, if any, is for password managers.
-func newPasswordPrompt(step, name string) Prompt {
-	p := Prompt{
-		Step: step, Title: Message{ID: step + ".title"}, Intro: Message{ID: step + ".intro"},
-		Fields: []Field{{
-			Name: newPasswordField, Type: PasswordField, Label: "new-password.password", Autocomplete: "new-password", Required: true, Focus: true,
-		}},
-		Actions: []Action{{Name: continueAction, Label: step + ".save"}},
-	}
-	if name != "" {
-		p.Fields = append([]Field{{
-			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username",
-		}}, p.Fields...)
-	}
-	return p
-}
-
-// Judge sets the password in a step of its own, before the flow moves: the sign-in that follows rests on the Subject as that leaves it.
-// When the flow does not move then, the same answer finds its work done.
-func (r recoverPassword) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	subject, user, err := r.owner(ctx, s)
-	if errors.Is(err, store.ErrNotFound) {
-		return Verdict{Outcome: Refuse}, nil
+	ticket, err := held(ctx, c.dir, s, c.purposes...)
+	if errors.Is(err, directory.ErrTicket) {
+		return c.repeat(ctx, s, in.Value(newPasswordField), policy)
 	}
 	if err != nil {
 		return Verdict{}, err
 	}
-	pass := in.Value(newPasswordField)
-	if strconv.FormatInt(subject.Epoch, 10) != s.Facts[epochFact] {
-		done, err := r.dir.Users.VerifyPassword(ctx, user, pass)
-		if err != nil || !done { // something else has ended all that was issued to them since
-			return Verdict{Outcome: Refuse}, err
+	var subject *directory.Subject
+	err = apart(ctx, c.db, func(b *store.Batch) (err error) {
+		if subject, err = c.dir.ChoosePassword(ctx, b, ticket, in.Value(newPasswordField)); err != nil || ticket.Address == "" {
+			return err
 		}
-	} else if err := r.dir.SetPassword(ctx, user, pass); err != nil {
+		return c.out.Send(b, notify.Message{
+			Template: c.told, Channel: notify.Email, To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
+			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !policy.Notify,
+		})
+	})
+	switch {
+	case errors.Is(err, directory.ErrTicket), store.ConflictOn(err, c.dir.Tickets.Kind()) != nil:
+		return c.void(), nil
+	case err != nil:
 		return refusedPassword(err)
 	}
-	if subject, err = r.dir.Subjects.Get(ctx, subject.Ref()); err != nil {
+	if err := c.dir.Sessions.EndRevoked(ctx, subject, "password changed"); err != nil {
 		return Verdict{}, err
 	}
-	return Verdict{
-		Outcome: Proceed, Subject: subject,
-		Evidence: []directory.Evidence{{Method: directory.EmailSignIn, AMR: []string{"otp"}, Subject: subject.ID, Time: s.Now}},
-		Write: func(b *store.Batch) error {
-			return r.out.Send(b, notify.Message{
-				Template: notify.PasswordResetSuccess, Channel: notify.Email, To: user.Email, Subject: subject.Ref(),
-				Organization: s.Request.Organization, Application: s.Request.Application, Locales: s.Request.Locales,
-			})
-		},
-	}, nil
+	return c.end(ctx, s, subject.Ref(), policy)
 }
 
-// owner is the person whose address was proven, store.ErrNotFound when they cannot sign in any more.
-func (r recoverPassword) owner(ctx context.Context, s *State) (*directory.Subject, *directory.User, error) {
-	subject, err := r.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[provenFact]})
+// end is the verdict on a password that was chosen.
+func (c choosePassword) end(ctx context.Context, s *State, who store.Ref, policy directory.RecoveryPolicy) (Verdict, error) {
+	v := Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: c.step + ".done", Level: Success}}}
+	if policy.SignIn || c.purposes[0] != directory.RecoverPassword {
+		return c.prove(ctx, s, v, who)
+	}
+	return v, nil
+}
+
+// repeat takes an answer once more whose password stands already, while the flow did not get on: the code was right then, as nobody
+// comes here without. Otherwise the ticket is good no more.
+func (c choosePassword) repeat(ctx context.Context, s *State, pass string, policy directory.RecoveryPolicy) (Verdict, error) {
+	if s.Facts[codeFact] == "" {
+		return c.void(), nil
+	}
+	subject, err := c.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[holderFact]})
 	if err != nil {
-		return nil, nil, err
-	}
-	user, err := r.dir.UserOf(ctx, subject)
-	if err == nil && (subject.Status != directory.Active || user.Disabled || user.Email != s.Facts[addressFact]) {
-		err = store.ErrNotFound
-	}
-	return subject, user, err
-}
-
-// refusedPassword shows why the policy refuses a password. Any other error is a failure.
-func refusedPassword(err error) (Verdict, error) {
-	invalid, ok := errors.AsType[*directory.InvalidError](err)
-	if !ok {
 		return Verdict{}, err
 	}
-	return Verdict{Outcome: Again, Problems: map[string]Message{
-		newPasswordField: {ID: "new-password.refused", Level: Error, Params: map[string]string{"problem": invalid.Problem}},
-	}}, nil
+	right, err := verifies(ctx, c.dir, subject, pass)
+	if err != nil || !right {
+		return c.void(), err
+	}
+	return c.end(ctx, s, subject.Ref(), policy)
 }
 
-// recoveryLife is how long a message of a recovery is good.
-const recoveryLife = 30 * time.Minute
+// verifies reports whether a password is somebody's who may sign in.
+func verifies(ctx context.Context, dir *directory.Directory, subject *directory.Subject, pass string) (bool, error) {
+	user, err := dir.UserOf(ctx, subject)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (user.Disabled || subject.State() != "") {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	right, err := dir.Users.VerifyPassword(ctx, user, pass)
+	if _, refused := errors.AsType[*directory.AccountError](err); refused {
+		return false, nil
+	}
+	return right, err
+}
 
-// accounts are the steps of Recovery and Registration.
+// prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail, which is no more than a password.
+func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) (Verdict, error) {
+	subject, err := m.dir.Subjects.Get(ctx, who)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v.Messages = nil
+	v.Subject = subject
+	v.Evidence = []directory.Evidence{{Method: directory.EmailSignIn, AMR: []string{"otp"}, Subject: subject.ID, Time: s.Now}}
+	return v, nil
+}
+
+// done forgets the ticket.
+func done() map[string]string {
+	return map[string]string{endFact: "true", linkFact: "", codeFact: "", holderFact: "", askedFact: ""}
+}
+
+// accounts are the steps of Recovery, Registration, Invitation and Verification.
 func (c *Config) accounts(site *web.Site) map[string]Executor {
-	recovery := recoverExecutor{mailing{
-		db: c.DB, dir: c.Directory, out: c.Messages, site: site, purpose: directory.RecoverPassword, template: notify.InitiateRecovery,
-		path: "/recover", life: recoveryLife,
-	}}
-	registration := registerExecutor{mailing{
-		db: c.DB, dir: c.Directory, out: c.Messages, site: site, purpose: directory.ConfirmRegistration, template: notify.EmailConfirm,
-		taken: notify.AccountExists, path: "/register", life: registrationLife,
-	}}
+	mail := mailing{db: c.DB, dir: c.Directory, out: c.Messages, site: site}
+	recovery := recoverExecutor{mail}
+	recovery.purpose, recovery.template, recovery.path = directory.RecoverPassword, notify.InitiateRecovery, "/recover"
+	registration := registerExecutor{mail}
+	registration.purpose, registration.template, registration.path = directory.ConfirmRegistration, notify.EmailConfirm, "/register"
+	registration.taken = notify.AccountExists
 	return map[string]Executor{
-		"recover":           recovery,
-		"recover-code":      ticketExecutor{dir: c.Directory, step: "recover-code", purpose: recovery.purpose, again: recovery.again},
-		"recover-password":  recoverPassword{c.Directory, c.Messages},
+		"recover":      recovery,
+		"recover-code": ticketExecutor{dir: c.Directory, step: "recover-code", purpose: recovery.purpose, again: recovery.again, letters: true},
+		"recover-password": choosePassword{
+			mailing: mail, step: "recover-password", purposes: []directory.TicketPurpose{directory.RecoverPassword}, told: notify.PasswordResetSuccess,
+		},
+		"invite": choosePassword{
+			mailing: mail, step: "invite", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
+			told: notify.PasswordResetSuccess,
+		},
 		"register":          registration,
 		"register-code":     ticketExecutor{dir: c.Directory, step: "register-code", purpose: registration.purpose, again: registration.again},
-		"register-password": registerPassword{c.Directory, c.Messages},
+		"register-password": registerPassword{mail},
+		"verify":            verifyExecutor{mail},
 	}
 }

@@ -1,10 +1,10 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store"
@@ -12,16 +12,18 @@ import (
 )
 
 // Registration is the plan "register": somebody gives their address and name, proves that they read the mail of that address, and chooses
-// a password. The account comes to be with the last answer, and its owner is signed in. The address is the username. Who has an account
-// already sees the same pages, and is told by mail.
+// a password. The account comes to be with the last answer; where directory.RegistrationPolicy says so its owner is signed in. The
+// address is the username. Who has an account already sees the same pages, and is told by mail. The plan is closed in organizations
+// whose RegistrationPolicy is not Enabled.
 func Registration() Plan {
-	return sequence{
+	return gated{sequence{
 		{Name: "register", Options: []string{"register"}, When: lacksTicket},
-		{Name: "register-code", Options: []string{"register-code"}, When: lacksProof},
-		{Name: "register-password", Options: []string{"register-password"}, When: func(_ context.Context, s *State) (bool, error) {
-			return s.Subject.IsZero(), nil
-		}},
-	}
+		{Name: "register-code", Options: []string{"register-code"}, When: lacksCode},
+		{Name: "register-password", Options: []string{"register-password"}, When: lacksEnd},
+	}, func(ctx context.Context, dir *directory.Directory, org string) (bool, error) {
+		policy, err := directory.Resolve(ctx, dir.Settings, dir.Settings.Registration, org, "")
+		return policy.Enabled, err
+	}}
 }
 
 // The fields of a person who registers; facts of the same names, with "register." in front, hold what they typed.
@@ -30,8 +32,6 @@ const (
 	givenNameField  = "given_name"
 	familyNameField = "family_name"
 	registerFacts   = "register."
-	// newUserFact is the id that the account will have.
-	newUserFact = registerFacts + "id"
 )
 
 // registerExecutor asks for the address and the name, and sends a ticket to the address.
@@ -57,11 +57,7 @@ func (registerExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 }
 
 func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	user := &directory.User{
-		Username: strings.TrimSpace(in.Value(emailField)), GivenName: in.Value(givenNameField), FamilyName: in.Value(familyNameField),
-	}
-	user.Email = user.Username
-	user.Org = s.Request.Organization
+	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), in.Value(givenNameField), in.Value(familyNameField))
 	if err := user.Validate(); err != nil || !strings.Contains(user.Email, "@") {
 		return refusedProfile(err, in), nil
 	}
@@ -69,30 +65,36 @@ func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 	if err != nil || v.Outcome != Proceed {
 		return v, err
 	}
-	v.Facts[newUserFact] = store.NewID()
 	v.Facts[registerFacts+givenNameField], v.Facts[registerFacts+familyNameField] = user.GivenName, user.FamilyName
 	return v, nil
 }
 
-// ask sends a ticket to an address, and to one that has an account a word about that instead.
-func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Verdict, error) {
-	to := addressee{holder: directory.Fold(address), address: address}
-	user, err := r.dir.FindUser(ctx, s.Request.Organization, address)
-	if err == nil {
-		to.decoy, to.address = true, user.Email
-		if user.Email == "" {
-			to.address = address
-		}
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return Verdict{}, err
-	}
-	return r.dispatch(ctx, s, to, address)
+// newcomer is the person that an account is to be made for.
+func newcomer(s *State, address, given, family string) *directory.User {
+	user := &directory.User{Username: address, Email: address, GivenName: given, FamilyName: family}
+	user.Org = s.Request.Organization
+	return user
 }
 
 // again sends another ticket, which takes the place of the one before.
 func (r registerExecutor) again(ctx context.Context, s *State) (Verdict, error) {
-	v, err := r.ask(ctx, s, s.Facts[askedFact])
-	return resent(v), err
+	return r.ask(ctx, s, s.Facts[askedFact])
+}
+
+// ask sends a ticket to an address, and to one that has an account a word about that instead.
+func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Verdict, error) {
+	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Registration, s.Request.Organization, "")
+	if err != nil {
+		return Verdict{}, err
+	}
+	to := addressee{holder: directory.Fold(address), address: address}
+	user, err := r.dir.FindUser(ctx, s.Request.Organization, address)
+	if err == nil {
+		to.decoy, to.address = true, cmp.Or(user.Email, address)
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return Verdict{}, err
+	}
+	return r.dispatch(ctx, s, to, address, terms{life: policy.LinkLife, code: policy.Code, link: true})
 }
 
 // refusedProfile shows what is wrong with what somebody typed about themselves.
@@ -102,9 +104,9 @@ func refusedProfile(err error, in Input) Verdict {
 		v.Keep[field] = in.Value(field)
 	}
 	fields := map[string]string{"username": emailField, "email": emailField, "givenName": givenNameField, "familyName": familyNameField}
-	for _, invalid := range invalids(err) {
-		if field := fields[invalid.Field]; field != "" {
-			v.Problems[field] = Message{ID: "register.refused", Level: Error, Params: map[string]string{"problem": invalid.Problem}}
+	for _, problem := range directory.Problems(err) {
+		if field := fields[problem.Field]; field != "" {
+			v.Problems[field] = inWords(problem, "register.refused")
 		}
 	}
 	if len(v.Problems) == 0 {
@@ -113,70 +115,80 @@ func refusedProfile(err error, in Input) Verdict {
 	return v
 }
 
-// invalids are the *directory.InvalidErrors that were joined.
-func invalids(err error) (all []*directory.InvalidError) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // it is the tree that is walked
-		for _, part := range joined.Unwrap() {
-			all = append(all, invalids(part)...)
-		}
-		return all
-	}
-	if invalid, ok := errors.AsType[*directory.InvalidError](err); ok {
-		all = append(all, invalid)
-	}
-	return all
-}
-
 // registerPassword takes the password of somebody who has proven their address, and makes the account.
-type registerPassword struct {
-	dir *directory.Directory
-	out notify.Outbox
-}
+type registerPassword struct{ mailing }
 
 var _ Executor = registerPassword{}
 
 func (registerPassword) Prepare(context.Context, *State) error { return nil }
 
 func (registerPassword) Prompt(_ context.Context, s *State) (Prompt, error) {
-	return newPasswordPrompt("register-password", s.Facts[addressFact]), nil
+	return newPasswordPrompt("register-password", s.Facts[askedFact]), nil
 }
 
-// Judge makes the account in a step of its own, before the flow moves: the sign-in that follows rests on the Subject. Its id was chosen
-// before, so that an answer that is repeated finds its own work done.
 func (r registerPassword) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	address := s.Facts[addressFact]
-	user := &directory.User{
-		Username: address, Email: address, EmailVerified: true,
-		GivenName: s.Facts[registerFacts+givenNameField], FamilyName: s.Facts[registerFacts+familyNameField],
-	}
-	user.Org, user.ID = s.Request.Organization, s.Facts[newUserFact]
-	if user.ID == "" { // the link was opened in another browser, which knows the address alone
-		user.ID = directory.ImportedID("registration", s.Flow)
-	}
-	err := r.dir.CreateUser(ctx, user, in.Value(newPasswordField))
-	if _, taken := errors.AsType[*directory.TakenError](err); taken {
-		if user, err = r.dir.FindUser(ctx, s.Request.Organization, address); err == nil && user.ID != s.Facts[newUserFact] {
-			return Verdict{Outcome: Refuse}, nil
-		}
-	}
-	if err != nil {
-		return refusedPassword(err)
-	}
-	subject, err := r.dir.SubjectOf(ctx, user)
+	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Registration, s.Request.Organization, "")
 	if err != nil {
 		return Verdict{}, err
 	}
-	return Verdict{
-		Outcome: Proceed, Subject: subject,
-		Evidence: []directory.Evidence{{Method: directory.EmailSignIn, AMR: []string{"otp"}, Subject: subject.ID, Time: s.Now}},
-		Write: func(b *store.Batch) error {
-			return r.out.Send(b, notify.Message{
-				Template: notify.SelfSignUpSuccess, Channel: notify.Email, To: address, Subject: subject.Ref(),
-				Organization: s.Request.Organization, Application: s.Request.Application, Locales: s.Request.Locales,
-			})
-		},
-	}, nil
+	ticket, err := held(ctx, r.dir, s, directory.ConfirmRegistration)
+	if errors.Is(err, directory.ErrTicket) {
+		return r.repeat(ctx, s, in.Value(newPasswordField), policy)
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	user := newcomer(s, ticket.Address, s.Facts[registerFacts+givenNameField], s.Facts[registerFacts+familyNameField])
+	user.EmailVerified, user.ID = true, accountOfFlow(s)
+	hash, err := r.dir.HashPassword(ctx, user, in.Value(newPasswordField))
+	if err != nil {
+		return refusedPassword(err)
+	}
+	var subject *directory.Subject
+	err = apart(ctx, r.db, func(b *store.Batch) (err error) {
+		if subject, err = r.dir.AddUser(ctx, b, user); err != nil {
+			return err
+		}
+		r.dir.Tickets.Redeem(b, ticket)
+		return errors.Join(r.dir.PutPassword(ctx, b, user, hash), r.out.Send(b, notify.Message{
+			Template: notify.SelfSignUpSuccess, Channel: notify.Email, To: user.Email, Subject: subject.Ref(),
+			Organization: s.Request.Organization, Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !policy.Welcome,
+		}))
+	})
+	_, taken := errors.AsType[*directory.TakenError](err)
+	switch {
+	case taken, store.ConflictOn(err, r.dir.Tickets.Kind()) != nil: // somebody else was faster with the same address
+		return void(), nil
+	case err != nil:
+		return refusedPassword(err)
+	}
+	return r.end(ctx, s, subject.Ref(), policy)
 }
 
-// registrationLife is how long a message of a registration is good.
-const registrationLife = 24 * time.Hour
+// end is the verdict on an account that was made.
+func (r registerPassword) end(ctx context.Context, s *State, who store.Ref, policy directory.RegistrationPolicy) (Verdict, error) {
+	v := Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "register-password.done", Level: Success}}}
+	if policy.SignIn {
+		return r.prove(ctx, s, v, who)
+	}
+	return v, nil
+}
+
+// accountOfFlow is the id of the account that a flow makes, so that an answer which is repeated finds its own work done.
+func accountOfFlow(s *State) string { return directory.ImportedID("registration", s.Flow) }
+
+// repeat takes an answer once more whose account stands already, while the flow did not get on.
+func (r registerPassword) repeat(ctx context.Context, s *State, pass string, policy directory.RegistrationPolicy) (Verdict, error) {
+	subject, err := r.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: accountOfFlow(s)})
+	if errors.Is(err, store.ErrNotFound) {
+		return void(), nil
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	right, err := verifies(ctx, r.dir, subject, pass)
+	if err != nil || !right {
+		return void(), err
+	}
+	return r.end(ctx, s, subject.Ref(), policy)
+}

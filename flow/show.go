@@ -23,7 +23,7 @@ var pages = map[directory.Purpose]string{
 }
 
 // doors are the paths at which a person begins a flow that no application has asked for, and the plans that come first.
-var doors = map[string]string{"/login": "", "/register": registerPlan, "/recover": recoverPlan}
+var doors = map[string]string{"/login": "", "/register": registerPlan, "/recover": recoverPlan, "/invite": invitePlan, "/verify": verifyPlan}
 
 // page is the path and query of the flow's page on the host.
 func (e *Engine) page(x *execution) string {

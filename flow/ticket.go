@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
@@ -12,18 +11,18 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// The facts of a flow that proves an address by a ticket.
+// The facts of a flow that rests on a ticket.
 const (
-	// linkFact is the token of the link by which somebody came.
+	// linkFact is the token of the link by which somebody came, and codeFact the code that they typed and that was right.
 	linkFact = "ticket.link"
-	// holderFact names whose ticket was sent, addressFact where to, and askedFact what was typed; all are there for nobody's as well.
-	holderFact  = "ticket.holder"
-	addressFact = "ticket.address"
-	askedFact   = "ticket.asked"
-	// provenFact is the holder of a ticket that was redeemed, and epochFact the subject's epoch then.
-	provenFact = "ticket.proven"
-	epochFact  = "ticket.epoch"
+	codeFact = "ticket.code"
+	// holderFact names whose ticket was sent, and askedFact what was typed; both are there for nobody's as well.
+	holderFact = "ticket.holder"
+	askedFact  = "ticket.asked"
 )
+
+// ticketField is the parameter of a link that holds its token.
+const ticketField = "ticket"
 
 // mailing sends tickets: a link, and a code for the browser in which it was asked for. It does the same for an address that is nobody's.
 type mailing struct {
@@ -36,7 +35,6 @@ type mailing struct {
 	// taken, if any, is said instead to somebody who has an account already.
 	taken notify.Template
 	path  string
-	life  time.Duration
 }
 
 // addressee is whom a ticket is for.
@@ -48,8 +46,34 @@ type addressee struct {
 	decoy bool
 }
 
+// terms are how long a ticket is good and what its code looks like.
+type terms struct {
+	life    time.Duration
+	code    directory.CodeForm
+	link    bool
+	tries   int
+	resends int
+}
+
+// dispatch sends a ticket and remembers whom it was for.
+func (m mailing) dispatch(ctx context.Context, s *State, to addressee, asked string, t terms) (Verdict, error) {
+	write, wait, err := m.send(ctx, s, to, asked, t)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if wait > 0 {
+		return Verdict{
+			Outcome: Again, Blameless: true, Messages: []Message{waitMessage(wait)},
+			Keep: map[string]string{usernameField: asked, emailField: asked},
+		}, nil
+	}
+	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{holderFact: to.holder, askedFact: asked}}, nil
+}
+
 // send lays out that a ticket is sent. When there is no room for another message, it returns how long to wait.
-func (m mailing) send(ctx context.Context, s *State, to addressee, asked string) (write func(*store.Batch) error, wait time.Duration, err error) {
+func (m mailing) send(
+	ctx context.Context, s *State, to addressee, asked string, t terms,
+) (write func(*store.Batch) error, wait time.Duration, err error) {
 	org := s.Request.Organization
 	sending, err := m.dir.Sends.Weigh(ctx, directory.SendKey{
 		Org: org, Purpose: string(m.purpose), Destination: asked, Account: m.dir.Locks.Account(nil, org, asked),
@@ -63,7 +87,7 @@ func (m mailing) send(ctx context.Context, s *State, to addressee, asked string)
 	}
 	ticket := directory.NewTicket{
 		Purpose: m.purpose, Org: org, Holder: to.holder, Context: s.Flow, Subject: to.subject, Address: to.address,
-		Link: true, Code: directory.CodeForm{Length: 6}, Life: m.life, Decoy: to.decoy,
+		Link: t.link, Code: t.code, Life: t.life, Tries: t.tries, Resends: t.resends, Decoy: to.decoy,
 	}
 	if _, err = m.dir.Tickets.Issue(ctx, m.db.Batch(), ticket); err != nil { // whether there is room for another one
 		if limit, ok := errors.AsType[*directory.TicketLimitError](err); ok {
@@ -77,34 +101,72 @@ func (m mailing) send(ctx context.Context, s *State, to addressee, asked string)
 		if err != nil {
 			return err
 		}
-		message := notify.Message{
-			Template: m.template, Channel: notify.Email, To: to.address, Organization: org, Application: s.Request.Application,
-			Locales: s.Request.Locales, Expires: s.Now.Add(m.life), Decoy: to.decoy,
-			Params: map[string]string{
-				notify.Code: issued.Code.Reveal(), notify.Link: m.site.URL(m.path) + "?" + ticketField + "=" + issued.Token.Reveal(),
-			},
-		}
-		if to.decoy && m.taken != "" {
-			message.Template, message.Decoy = m.taken, false
-			message.Params = map[string]string{notify.Link: m.site.URL(pages[directory.SignIn])}
-		}
-		if to.subject != nil {
-			message.Subject = to.subject.Ref()
-		}
-		return m.out.Send(b, message)
+		return m.out.Send(b, m.letter(s, to, issued, t))
 	}, 0, nil
 }
 
-// ticketField is the parameter of a link that holds its token.
-const ticketField = "ticket"
+// letter is the message of a ticket.
+func (m mailing) letter(s *State, to addressee, issued *directory.IssuedTicket, t terms) notify.Message {
+	letter := notify.Message{
+		Template: m.template, Channel: notify.Email, To: to.address, Organization: s.Request.Organization,
+		Application: s.Request.Application, Locales: s.Request.Locales, Expires: s.Now.Add(t.life), Decoy: to.decoy,
+		Params: map[string]string{notify.Code: issued.Code.Reveal()},
+	}
+	if t.link {
+		letter.Params[notify.Link] = m.site.URL(m.path) + "?" + ticketField + "=" + issued.Token.Reveal()
+	}
+	if to.decoy && m.taken != "" {
+		letter.Template, letter.Decoy = m.taken, false
+		letter.Params = map[string]string{notify.Link: m.site.URL(pages[directory.SignIn])}
+	}
+	if to.subject != nil {
+		letter.Subject = to.subject.Ref()
+	}
+	return letter
+}
 
-// ticketExecutor takes the code of a ticket, or the link. Who came by a link is asked whether to go on: what merely opens
-// links uses nothing up.
+// held finds the ticket that a flow rests on, by its link or its code: directory.ErrTicket when it is good no more.
+func held(ctx context.Context, dir *directory.Directory, s *State, purposes ...directory.TicketPurpose) (*directory.Ticket, error) {
+	if token := s.Facts[linkFact]; token != "" {
+		return dir.Tickets.Open(ctx, token, purposes...)
+	}
+	try, err := dir.Tickets.Try(ctx, directory.TicketSlot{
+		Purpose: purposes[0], Org: s.Request.Organization, Holder: s.Facts[holderFact], Context: s.Flow,
+	}, s.Facts[codeFact])
+	if err != nil {
+		return nil, err
+	}
+	if try.Ticket() == nil {
+		return nil, directory.ErrTicket
+	}
+	return try.Ticket(), nil
+}
+
+// void leads back to where another ticket can be had.
+func void() Verdict {
+	return Verdict{
+		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", holderFact: ""},
+		Messages: []Message{{ID: "ticket.void", Level: Error}},
+	}
+}
+
+// lacksTicket: none was sent or brought along.
+func lacksTicket(_ context.Context, s *State) (bool, error) {
+	return s.Facts[endFact] == "" && s.Facts[holderFact] == "" && s.Facts[linkFact] == "", nil
+}
+
+// lacksCode: a ticket was sent, and neither its code nor its link has come back.
+func lacksCode(_ context.Context, s *State) (bool, error) {
+	return s.Facts[endFact] == "" && s.Facts[codeFact] == "" && s.Facts[linkFact] == "", nil
+}
+
+// ticketExecutor takes the code of a ticket. A wrong one is counted; a right one is used up by what it leads to.
 type ticketExecutor struct {
 	dir     *directory.Directory
 	step    string
 	purpose directory.TicketPurpose
 	again   func(ctx context.Context, s *State) (Verdict, error)
+	letters bool
 }
 
 var _ Guarded = ticketExecutor{}
@@ -112,16 +174,14 @@ var _ Guarded = ticketExecutor{}
 func (ticketExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (t ticketExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
-	if s.Facts[linkFact] != "" {
-		return Prompt{
-			Step: t.step, Title: Message{ID: t.step + ".link"}, Intro: Message{ID: t.step + ".link-intro"},
-			Actions: []Action{{Name: continueAction, Label: "action.continue"}},
-		}, nil
+	code := codeField(t.step + ".otp")
+	if t.letters {
+		code.Type = LettersField
 	}
 	return Prompt{
 		Step: t.step, Title: Message{ID: t.step + ".title"},
 		Intro:  Message{ID: t.step + ".intro", Params: map[string]string{"address": s.Facts[askedFact]}},
-		Fields: []Field{codeField(t.step + ".otp")},
+		Fields: []Field{code},
 		Actions: []Action{
 			{Name: loginAction, Label: "action.continue"},
 			{Name: resendAction, Label: "code.resend", Kind: Quiet},
@@ -144,61 +204,30 @@ func (t ticketExecutor) Account(ctx context.Context, s *State, _ Input) (Account
 }
 
 func (t ticketExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	switch {
-	case s.Facts[linkFact] != "":
-		return t.redeem(ctx, s)
-	case in.Action == resendAction:
-		return t.again(ctx, s)
+	if in.Action == resendAction {
+		v, err := t.again(ctx, s)
+		if v.Outcome == Proceed { // asked on the same page
+			v.Outcome, v.Messages = Again, []Message{{ID: "code.resent", Level: Success}}
+		}
+		v.Blameless = true
+		return v, err
 	}
+	code := in.Value(otpField)
 	try, err := t.dir.Tickets.Try(ctx, directory.TicketSlot{
 		Purpose: t.purpose, Org: s.Request.Organization, Holder: s.Facts[holderFact], Context: s.Flow,
-	}, in.Value(otpField))
+	}, code)
 	if err != nil {
 		return Verdict{}, err
 	}
-	settle := func(b *store.Batch) error {
-		t.dir.Tickets.Settle(b, try)
-		return nil
+	if !in.Locked && try.Ticket() != nil {
+		return Verdict{Outcome: Proceed, Facts: map[string]string{codeFact: code}}, nil
 	}
-	if in.Locked || try.Ticket() == nil {
-		if in.Locked { // a right code is not used up by somebody who may not try it
-			settle = nil
+	v := Verdict{Outcome: Again, Messages: []Message{{ID: "code.wrong", Level: Error}}}
+	if !in.Locked { // a right code is not used up by somebody who may not try it
+		v.Write = func(b *store.Batch) error {
+			t.dir.Tickets.Settle(b, try)
+			return nil
 		}
-		return Verdict{Outcome: Again, Messages: []Message{{ID: "code.wrong", Level: Error}}, Write: settle}, nil
 	}
-	return proven(try.Ticket(), settle), nil
-}
-
-// redeem takes the link. One that is good no more leads to where another can be had.
-func (t ticketExecutor) redeem(ctx context.Context, s *State) (Verdict, error) {
-	ticket, err := t.dir.Tickets.Open(ctx, s.Facts[linkFact], t.purpose)
-	if errors.Is(err, directory.ErrTicket) {
-		return Verdict{
-			Outcome: Proceed, Facts: map[string]string{linkFact: ""}, Messages: []Message{{ID: "ticket.void", Level: Error}},
-		}, nil
-	}
-	if err != nil {
-		return Verdict{}, err
-	}
-	return proven(ticket, func(b *store.Batch) error {
-		t.dir.Tickets.Redeem(b, ticket)
-		return nil
-	}), nil
-}
-
-// proven is the verdict on a ticket that was redeemed.
-func proven(ticket *directory.Ticket, write func(*store.Batch) error) Verdict {
-	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{
-		linkFact: "", provenFact: ticket.Holder, addressFact: ticket.Address, epochFact: strconv.FormatInt(ticket.SubjectEpoch, 10),
-	}}
-}
-
-// lacksProof: no ticket was redeemed, and one was sent or brought along.
-func lacksProof(_ context.Context, s *State) (bool, error) {
-	return s.Facts[provenFact] == "", nil
-}
-
-// lacksTicket: no ticket was sent or brought along.
-func lacksTicket(_ context.Context, s *State) (bool, error) {
-	return s.Facts[provenFact] == "" && s.Facts[holderFact] == "" && s.Facts[linkFact] == "", nil
+	return v, nil
 }

@@ -5,13 +5,16 @@ import (
 	"testing"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 const betterPassword = "a much better horse"
 
 // register makes an account on the way to an application, with the code of the mail, and comes back signed in.
 func register(t *testing.T, browser context.Context) {
-	w := newWorldOf(t, func(c *signet.Config) { c.SelfRegistration = true }, trusted)
+	w := newWorldOf(t, func(c *signet.Config) {
+		c.Accounts.Registration = directory.RegistrationPolicy{Enabled: true, SignIn: true}
+	}, trusted)
 	tab := newPerson(t, browser)
 	request := w.app.Request()
 	visit(t, tab, request.URL)
@@ -49,8 +52,6 @@ func recoverAccount(t *testing.T, browser context.Context) {
 
 	second := newPerson(t, browser)
 	visit(t, second, mail.Link())
-	inspect(t, second)
-	press(t, second, "continue")
 	inspect(t, second)
 	enter(t, second, "new_password", betterPassword)
 	press(t, second, "continue")

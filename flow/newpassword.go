@@ -1,0 +1,61 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+const newPasswordField = "new_password"
+
+// newPasswordPrompt asks for a new password. The name, if any, is for password managers.
+func newPasswordPrompt(step, name string) Prompt {
+	p := Prompt{
+		Step: step, Title: Message{ID: step + ".title"}, Intro: Message{ID: step + ".intro"},
+		Fields: []Field{{
+			Name: newPasswordField, Type: PasswordField, Label: "new-password.password", Autocomplete: "new-password", Required: true, Focus: true,
+		}},
+		Actions: []Action{{Name: continueAction, Label: step + ".save"}},
+	}
+	if name != "" {
+		p.Fields = append([]Field{{
+			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username",
+		}}, p.Fields...)
+	}
+	return p
+}
+
+// refusedPassword shows why a password will not do. Any other error is a failure.
+func refusedPassword(err error) (Verdict, error) {
+	problems := directory.Problems(err)
+	if len(problems) == 0 {
+		return Verdict{}, err
+	}
+	return Verdict{Outcome: Again, Problems: map[string]Message{newPasswordField: inWords(problems[0], "new-password.refused")}}, nil
+}
+
+// inWords is what is wrong with a value, by the id of its text if it has one.
+func inWords(problem *directory.InvalidError, otherwise string) Message {
+	if problem.ID != "" {
+		return Message{ID: problem.ID, Level: Error, Params: problem.Params}
+	}
+	return Message{ID: otherwise, Level: Error, Params: map[string]string{"problem": problem.Problem}}
+}
+
+// apart does what has to stand before the flow moves on it, in a batch of its own: the sign-in that follows rests on the Subject as that
+// leaves it. What was changed by another meanwhile is done anew.
+func apart(ctx context.Context, db *store.DB, do func(b *store.Batch) error) (err error) {
+	for range maxTries {
+		b := db.Batch()
+		if err = do(b); err != nil {
+			return err
+		}
+		err = b.Apply(ctx)
+		if _, conflict := errors.AsType[*store.Conflict](err); !conflict {
+			return err
+		}
+	}
+	return err
+}

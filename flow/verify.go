@@ -1,0 +1,54 @@
+package flow
+
+import (
+	"context"
+	"errors"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Verification is the plan "verify": somebody who came by the link that was sent to a new address confirms that it is theirs. It signs
+// nobody in.
+func Verification() Plan {
+	return sequence{{Name: "verify", Options: []string{"verify"}, When: lacksEnd}}
+}
+
+// verifyExecutor asks whether an address is to be confirmed: what merely opens links confirms none.
+type verifyExecutor struct{ mailing }
+
+var _ Executor = verifyExecutor{}
+
+func (verifyExecutor) Prepare(context.Context, *State) error { return nil }
+
+func (v verifyExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	prompt := Prompt{
+		Step: "verify", Title: Message{ID: "verify.title"}, Actions: []Action{{Name: continueAction, Label: "verify.confirm"}},
+	}
+	ticket, err := held(ctx, v.dir, s, directory.VerifyEmail, directory.VerifyPhone)
+	if errors.Is(err, directory.ErrTicket) {
+		return deadEnd("verify"), nil
+	}
+	if err != nil {
+		return Prompt{}, err
+	}
+	prompt.Intro = Message{ID: "verify.intro", Params: map[string]string{"address": ticket.Address}}
+	return prompt, nil
+}
+
+func (v verifyExecutor) Judge(ctx context.Context, s *State, _ Input) (Verdict, error) {
+	ticket, err := held(ctx, v.dir, s, directory.VerifyEmail, directory.VerifyPhone)
+	if errors.Is(err, directory.ErrTicket) {
+		return Verdict{Outcome: Proceed, Facts: done()}, nil
+	}
+	if err != nil {
+		return Verdict{}, err
+	}
+	return Verdict{
+		Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "verify.done", Level: Success}},
+		Write: func(b *store.Batch) error {
+			_, err := v.dir.ConfirmAddress(ctx, b, ticket)
+			return err
+		},
+	}, nil
+}
