@@ -95,8 +95,19 @@
 // Interaction; throttling and locks after NIST SP 800-63B-4 §3.2.2; one-time use of codes (RFC 6238 §5.2);
 // passkeys (WebAuthn Level 3 §5.1, §7) with conditional mediation for signing in and for making one in passing.
 //
+// # Accounts
+//
+// Recovery, Registration, Invitation and Verification are plans for people without a session: each rests on a directory.Ticket that was
+// mailed, shows, asks of the store and sends the same for people who exist as for people who do not, and follows the policies of the
+// organization (directory.AccountPolicies). They are called from a login, or begun at /recover, /register, /invite and /verify.
+//
 // # Not implemented
 //
-// Invitation; push as the way to begin; a
-// page to choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
+// Pages on which people manage their own account, and the Me contracts behind them: passkeys are added in passing, devices and
+// authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page. A page that asks
+// which session to end where there are too many (the sign-in is refused); a step for passwords that have expired; recovery by SMS and
+// of usernames, registration with other attributes or without a password; codes instead of links for invitations. Certificates of
+// clients, SAML upstream, and authentication services of one's own over HTTP as steps; tests for bots. The APIs of the flow builder and
+// of flow execution. Push as the way to begin; a page to choose between accounts (prompt=select_account asks for name and password); a
+// bound on live flows of one browser.
 package flow
