@@ -425,7 +425,7 @@ func TestAttackDirectFlowOfAnother(t *testing.T) {
 					n.Fatal(err)
 				}
 				response.Body.Close()
-				if response.StatusCode != 403 && response.StatusCode != 404 && response.StatusCode != 400 {
+				if response.StatusCode != http.StatusForbidden && response.StatusCode != http.StatusNotFound && response.StatusCode != http.StatusBadRequest {
 					n.Errorf("%s is %d", path, response.StatusCode)
 				}
 			}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,50 +12,9 @@ import (
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/mfa"
-	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
-
-// outbox takes messages when the step stands that makes them true.
-type outbox struct {
-	mu   sync.Mutex
-	sent []notify.Message
-}
-
-func (o *outbox) Send(b *store.Batch, m notify.Message) error {
-	b.Then(func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.sent = append(o.sent, m)
-	})
-	return nil
-}
-
-func (o *outbox) Reaches(notify.Channel) bool { return true }
-
-// all are the messages that were delivered, and the decoys that were not.
-func (o *outbox) all() (delivered, decoys []notify.Message) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, m := range o.sent {
-		if m.Decoy {
-			decoys = append(decoys, m)
-		} else {
-			delivered = append(delivered, m)
-		}
-	}
-	return delivered, decoys
-}
-
-// last is the code of the last message that was delivered.
-func (o *outbox) last() string {
-	delivered, _ := o.all()
-	if len(delivered) == 0 {
-		return ""
-	}
-	return delivered[len(delivered)-1].Params[notify.Code]
-}
 
 // other is a code of the same shape that is wrong.
 func other(code string) string {
@@ -468,7 +426,7 @@ func TestMagicLink(t *testing.T) {
 			t.Errorf("a link that is spent, elsewhere: %v", late)
 		}
 		w.advance(time.Hour)
-		b, p, link = linked(w, o)
+		b, _, link = linked(w, o)
 		opened = b.do(http.MethodGet, link, nil)
 		w.advance(5 * time.Minute)
 		if p = b.submit(opened, "mlt", opened.View.Prompt.Fields[0].Value); p.message() != "code.expired" {

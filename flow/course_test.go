@@ -184,8 +184,7 @@ func TestPlansCalledTooDeep(t *testing.T) {
 func TestPrepareWrites(t *testing.T) {
 	t.Parallel()
 	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
-		var w *world
-		w = newWorld(t, place, func(c *flow.Config, _ *directory.Config) {
+		w := newWorld(t, place, func(c *flow.Config, _ *directory.Config) {
 			c.Plans = map[string]flow.Plan{"login": compiled(t,
 				flow.Step{Name: "who", Options: []string{"who"}, When: without("who")},
 				flow.Step{Name: "why", Options: []string{"why"}, When: without("why")},

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -40,7 +41,7 @@ func (e *Engine) openLink(w http.ResponseWriter, r *http.Request) {
 	}
 	x, err := e.find(v, query.Value(flowField))
 	switch {
-	case err == errForeign:
+	case errors.Is(err, errForeign):
 		e.elsewhere(v)
 	case err != nil:
 		e.fail(v, err, "")

@@ -21,7 +21,7 @@ func newPasswordPrompt(step, name string) Prompt {
 	}
 	if name != "" {
 		p.Fields = append([]Field{{
-			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username",
+			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username", ReadOnly: true,
 		}}, p.Fields...)
 	}
 	return p

@@ -104,6 +104,8 @@ type Field struct {
 	// Autocomplete is the token list of HTML's autocomplete attribute.
 	Autocomplete string `json:"autocomplete,omitempty"`
 	Required     bool   `json:"required,omitempty"`
+	// ReadOnly is for a value that is shown, and kept by password managers, and that nobody can change here.
+	ReadOnly bool `json:"readOnly,omitempty"`
 	// Focus marks the field in which typing begins.
 	Focus bool `json:"focus,omitempty"`
 	// Problem is what was wrong with the last value.

@@ -32,7 +32,7 @@ func TestRecovery(t *testing.T) {
 
 		b := w.browser()
 		p := b.toRecovery("ann")
-		sent := box.last()
+		sent := box.letter()
 		if p.step() != "recover-code" || sent.Template != notify.InitiateRecovery || sent.To != "ann@example.com" || sent.Decoy {
 			t.Fatalf("got %v and %+v", p, sent)
 		}
@@ -49,8 +49,8 @@ func TestRecovery(t *testing.T) {
 		if a := directory.Assess(result.Evidence); a.ACR != directory.ACR1 {
 			t.Errorf("the recovery is worth %+v", a)
 		}
-		if box.last().Template != notify.PasswordResetSuccess {
-			t.Errorf("nobody was told: %+v", box.last())
+		if box.letter().Template != notify.PasswordResetSuccess {
+			t.Errorf("nobody was told: %+v", box.letter())
 		}
 		if p = elsewhere.get(w.request(directory.Interaction{})); p.step() != "password" {
 			t.Errorf("a session from before goes on: %v", p)
@@ -69,7 +69,7 @@ func TestAttackRecoveryIsNotASecondFactor(t *testing.T) {
 		seed := w.totp(w.verified("ann"))
 		b := w.browser()
 		p := b.toRecovery("ann")
-		p = b.submit(p, "otp", box.last().Params[notify.Code])
+		p = b.submit(p, "otp", box.last())
 		if p = b.submit(p, "new_password", newPassword); p.step() != "totp" || b.cookie("session") != "" {
 			t.Fatalf("got %v with session %q", p, b.cookie("session"))
 		}
@@ -163,7 +163,7 @@ func TestAttackRecoveryCodeGuessed(t *testing.T) {
 		}
 		w.advance(61 * time.Second)
 		p = b.submit(p, "action", "resend")
-		code := box.last().Params[notify.Code]
+		code := box.last()
 		for range 2 {
 			p = b.submit(p, "otp", "999999x")
 		}
@@ -186,7 +186,7 @@ func TestAttackRecoveryCodeOfAnotherFlow(t *testing.T) {
 		p := mallory.toRecovery("ann")
 		w.advance(61 * time.Second)
 		w.browser().toRecovery("ann")
-		if p = mallory.submit(p, "otp", box.last().Params[notify.Code]); p.message() != "code.wrong" {
+		if p = mallory.submit(p, "otp", box.last()); p.message() != "code.wrong" {
 			t.Errorf("got %v", p)
 		}
 	})
@@ -199,7 +199,7 @@ func TestAttackRecoveryAfterARevocation(t *testing.T) {
 		ann := w.verified("ann")
 		b := w.browser()
 		p := b.toRecovery("ann")
-		p = b.submit(p, "otp", box.last().Params[notify.Code])
+		p = b.submit(p, "otp", box.last())
 		w.must(w.Subjects.Revoke(t.Context(), w.SubjectRef(ann)))
 		if p = b.submit(p, "new_password", newPassword); p.step() != "recover" || p.message() != "ticket.void" {
 			t.Errorf("got %v", p)
@@ -249,10 +249,10 @@ func TestRecoveryPolicy(t *testing.T) {
 		w.advance(2 * time.Second)
 		b := w.browser()
 		p := b.toRecovery("ann")
-		if box.last().Params[notify.Link] != "" {
-			t.Errorf("a link was sent: %+v", box.last())
+		if box.letter().Params[notify.Link] != "" {
+			t.Errorf("a link was sent: %+v", box.letter())
 		}
-		p = b.submit(b.submit(p, "otp", box.last().Params[notify.Code]), "new_password", newPassword)
+		p = b.submit(b.submit(p, "otp", box.last()), "new_password", newPassword)
 		if p.step() != "password" || p.message() != "recover-password.done" || b.cookie("session") != "" {
 			t.Fatalf("got %v", p)
 		}
@@ -282,7 +282,7 @@ func TestRecoveryCallsMayFail(t *testing.T) {
 					w.advance(2 * time.Minute)
 					return b.submit(p, "action", "resend")
 				}
-				return b.submit(p, "otp", box.last().Params[notify.Code])
+				return b.submit(p, "otp", box.last())
 			case "recover-password":
 				return b.submit(p, "new_password", newPassword)
 			}

@@ -22,7 +22,7 @@ func TestRegistration(t *testing.T) {
 		w, box := selfService(t, open)
 		b := w.browser()
 		p := b.toRegistration("ann@example.com")
-		sent := box.last()
+		sent := box.letter()
 		if p.step() != "register-code" || sent.Template != notify.EmailConfirm || sent.To != "ann@example.com" {
 			t.Fatalf("got %v and %+v", p, sent)
 		}
@@ -37,8 +37,8 @@ func TestRegistration(t *testing.T) {
 		if err != nil || !user.EmailVerified || user.GivenName != "Ann" || user.FamilyName != "Lee" || w.SubjectRef(user) != result.Subject {
 			t.Errorf("%v %+v", err, user)
 		}
-		if box.last().Template != notify.SelfSignUpSuccess {
-			t.Errorf("the last message is %+v", box.last())
+		if box.letter().Template != notify.SelfSignUpSuccess {
+			t.Errorf("the last message is %+v", box.letter())
 		}
 		other := w.browser()
 		other.login(other.get(w.request(directory.Interaction{})), "ANN@example.com", newPassword).answer(t)
@@ -58,8 +58,8 @@ func TestRegistrationRefusesAddresses(t *testing.T) {
 				t.Errorf("%q: got %v", address, p)
 			}
 		}
-		if len(box.made) != 0 {
-			t.Errorf("%d messages", len(box.made))
+		if delivered, decoys := box.all(); len(delivered)+len(decoys) != 0 {
+			t.Errorf("messages %+v", delivered)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func TestAttackRegistrationEnumeration(t *testing.T) {
 				p = b.submit(p, "otp", "000000")
 				note(p)
 			}
-			return seen, box.last(), w
+			return seen, box.letter(), w
 		}
 		want, _, _ := attempts("new@example.com")
 		got, last, _ := attempts("ann@example.com")
@@ -113,9 +113,9 @@ func TestAttackRegistrationOfAForeignAddress(t *testing.T) {
 		w.advance(61 * time.Second)
 		b := w.browser()
 		p := b.toRegistration("ann@example.com")
-		p = b.submit(p, "otp", box.last().Params[notify.Code])
+		p = b.submit(p, "otp", box.last())
 		b.submit(p, "new_password", newPassword).answer(t)
-		if stolen = mallory.submit(stolen, "otp", box.last().Params[notify.Code]); stolen.step() != "register-code" {
+		if stolen = mallory.submit(stolen, "otp", box.last()); stolen.step() != "register-code" {
 			t.Errorf("got %v", stolen)
 		}
 	})
@@ -132,7 +132,7 @@ func TestRegistrationOneAccount(t *testing.T) {
 			w.advance(61 * time.Second)
 			browsers[i] = w.browser()
 			p := browsers[i].toRegistration("ann@example.com")
-			pages[i] = browsers[i].submit(p, "otp", box.last().Params[notify.Code])
+			pages[i] = browsers[i].submit(p, "otp", box.last())
 			if pages[i].step() != "register-password" {
 				t.Fatalf("got %v", pages[i])
 			}
@@ -175,7 +175,7 @@ func TestRegistrationCallsMayFail(t *testing.T) {
 					w.advance(2 * time.Minute)
 					return b.submit(p, "action", "resend")
 				}
-				return b.submit(p, "otp", box.last().Params[notify.Code])
+				return b.submit(p, "otp", box.last())
 			case "register-password":
 				return b.submit(p, "new_password", newPassword)
 			}

@@ -51,7 +51,7 @@ func TestTokenReuse(t *testing.T) {
 				t.Errorf("%s: a revoked token is given again", id)
 			}
 		}
-		if h.machineToken(robot) == h.machineToken(robot) {
+		if first, second := h.machineToken(robot), h.machineToken(robot); first == second {
 			t.Error("a client that did not ask for it")
 		}
 	}, withTokenReuse)

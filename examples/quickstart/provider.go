@@ -36,6 +36,9 @@ func openProvider(ctx context.Context, folder, issuer string, messages io.Writer
 		Issuer: issuer, Store: driver, Keys: keys, Logger: logger,
 		Messages: &notify.Senders{Email: sender, SMS: sender, From: "no-reply@example.com"},
 		Branding: directory.Branding{Name: "Signet Quickstart"},
+		Accounts: directory.AccountPolicies{
+			Registration: directory.RegistrationPolicy{Enabled: true, SignIn: true, Welcome: true},
+		},
 	})
 }
 

@@ -102,7 +102,7 @@ type Field struct {
 	Name, Type, InputType               string
 	Label                               Text
 	Value, Autocomplete, InputMode, Dir string
-	Required, Focus, Verbatim           bool
+	Required, ReadOnly, Focus, Verbatim bool
 	// Capitals says that what is typed is shown in capital letters.
 	Capitals bool
 	Problem  Text
@@ -286,7 +286,7 @@ func (p *Page) fields(fields []flow.Field) {
 	for _, f := range fields {
 		field := Field{
 			Name: f.Name, Type: string(f.Type), InputType: "text", Label: p.catalog.text(f.Label, p.ambient), Value: f.Value,
-			Autocomplete: f.Autocomplete, Required: f.Required, Focus: f.Focus, Problem: p.message(f.Problem),
+			Autocomplete: f.Autocomplete, Required: f.Required, ReadOnly: f.ReadOnly, Focus: f.Focus, Problem: p.message(f.Problem),
 		}
 		switch f.Type {
 		case flow.PasswordField:

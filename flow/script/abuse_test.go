@@ -237,12 +237,12 @@ func TestAttackScriptThatCannotBeStoppedIsGivenUp(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	e := newEngine(t, script.Config{Soft: 5 * time.Millisecond, Hard: 10 * time.Millisecond, Slots: 1})
-	p, err := e.Compile(inLogin(`hang();`), nil)
-	if err == nil {
+	if _, err := e.Compile(inLogin(`hang();`), nil); err == nil {
 		t.Fatal("admitted a function that nobody brings")
 	}
 	script.Hang(e, release)
-	if p, err = e.Compile(inLogin(`hang();`), nil); err != nil {
+	p, err := e.Compile(inLogin(`hang();`), nil)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

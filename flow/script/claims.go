@@ -103,7 +103,7 @@ func setClaim(u *directory.User, uri, value string) error {
 	name := claimName(uri)
 	switch name {
 	case "username", "userid", "emailVerified", "phoneVerified", "country":
-		return &Refusal{fmt.Sprintf("the claim %q is not to be set", clip(uri, 200))}
+		return &RefusalError{fmt.Sprintf("the claim %q is not to be set", clip(uri, 200))}
 	case "email":
 		u.EmailVerified = u.EmailVerified && value == u.Email
 	case "phone":

@@ -24,7 +24,7 @@ func (p *people) setCookie(_ context.Context, c *Call) (any, error) {
 		return nil, err
 	}
 	if reserved(name) {
-		return nil, &Refusal{"this cookie is not a script's"}
+		return nil, &RefusalError{"this cookie is not a script's"}
 	}
 	options := speltMap(c.Map(3))
 	switch {
@@ -44,7 +44,7 @@ func (p *people) setCookie(_ context.Context, c *Call) (any, error) {
 		cookie.MaxAge = age
 	}
 	if err := cookie.Valid(); err != nil || len(cookie.String()) > 4000 {
-		return nil, &Refusal{"this cannot be a cookie"}
+		return nil, &RefusalError{"this cannot be a cookie"}
 	}
 	c.SetCookie(cookie)
 	return true, nil

@@ -86,7 +86,7 @@ func (c *Call) who() (*Person, error) {
 		if s := c.Subject(); s != nil {
 			return s, nil
 		}
-		return nil, &Refusal{c.Name + ": nobody is known yet"}
+		return nil, &RefusalError{c.Name + ": nobody is known yet"}
 	}
 	return c.Person(0)
 }
@@ -175,7 +175,7 @@ func (p *people) setClaim(ctx context.Context, c *Call) (any, error) {
 			return nil, err
 		}
 		if user == nil {
-			return nil, &Refusal{"a claim was set of somebody without an account"}
+			return nil, &RefusalError{"a claim was set of somebody without an account"}
 		}
 		if err := setClaim(user, uri, value); err != nil {
 			return nil, err
@@ -188,7 +188,7 @@ func (p *people) setClaim(ctx context.Context, c *Call) (any, error) {
 		case errors.As(err, &conflict) && try < maxTries:
 			continue
 		case errors.As(err, &invalid), errors.As(err, &taken), errors.Is(err, directory.ErrReadOnly):
-			return nil, &Refusal{err.Error()}
+			return nil, &RefusalError{err.Error()}
 		}
 		return nil, err
 	}
@@ -369,7 +369,7 @@ func (p *people) terminate(ctx context.Context, c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := ""
+	var id string
 	if m := c.Map(1); m != nil { // a session in the place of its id
 		id = spelt(m["id"])
 	} else if id, err = c.Text(1); err != nil {
@@ -423,7 +423,7 @@ func (p *people) search(ctx context.Context, c *Call) (any, error) {
 		}
 	}
 	if len(filter) == 0 {
-		return nil, &Refusal{c.Name + " needs the user name, the e-mail address or the id among the claims"}
+		return nil, &RefusalError{c.Name + " needs the user name, the e-mail address or the id among the claims"}
 	}
 	page, err := p.Directory.Users.List(ctx, store.Query{Org: c.Login.Organization, Filter: filter, Limit: 50})
 	if err != nil {
@@ -491,11 +491,11 @@ func (p *people) setPassword(ctx context.Context, c *Call) (any, error) {
 		return nil, err
 	}
 	if user == nil {
-		return nil, &Refusal{"there is no such account"}
+		return nil, &RefusalError{"there is no such account"}
 	}
 	var invalid *directory.InvalidError
 	if err := p.Directory.SetPassword(ctx, user, password); errors.As(err, &invalid) || errors.Is(err, directory.ErrReadOnly) {
-		return nil, &Refusal{err.Error()}
+		return nil, &RefusalError{err.Error()}
 	} else if err != nil {
 		return nil, err
 	}

@@ -37,11 +37,11 @@ func NewLibraries(db *store.DB, engine *Engine) *Libraries {
 	return &Libraries{db: db, engine: engine, all: store.NewCollection(db, store.Type[libraryRecord]{Kind: libraryKind})}
 }
 
-// Set writes a library, over what it was. The error says why it is not admitted, or is a *Refusal for its name. Scripts that load it
+// Set writes a library, over what it was. The error says why it is not admitted, or is a *RefusalError for its name. Scripts that load it
 // have what they had until they are set again.
 func (l *Libraries) Set(ctx context.Context, org string, library Library) error {
 	if !isLibraryName(library.Name) {
-		return &Refusal{fmt.Sprintf("%q is no name for a library: letters, digits, - _ .", clip(library.Name, 100))}
+		return &RefusalError{fmt.Sprintf("%q is no name for a library: letters, digits, - _ .", clip(library.Name, 100))}
 	}
 	named := &names{properties: map[string]bool{}, globals: map[string]bool{}}
 	if _, _, err := l.engine.admit(library.Name, library.Source, true, named); err != nil {

@@ -494,7 +494,7 @@ func (r *run) journal(name string, args []any, f Function) (value json.RawMessag
 	}
 	e := Entry{Name: name, Digest: d}
 	result, err := r.ask(&Call{Name: name, Args: args, Login: r.login, run: r}, f)
-	no := (*Refusal)(nil)
+	no := (*RefusalError)(nil)
 	switch {
 	case errors.As(err, &no):
 		e.Refused = cmp.Or(clip(no.Problem, 500), "refused")

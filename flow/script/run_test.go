@@ -247,7 +247,7 @@ func TestRunIsJournaled(t *testing.T) {
 	calls := 0
 	e := newEngine(t, script.Config{Functions: map[string]script.Function{
 		"count": func(context.Context, *script.Call) (any, error) { calls++; return calls, nil },
-		"deny":  func(context.Context, *script.Call) (any, error) { calls++; return nil, &script.Refusal{Problem: "no"} },
+		"deny":  func(context.Context, *script.Call) (any, error) { calls++; return nil, &script.RefusalError{Problem: "no"} },
 	}})
 	v := begin(t, e, `
 var n, ip, r = Math.random(), why;
@@ -275,7 +275,7 @@ func TestRunDeferredCalls(t *testing.T) {
 	e := newEngine(t, script.Config{Functions: map[string]script.Function{
 		"risk": func(_ context.Context, c *script.Call) (any, error) {
 			if c.Args[0] == "bad" {
-				return nil, &script.Refusal{Problem: "down"}
+				return nil, &script.RefusalError{Problem: "down"}
 			}
 			return map[string]any{"riskScore": 7}, nil
 		},

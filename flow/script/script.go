@@ -40,13 +40,13 @@ const (
 
 // Function is what a script can call. It runs in the goroutine of the caller of Run, once for each call in the life of a login: the
 // next run gets the value from the journal. The value is what encoding/json makes of it; a Person or a list of Persons becomes a
-// user of the script. A *Refusal is told to the script; any other error fails the run, and nothing is journaled.
+// user of the script. A *RefusalError is told to the script; any other error fails the run, and nothing is journaled.
 type Function func(ctx context.Context, c *Call) (any, error)
 
-// Refusal is the error of a Function that says no: the script catches it as an Error, or its onFail is called.
-type Refusal struct{ Problem string }
+// RefusalError is the error of a Function that says no: the script catches it as an Error, or its onFail is called.
+type RefusalError struct{ Problem string }
 
-func (r *Refusal) Error() string { return r.Problem }
+func (r *RefusalError) Error() string { return r.Problem }
 
 // Call is one call of a Function.
 type Call struct {
@@ -76,7 +76,7 @@ func (c *Call) Text(i int) (string, error) {
 			return fmt.Sprint(v), nil
 		}
 	}
-	return "", &Refusal{fmt.Sprintf("%s: argument %d is not a text", c.Name, i+1)}
+	return "", &RefusalError{fmt.Sprintf("%s: argument %d is not a text", c.Name, i+1)}
 }
 
 // Texts returns an argument that must be a list of texts; a text alone is a list of one.
@@ -90,14 +90,14 @@ func (c *Call) Texts(i int) ([]string, error) {
 			for _, item := range v {
 				s, ok := item.(string)
 				if !ok {
-					return nil, &Refusal{fmt.Sprintf("%s: argument %d is not a list of texts", c.Name, i+1)}
+					return nil, &RefusalError{fmt.Sprintf("%s: argument %d is not a list of texts", c.Name, i+1)}
 				}
 				texts = append(texts, s)
 			}
 			return texts, nil
 		}
 	}
-	return nil, &Refusal{fmt.Sprintf("%s: argument %d is not a list of texts", c.Name, i+1)}
+	return nil, &RefusalError{fmt.Sprintf("%s: argument %d is not a list of texts", c.Name, i+1)}
 }
 
 // Map returns an argument that may be an object; nil when it is missing.
@@ -116,7 +116,7 @@ func (c *Call) Person(i int) (*Person, error) {
 			return p, nil
 		}
 	}
-	return nil, &Refusal{fmt.Sprintf("%s: argument %d is not a user", c.Name, i+1)}
+	return nil, &RefusalError{fmt.Sprintf("%s: argument %d is not a user", c.Name, i+1)}
 }
 
 // Engine admits and runs scripts. It is safe for concurrent use.

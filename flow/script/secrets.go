@@ -38,13 +38,13 @@ func NewSecrets(db *store.DB) *Secrets {
 // maxSecret is the greatest length of a secret, in characters.
 const maxSecret = 2048
 
-// Set writes a secret of an organization, over what it was. A *Refusal says that the name or the value cannot be one.
+// Set writes a secret of an organization, over what it was. A *RefusalError says that the name or the value cannot be one.
 func (s *Secrets) Set(ctx context.Context, org, name, description, value string) error {
 	if !isLibraryName(name) {
-		return &Refusal{fmt.Sprintf("%q is no name for a secret: letters, digits, - _ .", clip(name, 100))}
+		return &RefusalError{fmt.Sprintf("%q is no name for a secret: letters, digits, - _ .", clip(name, 100))}
 	}
 	if n := utf8.RuneCountInString(value); n < 1 || n > maxSecret {
-		return &Refusal{fmt.Sprintf("a secret has 1 to %d characters", maxSecret)}
+		return &RefusalError{fmt.Sprintf("a secret has 1 to %d characters", maxSecret)}
 	}
 	meta := store.Meta{Org: org, ID: name}
 	return put(ctx, s.db, s.all, meta.Ref(), func() *secretRecord { return &secretRecord{Meta: meta} }, func(r *secretRecord) {

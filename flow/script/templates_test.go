@@ -28,7 +28,7 @@ func (w *town) functions() map[string]script.Function {
 	}
 	scored := func(context.Context, *script.Call) (any, error) {
 		if w.score == nil {
-			return nil, &script.Refusal{Problem: "down"}
+			return nil, &script.RefusalError{Problem: "down"}
 		}
 		return w.score, nil
 	}
@@ -68,7 +68,7 @@ func (w *town) functions() map[string]script.Function {
 		"updateUserPassword": func(_ context.Context, c *script.Call) (any, error) {
 			w.password = c.Args[1].(string)
 			if len(w.password) < 8 {
-				return nil, &script.Refusal{Problem: "too short"}
+				return nil, &script.RefusalError{Problem: "too short"}
 			}
 			return true, nil
 		},

@@ -105,7 +105,7 @@ func SMTP(tb testing.TB) *SMTPServer {
 	ctx, end := context.WithCancel(context.WithoutCancel(tb.Context()))
 	var listeners []net.Listener
 	for _, port := range []*int{&s.Port, &s.TLSPort} {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			end()
 			tb.Fatalf("testenv: %v", err)

@@ -1,7 +1,6 @@
 package flow_test
 
 import (
-	"encoding/json"
 	"net/url"
 	"sync"
 	"testing"
@@ -12,51 +11,69 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// mailbox is an outbox whose messages arrive at once, when their batch is applied.
-type mailbox struct {
+// outbox takes messages when the step stands that makes them true.
+type outbox struct {
 	mu   sync.Mutex
-	made []notify.Message
-	off  map[notify.Channel]bool
+	sent []notify.Message
 }
 
-func (m *mailbox) Send(b *store.Batch, message notify.Message) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.made = append(m.made, message)
-	text, err := json.Marshal(len(m.made))
-	b.Event(store.Event{Type: "message.queued", Data: text})
-	return err
+func (o *outbox) Send(b *store.Batch, m notify.Message) error {
+	b.Then(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.sent = append(o.sent, m)
+	})
+	return nil
 }
 
-func (m *mailbox) Reaches(c notify.Channel) bool { return !m.off[c] }
+func (o *outbox) Reaches(notify.Channel) bool { return true }
 
-// last is the message that was made last; the zero one when there is none.
-func (m *mailbox) last() notify.Message {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.made) == 0 {
+// all are the messages that were delivered, and the decoys that were not.
+func (o *outbox) all() (delivered, decoys []notify.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range o.sent {
+		if m.Decoy {
+			decoys = append(decoys, m)
+		} else {
+			delivered = append(delivered, m)
+		}
+	}
+	return delivered, decoys
+}
+
+// last is the code of the last message that was delivered.
+func (o *outbox) last() string {
+	delivered, _ := o.all()
+	if len(delivered) == 0 {
+		return ""
+	}
+	return delivered[len(delivered)-1].Params[notify.Code]
+}
+
+// letter is the last message that was delivered; the zero one when there is none.
+func (o *outbox) letter() notify.Message {
+	delivered, _ := o.all()
+	if len(delivered) == 0 {
 		return notify.Message{}
 	}
-	return m.made[len(m.made)-1]
+	return delivered[len(delivered)-1]
 }
 
-// letters is how many messages are on their way or would be if there were somebody.
-func (w *world) letters() int { return w.events("message.queued") }
-
 // link is the path of the link in the last message.
-func (m *mailbox) link(t *testing.T) string {
+func (o *outbox) link(t *testing.T) string {
 	t.Helper()
-	u, err := url.Parse(m.last().Params[notify.Link])
+	u, err := url.Parse(o.letter().Params[notify.Link])
 	if err != nil || u.Path == "" {
-		t.Fatalf("no link in %+v: %v", m.last(), err)
+		t.Fatalf("no link in %+v: %v", o.letter(), err)
 	}
 	return u.RequestURI()
 }
 
 // selfService is a world in which people make and recover accounts.
-func selfService(t *testing.T, open opener) (*world, *mailbox) {
+func selfService(t *testing.T, open opener) (*world, *outbox) {
 	t.Helper()
-	box := &mailbox{}
+	box := &outbox{}
 	w := open(t, func(c *flow.Config, d *directory.Config) {
 		c.Messages, c.Home = box, "/home"
 		c.Plans = map[string]flow.Plan{
