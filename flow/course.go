@@ -278,8 +278,15 @@ func (e *Engine) enter(ctx context.Context, x *execution, move Move) error {
 			return fmt.Errorf("flow: step %q: no executor %q", move.Step, name)
 		}
 	}
+	possible, err := e.within(x, step.Name, options)
+	if err != nil {
+		return err
+	}
 	x.Step, x.Options, x.Params = step.Name, move.Options, move.Params
-	return e.undertake(ctx, x, e.first(x, options))
+	if len(possible) < len(options) {
+		x.Options = possible
+	}
+	return e.undertake(ctx, x, e.first(x, possible))
 }
 
 // undertake has an executor do the flow's present step.

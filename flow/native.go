@@ -147,21 +147,36 @@ func (reply Reply) form(x *execution) (web.Form, error) {
 	return web.ParseForm(values.Encode(), consentField)
 }
 
-// supported refuses a flow for a program that might come to something that it cannot do.
+// supported refuses a flow for a program that might come to a step of which it can do nothing.
 func (e *Engine) supported(x *execution) error {
 	if x.Request.Native == nil {
 		return nil
 	}
 	for _, step := range x.plan.Steps() {
-		for _, option := range step.Options {
-			if !e.native.Supports(option, e.executors[option]) {
-				p := errUnsupported
-				p.detail = "the login of the application has a step that no program can do: " + step.Name
-				return p
-			}
+		if _, err := e.within(x, step.Name, step.Options); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// within are those of a step's options that whoever does the flow can do at all: a browser all, a program what its transport supports.
+func (e *Engine) within(x *execution, step string, options []string) ([]string, error) {
+	if x.Request.Native == nil {
+		return options, nil
+	}
+	var possible []string
+	for _, option := range options {
+		if e.native.Supports(option, e.executors[option]) {
+			possible = append(possible, option)
+		}
+	}
+	if len(possible) == 0 {
+		p := errUnsupported
+		p.detail = "the login of the application has a step that no program can do: " + step
+		return nil, p
+	}
+	return possible, nil
 }
 
 // chooseOption is the Executor of a step for which a program has not chosen an option yet.

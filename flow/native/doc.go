@@ -55,6 +55,7 @@
 //
 // # Not implemented
 //
-// Upstream providers, in native and redirect mode; push; the choice among sessions where their number is bounded. A login that has a
-// step of these kinds is refused when it begins (ABA-60006): give programs a plan of their own by flow.Config.Source.
+// Upstream providers, in native and redirect mode; push; the choice among sessions where their number is bounded. They are left out
+// where a step can be done in other ways; a login that has a step of these kinds alone is refused when it begins (ABA-60006): give
+// programs a plan of their own by flow.Config.Source. The product refuses a login in which they stand at all.
 package native
