@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
