@@ -567,16 +567,22 @@ func (n *native) plain(r *http.Request) int {
 	return response.StatusCode
 }
 
-// A login with a step that can but lead elsewhere stops before anybody is asked anything; where there are other ways, they are offered.
+// upstream adds a way to sign in that leads elsewhere.
+func upstream(c *signet.Config) {
+	c.Connections = []federated.Connection{{Name: "elsewhere", Provider: rp.Config{
+		Issuer: "https://op.example", ClientID: "signet", ClientSecret: "secret",
+	}}}
+}
+
+// A login with a step that can but lead elsewhere stops before anybody is asked anything.
 func TestDirectUnsupported(t *testing.T) {
-	upstream := func(c *signet.Config) {
-		c.Connections = []federated.Connection{{Name: "elsewhere", Provider: rp.Config{
-			Issuer: "https://op.example", ClientID: "signet", ClientSecret: "secret",
-		}}}
-	}
 	everyPlacement(t, func(n *native) {
 		n.is(n.begin(), 501, "ABA-60006")
 	}, upstream, func(c *signet.Config) { c.Plans = map[string]flow.Plan{"login": flow.Login("elsewhere")} })
+}
+
+// Where there are other ways, they are offered alone.
+func TestDirectLeavesOut(t *testing.T) {
 	everyPlacement(t, func(n *native) {
 		if s := n.begin(); s.Status != 200 || strings.Contains(s.Text, "elsewhere") {
 			n.Errorf("beside a password: %d %s", s.Status, s.Text)
