@@ -10,7 +10,8 @@ import (
 	"github.com/signet-idp/signet/store"
 )
 
-// cookiePlace is what signed and sealed cookies are bound to, with their name.
+// cookiePlace is what signed and sealed cookies are bound to, with their name and the organization whose logins they are for: its
+// scripts have written what they say, and prove nothing to those of another.
 const cookiePlace = "script.cookie"
 
 // setCookie is setCookie(response, name, value, options). Without options a cookie is secure, closed to scripts of pages, and Lax.
@@ -29,9 +30,9 @@ func (p *people) setCookie(_ context.Context, c *Call) (any, error) {
 	options := speltMap(c.Map(3))
 	switch {
 	case options["encrypt"] == "true":
-		value = string(p.DB.Keys().Seal([]byte(value), cookiePlace, name))
+		value = string(p.DB.Keys().Seal([]byte(value), cookiePlace, c.Login.Organization, name))
 	case options["sign"] == "true":
-		value = base64.RawURLEncoding.EncodeToString([]byte(value)) + "." + p.DB.Keys().MAC(cookiePlace, name, value)
+		value = base64.RawURLEncoding.EncodeToString([]byte(value)) + "." + p.DB.Keys().MAC(cookiePlace, c.Login.Organization, name, value)
 	}
 	cookie := &http.Cookie{
 		Name: name, Value: value, Path: "/", Domain: options["domain"], HttpOnly: options["httpOnly"] != "false",
@@ -72,7 +73,7 @@ func (p *people) cookieValue(_ context.Context, c *Call) (any, error) {
 	}
 	options := speltMap(c.Map(2))
 	if options["decrypt"] == "true" {
-		plain, err := p.DB.Keys().Open(store.Sealed(value), cookiePlace, name)
+		plain, err := p.DB.Keys().Open(store.Sealed(value), cookiePlace, c.Login.Organization, name)
 		if err != nil {
 			return nil, nil //nolint:nilerr // whatever the browser made of it is no cookie of ours
 		}
@@ -83,7 +84,7 @@ func (p *people) cookieValue(_ context.Context, c *Call) (any, error) {
 	}
 	encoded, mac, _ := strings.Cut(value, ".")
 	plain, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || !p.DB.Keys().MatchesMAC(mac, cookiePlace, name, string(plain)) {
+	if err != nil || !p.DB.Keys().MatchesMAC(mac, cookiePlace, c.Login.Organization, name, string(plain)) {
 		return nil, nil //nolint:nilerr // as above
 	}
 	return string(plain), nil
