@@ -31,6 +31,8 @@ const (
 
 	// exchangeFact is where the answer waits for the script.
 	exchangeFact = "script.exchange"
+	// longestCall is how long a call may be under way, with the token that it needs.
+	longestCall = (tries + 1) * (dialTime + readTime)
 	// exchangeLife is how long it is known that a call was made: longer than a flow lives.
 	exchangeLife = 2 * time.Hour
 )
@@ -63,6 +65,7 @@ var exchangeKind = store.Kind{Name: "script.exchange", Ephemeral: true}
 // exchangeCall is written before a call is made, and again with its answer.
 type exchangeCall struct {
 	store.Meta
+	Began  time.Time    `json:"began"`
 	Answer store.Sealed `json:"answer,omitempty"`
 }
 
@@ -131,11 +134,13 @@ func (x *Exchanger) act(ctx context.Context, s *flow.State) (flow.Verdict, error
 
 // once makes a call that has not been made yet. What was begun and never answered is not begun again.
 func (x *Exchanger) once(ctx context.Context, s *flow.State, n Node) (exchanged, error) {
-	intent := &exchangeCall{Meta: store.Meta{ID: secret.Hash(s.Flow + "\x00" + n.ID), Expires: s.Now.Add(exchangeLife)}}
+	intent := &exchangeCall{
+		Meta: store.Meta{ID: secret.Hash(s.Flow + "\x00" + n.ID), Expires: s.Now.Add(exchangeLife)}, Began: s.Now,
+	}
 	b := x.db.Batch()
 	x.calls.Insert(b, intent)
 	if err := b.Apply(ctx); store.ConflictOn(err, exchangeKind) != nil {
-		return x.answered(ctx, intent.Ref(), n)
+		return x.answered(ctx, s, intent.Ref(), n)
 	} else if err != nil {
 		return exchanged{}, err
 	}
@@ -157,13 +162,21 @@ func (x *Exchanger) once(ctx context.Context, s *flow.State, n Node) (exchanged,
 	return e, b.Apply(ctx)
 }
 
+// errUnderWay says that another request of the flow makes the call just now.
+var errUnderWay = errors.New("script: the call is being made")
+
 // answered is what came of a call that was made before.
-func (x *Exchanger) answered(ctx context.Context, ref store.Ref, n Node) (e exchanged, err error) {
+func (x *Exchanger) answered(ctx context.Context, s *flow.State, ref store.Ref, n Node) (e exchanged, err error) {
 	begun, err := x.calls.Get(ctx, ref)
 	if err != nil {
 		return exchanged{}, err
 	}
-	if begun.Answer == "" {
+	switch {
+	case begun.Answer != "":
+	case s.Now.Sub(begun.Began) < longestCall:
+		// An answer that was sent twice must not choose between what the server says and onTimeout, which may let people in.
+		return exchanged{}, errUnderWay
+	default:
 		return exchanged{Node: n.ID, Result: TimedOut}, nil
 	}
 	text, err := x.db.Unseal(exchangeKind, ref, "answer", begun.Answer)
