@@ -25,6 +25,10 @@ var abuses = map[string]string{
 	"doubling":                  `var s = 'x'; while (true) { s += s; }`,
 	"doubling by plus":          `var s = 'x'; while (true) { s = s + s; }`,
 	"doubling by template":      "var s = 'x'; while (true) { s = `${s}${s}`; }",
+	"doubling by an error":      `var e = new Error('xx'); while (true) { e.message = e.toString(); e.name = e.message; }`,
+	"doubling by new errors":    `var e = new Error('xx'); while (true) { e.name = e.message; e = new Error(e); }`,
+	"doubling by String":        `var e = new Error('xx'); while (true) { e.message = String(e); e.name = e.message; }`,
+	"many parts":                `var s = 'ä'.repeat(65000), a = []; for (var i = 1; ; i++) { a.push(s.substring(1)); }`,
 	"doubling by concat":        `var s = 'x'; while (true) { s = s.concat(s); }`,
 	"many long texts":           `var s = 'x'.repeat(65000), a = []; for (var i = 0; ; i++) { a.push(s + i); }`,
 	"many upper cases":          `var s = 'x'.repeat(65000), a = []; while (true) { a.push(s.toUpperCase()); }`,
@@ -189,6 +193,9 @@ func TestAttackScriptTakesTooMuch(t *testing.T) {
 				}
 				if took > 3*time.Second {
 					t.Errorf("%s: took %v", place, took)
+				}
+				if made := after.TotalAlloc - before.TotalAlloc; made > 256<<20 {
+					t.Errorf("%s: made %d MiB", place, made>>20)
 				}
 				t.Logf("%s: %v, %d KiB, %v", place, took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>10, err)
 			}

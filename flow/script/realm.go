@@ -19,8 +19,7 @@ var kept = map[string][]string{
 	"Function": {"call", "length", "name"},
 	"Array":    {"at", "length", "pop", "toString"},
 	"String": {
-		"at", "charAt", "charCodeAt", "codePointAt", "endsWith", "includes", "length", "slice", "startsWith", "substr", "substring",
-		"toString", "valueOf",
+		"at", "charAt", "charCodeAt", "codePointAt", "endsWith", "includes", "length", "startsWith", "toString", "valueOf",
 	},
 	"Number":  {"toFixed", "toPrecision", "toString", "valueOf"},
 	"Boolean": {"toString", "valueOf"},
@@ -80,6 +79,7 @@ func newRealm(natives map[string][]string, names, globals []string, seed []byte,
 		}
 	}
 	m.install("join") // which is also how an array becomes a text
+	define(m.prototype("Error"), "toString", vm.ToValue(m.fault))
 	for _, name := range names {
 		m.install(name)
 	}
@@ -158,6 +158,29 @@ func (m *realm) guarded(owner, name string, prototype *goja.Object) native {
 		return m.textMethod(name, f)
 	}
 	return nil
+}
+
+// fault is Error.prototype.toString, which the interpreter calls too when it makes a text of an error: the interpreter's own would make a
+// text of twice the length uncounted, and each time again.
+func (m *realm) fault(c goja.FunctionCall) goja.Value {
+	o, ok := c.This.(*goja.Object)
+	if !ok {
+		m.throw("this is no error")
+	}
+	part := func(name, standard string) goja.String {
+		if v := o.Get(name); v != nil && !goja.IsUndefined(v) {
+			return m.text(v)
+		}
+		return m.vm.ToValue(standard).(goja.String)
+	}
+	name, message := part("name", "Error"), part("message", "")
+	switch {
+	case name.Length() == 0:
+		return message
+	case message.Length() == 0:
+		return name
+	}
+	return m.concat(name, m.vm.ToValue(": "), message)
 }
 
 // define sets what no script can replace.

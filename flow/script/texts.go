@@ -51,6 +51,12 @@ func (m *realm) textMethod(name string, original goja.Callable) native {
 		f = func(s goja.String, args []goja.Value) goja.Value { return m.replace(s, args, -1) }
 	case "split":
 		f = m.split
+	case "slice", "substr", "substring":
+		return func(c goja.FunctionCall) goja.Value { // of a text that is not ASCII they make a copy
+			part := m.must(original(m.text(c.This), c.Arguments...))
+			m.charge(2 * m.text(part).Length())
+			return part
+		}
 	default:
 		return nil
 	}
