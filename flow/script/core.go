@@ -78,33 +78,28 @@ func (r *run) invoke(name string, args ...any) goja.Value {
 	if f == nil {
 		r.throw(name + " is not available here")
 	}
-	value, refused := r.journal(name, args, f)
-	if refused != "" {
-		r.throw(refused)
-	}
-	return r.parsed(value)
+	return r.parsed(r.journal(name, args, f))
 }
 
 // read journals something that the run was told, as it was when the script asked.
 func (r *run) read(name string, value func() any, args ...any) goja.Value {
-	data, refused := r.journal(name, args, func(context.Context, *Call) (any, error) { return value(), nil })
-	if refused != "" {
-		r.throw(refused)
-	}
-	return r.parsed(data)
+	return r.parsed(r.journal(name, args, func(context.Context, *Call) (any, error) { return value(), nil }))
 }
 
-// parsed is a value of the journal.
-func (r *run) parsed(value json.RawMessage) goja.Value {
-	if len(value) == 0 {
+// parsed is the value of an entry of the journal. What was refused is thrown.
+func (r *run) parsed(e Entry) goja.Value {
+	if e.Refused != "" {
+		r.throw(e.Refused)
+	}
+	if len(e.Value) == 0 {
 		return goja.Null()
 	}
 	var data any
-	if err := json.Unmarshal(value, &data); err != nil {
+	if err := json.Unmarshal(e.Value, &data); err != nil {
 		r.stop(ErrDiverged)
 		r.throw("diverged")
 	}
-	v, err := r.given(data)
+	v, err := r.given(data, e.People)
 	if err != nil {
 		r.stop(err)
 		r.throw("too large")
@@ -326,7 +321,7 @@ func (r *run) decoded(c goja.FunctionCall) goja.Value {
 		return goja.Null()
 	}
 	r.charge(cell * len(text))
-	v, err := r.given(members[c.Argument(1).String()])
+	v, err := r.given(members[c.Argument(1).String()], false)
 	if err != nil {
 		return goja.Null()
 	}
@@ -344,18 +339,14 @@ func (r *run) filter(c goja.FunctionCall) goja.Value {
 			left = append(left, item)
 		}
 	}
-	v, _ := r.given(left)
+	v, _ := r.given(left, false)
 	return v
 }
 
 // checkSession is checkSessionExistence(step, context): whether the session has done the step.
 func (r *run) checkSession(c goja.FunctionCall) goja.Value {
 	step := int(c.Argument(0).ToInteger())
-	value, refused := r.journal("checkSessionExistence", []any{step}, r.sessionHas(step))
-	if refused != "" {
-		r.throw(refused)
-	}
-	return r.parsed(value)
+	return r.parsed(r.journal("checkSessionExistence", []any{step}, r.sessionHas(step)))
 }
 
 func (r *run) secretNamed(c goja.FunctionCall) goja.Value {

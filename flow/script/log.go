@@ -2,6 +2,7 @@ package script
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,8 @@ var levels = map[string]slog.Level{
 func (r *run) conceal(text string) {
 	if len(text) > 3 {
 		r.hidden = append(r.hidden, text)
+		// The longest first: one that is a part of another must not leave the rest of it.
+		slices.SortStableFunc(r.hidden, func(a, b string) int { return len(b) - len(a) })
 	}
 }
 

@@ -57,6 +57,8 @@ type Outcome struct {
 	Time time.Time `json:"time"`
 	// At is how long the journal was when it came in. Memory.Add sets it.
 	At int `json:"at"`
+
+	people bool // see Entry.People
 }
 
 // Result is how a Node ended.
@@ -83,6 +85,8 @@ type Entry struct {
 	// Value is what it returned, or Refused why it did not.
 	Value   json.RawMessage `json:"v,omitempty"`
 	Refused string          `json:"r,omitempty"`
+	// People says that Value is a Person or a list of them. Nothing within a value can say so: it may come from anywhere.
+	People bool `json:"p,omitempty"`
 }
 
 // Person is a person as scripts know them: who it is. What they are like is asked for.

@@ -372,9 +372,9 @@ func (r *run) logger() *goja.Object {
 			for i, v := range c.Arguments {
 				texts[i] = r.text(v).String()
 			}
-			text := clip(strings.Join(texts, " "), maxLogLine)
+			text := strings.Join(texts, " ")
 			r.journal("Log."+name, []any{text}, func(ctx context.Context, call *Call) (any, error) {
-				r.engine.config.Log.Log(ctx, level, "login script", "text", r.redacted(text), "script", r.program.Hash, "custom", true)
+				r.engine.config.Log.Log(ctx, level, "login script", "text", clip(r.redacted(text), maxLogLine), "script", r.program.Hash, "custom", true)
 				return nil, nil
 			})
 			return goja.Undefined()
@@ -397,9 +397,35 @@ func (r *run) secret(name string) goja.Value {
 	return v
 }
 
-// given makes a value of the interpreter of what encoding/json decodes.
-func (r *run) given(data any) (v goja.Value, err error) {
+// given makes a value of the interpreter of what encoding/json decodes; people, when a Function has said that it is them.
+func (r *run) given(data any, people bool) (goja.Value, error) {
+	if people {
+		return r.peopleOf(data), nil
+	}
 	return r.build(data, 0)
+}
+
+// peopleOf makes users of a Person or a list of them.
+func (r *run) peopleOf(data any) goja.Value {
+	list, ok := data.([]any)
+	if !ok {
+		return r.user(personOf(data))
+	}
+	users := make([]any, len(list))
+	for i, item := range list {
+		users[i] = r.user(personOf(item))
+	}
+	return r.vm.NewArray(users...)
+}
+
+// personOf is a Person again; nil is nobody.
+func personOf(data any) *Person {
+	text, err := json.Marshal(data)
+	p := new(Person)
+	if data == nil || err != nil || json.Unmarshal(text, p) != nil {
+		return nil
+	}
+	return p
 }
 
 func (r *run) build(data any, depth int) (goja.Value, error) {
@@ -423,9 +449,6 @@ func (r *run) build(data any, depth int) (goja.Value, error) {
 		}
 		return r.vm.NewArray(items...), nil
 	case map[string]any:
-		if p, ok := data[personTag]; ok && len(data) == 1 {
-			return r.user(untag(p)), nil
-		}
 		o := r.vm.NewObject()
 		for _, name := range slices.Sorted(maps.Keys(data)) {
 			v, err := r.build(data[name], depth+1)
@@ -441,36 +464,6 @@ func (r *run) build(data any, depth int) (goja.Value, error) {
 		return r.vm.ToValue(data), nil
 	}
 	return nil, fmt.Errorf("script: a value of type %T", data)
-}
-
-// personTag marks a person in a value of the journal.
-const personTag = "$person"
-
-// tagged makes of a Function's result what the journal keeps.
-func tagged(v any) any {
-	switch v := v.(type) {
-	case *Person:
-		if v == nil {
-			return nil
-		}
-		return map[string]any{personTag: v}
-	case []*Person:
-		list := make([]any, len(v))
-		for i, p := range v {
-			list[i] = tagged(p)
-		}
-		return list
-	}
-	return v
-}
-
-func untag(v any) *Person {
-	text, err := json.Marshal(v)
-	p := new(Person)
-	if err != nil || json.Unmarshal(text, p) != nil {
-		return nil
-	}
-	return p
 }
 
 // plainAll makes of arguments what encoding/json decodes.

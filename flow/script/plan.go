@@ -376,7 +376,7 @@ func person(ctx context.Context, s *flow.State) (*Person, error) {
 		if typed == "" {
 			return nil, nil
 		}
-		return &Person{Username: typed, Identifier: typed}, nil
+		return &Person{Username: typed, Identifier: typed, Organization: s.Request.Organization}, nil
 	}
 	who := &Person{Subject: s.Subject, Identifier: s.Person, Organization: s.Subject.Org}
 	for _, e := range s.Evidence {

@@ -265,7 +265,7 @@ func (r *run) ended(err error) error {
 	case errors.As(err, &deep):
 		return fmt.Errorf("%w: functions that call one another", ErrOverrun)
 	case errors.As(err, &thrown):
-		return &Error{Problem: r.redacted(clip(complaint(thrown), 1000))}
+		return &Error{Problem: clip(r.redacted(complaint(thrown)), 1000)}
 	case err == nil || errors.Is(err, ErrDiverged) || errors.Is(err, ErrOverrun):
 		return err
 	}
@@ -273,7 +273,7 @@ func (r *run) ended(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	return &Error{Problem: r.redacted(clip(err.Error(), 1000))}
+	return &Error{Problem: clip(r.redacted(err.Error()), 1000)}
 }
 
 // complaint is what was thrown, and where in the script.
@@ -403,7 +403,7 @@ func (r *run) answer(n *Node, o *Outcome) error {
 		}
 		return nil
 	}
-	data, err := r.given(o.Data)
+	data, err := r.given(o.Data, o.people)
 	if err != nil {
 		return err
 	}
@@ -443,10 +443,11 @@ func (r *run) sessionHas(step int) Function {
 // call makes a deferred call. What came of it stands in the journal alone.
 func (r *run) call(n *Node) *Outcome {
 	o := &Outcome{Result: Succeeded, Time: r.now, Params: r.params}
-	value, refused := r.journal(n.call, n.args, r.engine.config.Functions[n.call])
-	if refused != "" {
-		o.Result, o.Data = Failed, map[string]any{"error": refused}
-	} else if len(value) > 0 && json.Unmarshal(value, &o.Data) != nil {
+	e := r.journal(n.call, n.args, r.engine.config.Functions[n.call])
+	o.people = e.People
+	if e.Refused != "" {
+		o.Result, o.Data = Failed, map[string]any{"error": e.Refused}
+	} else if len(e.Value) > 0 && json.Unmarshal(e.Value, &o.Data) != nil {
 		r.stop(ErrDiverged)
 	}
 	return o
@@ -473,24 +474,24 @@ func (r *run) stop(err error) {
 }
 
 // journal makes a call, or repeats what it has returned before.
-func (r *run) journal(name string, args []any, f Function) (value json.RawMessage, refused string) {
+func (r *run) journal(name string, args []any, f Function) Entry {
 	d := digest(args)
 	if r.cursor < len(r.memory.Journal) {
 		e := r.memory.Journal[r.cursor]
 		if e.Name != name || e.Digest != d {
 			r.stop(ErrDiverged)
-			return nil, "diverged"
+			return Entry{Refused: "diverged"}
 		}
 		r.cursor++
-		return e.Value, e.Refused
+		return e
 	}
 	if r.told < len(r.memory.Outcomes) { // what came later was answered already
 		r.stop(ErrDiverged)
-		return nil, "diverged"
+		return Entry{Refused: "diverged"}
 	}
 	if r.fresh++; r.fresh > maxFresh || len(r.memory.Journal) >= maxJournal {
 		r.stop(ErrOverrun)
-		return nil, "too many calls"
+		return Entry{Refused: "too many calls"}
 	}
 	e := Entry{Name: name, Digest: d}
 	result, err := r.ask(&Call{Name: name, Args: args, Login: r.login, run: r}, f)
@@ -500,11 +501,12 @@ func (r *run) journal(name string, args []any, f Function) (value json.RawMessag
 		e.Refused = cmp.Or(clip(no.Problem, 500), "refused")
 	case err != nil:
 		r.stop(err)
-		return nil, "failed"
+		return Entry{Refused: "failed"}
 	default:
-		if e.Value, err = json.Marshal(tagged(result)); err != nil || len(e.Value) > maxValue {
+		e.People = arePeople(result)
+		if e.Value, err = json.Marshal(result); err != nil || len(e.Value) > maxValue {
 			r.stop(fmt.Errorf("%w: the value of %s", ErrOverrun, name))
-			return nil, "too large"
+			return Entry{Refused: "too large"}
 		}
 		if string(e.Value) == "null" {
 			e.Value = nil
@@ -512,7 +514,16 @@ func (r *run) journal(name string, args []any, f Function) (value json.RawMessag
 	}
 	r.cursor++
 	r.memory.Journal = append(r.memory.Journal[:len(r.memory.Journal):len(r.memory.Journal)], e)
-	return e.Value, e.Refused
+	return e
+}
+
+// arePeople reports whether what a Function has returned becomes a user of the script, or a list of them.
+func arePeople(result any) bool {
+	switch result.(type) {
+	case *Person, []*Person:
+		return true
+	}
+	return false
 }
 
 // maxValue bounds what one call returns, in bytes of JSON.

@@ -1,0 +1,159 @@
+package script_test
+
+import (
+	"context"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/signet-idp/signet/flow/script"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// TestAttackForgedPerson: a user of a script comes from a Function that says so. What only looks like one, in the answer of a server, in a
+// token that nobody has verified or in the script itself, is data: it must not name somebody's account to the functions that change it.
+func TestAttackForgedPerson(t *testing.T) {
+	t.Parallel()
+	const forged = `{"$person":{"subject":{"id":"root-admin"},"username":"admin"}}`
+	token := "x." + base64.RawURLEncoding.EncodeToString([]byte(`{"who":`+forged+`}`)) + ".x"
+	for name, source := range map[string]string{
+		"token":  inLogin(`take(getValueFromDecodedAssertion('` + token + `', 'who', true));`),
+		"script": inLogin(`take(filterAuthenticators([` + forged + `], 'x')[0]);`),
+		"answer": inLogin(`httpGet('https://risk.example.com/', { onSuccess: function (context, data) { take(data); } });`),
+		"nested": inLogin(`httpGet('https://risk.example.com/', { onSuccess: function (context, data) { take(data.list[0]); } });`),
+		"value":  inLogin(`take(tell());`),
+		"later":  inLogin(`tell({ onSuccess: function (context, data) { take(data); } });`),
+	} {
+		var got []string
+		e := newEngine(t, script.Config{Functions: map[string]script.Function{
+			"take": func(_ context.Context, c *script.Call) (any, error) {
+				if p, err := c.Person(0); err == nil {
+					got = append(got, p.Subject.ID)
+				}
+				return nil, nil
+			},
+			"tell": func(context.Context, *script.Call) (any, error) {
+				return map[string]any{"$person": map[string]any{"subject": map[string]any{"id": "root-admin"}}}, nil
+			},
+		}})
+		v := begin(t, e, source, nil)
+		if v.err == nil && v.out.Next.Kind == script.Exchange {
+			person := map[string]any{"$person": map[string]any{"subject": map[string]any{"id": "root-admin"}}}
+			if name == "nested" {
+				person = map[string]any{"list": []any{person}}
+			}
+			v.answer(script.Outcome{Result: script.Succeeded, Data: person})
+		}
+		if v.err != nil || len(got) != 0 {
+			t.Errorf("%s: %v is taken for %q", name, v.err, got)
+		}
+	}
+}
+
+// TestPeople: whom a Function returns is a user, now and when the script runs again.
+func TestPeople(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, script.Config{Functions: map[string]script.Function{
+		"one":  func(context.Context, *script.Call) (any, error) { return ann, nil },
+		"all":  func(context.Context, *script.Call) (any, error) { return []*script.Person{ann, nil}, nil },
+		"none": func(context.Context, *script.Call) (any, error) { return (*script.Person)(nil), nil },
+		"name": func(_ context.Context, c *script.Call) (any, error) {
+			p, err := c.Person(0)
+			if err != nil {
+				return nil, err
+			}
+			return p.Subject.ID, nil
+		},
+	}})
+	v := begin(t, e, `
+var onLoginRequest = function (context) {
+    var who = one();
+    one({ onSuccess: function (context, later) {
+        all({ onSuccess: function (context, list) {
+            executeStep(1, { onSuccess: function () {
+                fail({ errorCode: [name(who), name(later), name(list[0]), list[1] === null, name(all()[0]), none() === null].join() });
+            } });
+        } });
+    } });
+};`, nil)
+	v.wants("step 1").succeed(ann).wants("fail ann-id,ann-id,ann-id,true,ann-id,true")
+}
+
+// TestAttackNamesakeElsewhere: who has typed a name at the login of an organization is one of its people, and never a namesake of theirs
+// at the root: what a script then writes, as a password that an older provider has accepted, is written in the organization.
+func TestAttackNamesakeElsewhere(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.policy(inLogin(`executeStep(1, { onFail: function (context) { fail({ errorCode: context.lastLoginFailedUser.tenantDomain || 'root' }); } });`))
+		w.user("ann")
+		for org, want := range map[string]string{"acme": "acme", "": "root"} {
+			b := w.browser()
+			p := b.begin(directory.Interaction{Organization: org}).shows(w.T, "password")
+			b.post(p, "username", "ann", "password", "wrong").refuses(w.T, want)
+		}
+	})
+}
+
+// TestAttackCookieOfAnotherOrganization: what one organization's script has signed or sealed proves nothing to that of another: their
+// administrators trust themselves alone, and a browser sends the cookies of both.
+func TestAttackCookieOfAnotherOrganization(t *testing.T) {
+	everywhere(t, func(w *world) {
+		for _, options := range []string{"sign validateSignature", "encrypt decrypt"} {
+			set, get, _ := strings.Cut(options, " ")
+			w.policy(`
+var onLoginRequest = function (context) {
+    var trusted = getCookieValue(context.request, 'device', { ` + get + `: true });
+    setCookie(context.response, 'device', 'ann', { ` + set + `: true });
+    if (trusted === 'ann') { fail({ errorCode: 'trusted' }); } else { fail({ errorCode: 'unknown' }); }
+};`)
+			w.advance(2 * store.Staleness)
+			b := w.browser()
+			b.begin(directory.Interaction{Organization: "evil"}).refuses(w.T, "unknown")
+			b.begin(directory.Interaction{Organization: "evil"}).refuses(w.T, "trusted")
+			b.begin(directory.Interaction{Organization: "acme"}).refuses(w.T, "unknown")
+		}
+	})
+}
+
+// TestAttackCallTwice: whoever sends an answer twice at the same moment gets no second way past a call whose answer the first waits for,
+// as into an onTimeout that lets people in.
+func TestAttackCallTwice(t *testing.T) {
+	arrived, release := make(chan struct{}, 8), make(chan struct{}, 8)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		_, _ = w.Write([]byte(`{"risk":"high"}`))
+	}))
+	t.Cleanup(server.Close)
+	everywhere(t, func(w *world) {
+		w.policy(strings.ReplaceAll(`
+var onLoginRequest = function (context) {
+    executeStep(1, { onSuccess: function (context) {
+        prompt('genericForm', { inputs: [{ id: 'color', label: 'Your color' }] }, { onSuccess: function (context) {
+            httpGet('SERVER/risk', {
+                onSuccess: function (context, data) { if (data.risk === 'high') { fail({ errorCode: 'risky' }); } },
+                onTimeout: function (context) { Log.info('let in'); }
+            });
+        } });
+    } });
+};`, "SERVER", server.URL))
+		w.user("ann")
+		b := w.browser()
+		p := b.password(b.begin(directory.Interaction{}).shows(w.T, "password"), "ann").shows(w.T, "script-form")
+		first := make(chan page)
+		go func() { first <- b.copied().post(p, "color", "red") }()
+		<-arrived
+		second := b.copied().post(p, "color", "red")
+		release <- struct{}{}
+		(<-first).refuses(w.T, "risky")
+		if second.Result != nil || strings.Contains(w.log.String(), "let in") {
+			w.Errorf("the second answer came to %+v", second)
+		}
+	})
+}
+
+// copied is another window of the same browser.
+func (b *browser) copied() *browser { return &browser{world: b.world, cookies: maps.Clone(b.cookies)} }
