@@ -524,6 +524,38 @@ func playIntegrity(_ context.Context, a oidc.Attestation) error {
 	return fmt.Errorf("not %s: %w", a.AndroidPackage, oidc.ErrAttestation)
 }
 
+// A request that was pushed for a browser, whose reference its address line shows, is no way to begin as the app without proving it, and
+// is not used up by whoever tries.
+func TestAttackDirectOfABrowsersRequest(t *testing.T) {
+	everyPlacement(t, func(n *native) {
+		n.idp.User("ann")
+		push := n.first(with("response_mode", "query"))
+		push.URL.Path = "/oauth2/par"
+		var pushed struct {
+			RequestURI string `json:"request_uri"`
+		}
+		if s := n.send(push); s.Status != 201 || json.Unmarshal([]byte(s.Text), &pushed) != nil {
+			n.Fatalf("not pushed: %s", s.Text)
+		}
+		query := url.Values{"client_id": {n.app.ClientID}, "request_uri": {pushed.RequestURI}, "response_mode": {"direct"}}
+		for range 2 { // the second time, too, it waits for a browser
+			r, err := http.NewRequestWithContext(n.Context(), http.MethodGet, n.idp.URL+"/oauth2/authorize?"+query.Encode(), nil)
+			if err != nil {
+				n.Fatal(err)
+			}
+			response, err := n.idp.Client().Transport.RoundTrip(r)
+			if err != nil {
+				n.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err != nil || strings.Contains(string(body), "flowId") || response.StatusCode >= 400 {
+				n.Errorf("%d %s %v", response.StatusCode, body, err)
+			}
+		}
+	}, func(c *signet.Config) { c.OIDC.PAR = &oidc.PAR{} })
+}
+
 // A pushed request is answered without a browser too, once, and by who has pushed it.
 func TestDirectPushed(t *testing.T) {
 	everyPlacement(t, func(n *native) {

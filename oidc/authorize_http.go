@@ -17,7 +17,7 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	form, bad := readBrowserForm(w, r)
 	for attempt := 0; ; attempt++ {
 		q, refusal := p.begin(r.Context(), form, bad)
-		if p.wantsDirect(form, q) {
+		if p.wantsDirect(form, q, refusal) {
 			p.serveDirect(w, r, form, q, refusal)
 			return
 		}

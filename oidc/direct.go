@@ -93,9 +93,11 @@ func directRef(flow string) store.Ref {
 	return ref
 }
 
-// wantsDirect reports whether a request asks to be answered without a browser, as far as it can be read.
-func (p *Provider) wantsDirect(form web.Form, q *authorizationRequest) bool {
-	return p.config.Features.Direct != nil && (q != nil && q.direct() || form.Value("response_mode") == modeDirect)
+// wantsDirect reports whether a request asks to be answered without a browser, as far as it can be read. What stands beside a request that
+// was pushed, or beside an object, says nothing (RFC 9101 §6.3): whoever has seen a browser's request_uri cannot make it a program's, which
+// would not have to prove that it is the app.
+func (p *Provider) wantsDirect(form web.Form, q *authorizationRequest, refusal *Error) bool {
+	return p.config.Features.Direct != nil && (q != nil && q.direct() || refusal != nil && form.Value("response_mode") == modeDirect)
 }
 
 // judgeDirect says why a client may not begin here, as far as that does not depend on who sends the request.
