@@ -44,7 +44,13 @@ type call struct {
 	Options []string          `json:"options,omitempty"`
 	Params  map[string]string `json:"params,omitempty"`
 	Memory  store.Sealed      `json:"memory,omitempty"`
+	// Due says that the plan itself has called the other, which is done before it goes on. Proven is how much was proven until then.
+	Due    bool `json:"due,omitempty"`
+	Proven int  `json:"proven,omitempty"`
 }
+
+// mayGoBack reports whether the present plan may be left undone: one into which an action has led, or with which the flow has begun.
+func (x *execution) mayGoBack() bool { return len(x.Calls) > 0 && !x.Calls[len(x.Calls)-1].Due }
 
 // planName is the name of the plan that the flow is in: that of its purpose, unless an action has led elsewhere.
 func (x *execution) planName() string {
@@ -140,7 +146,7 @@ func (e *Engine) enterPlan(ctx context.Context, x *execution, name string) error
 	}
 	x.Calls = append(x.Calls, call{
 		Plan: x.planName(), Version: x.PlanVersion, Step: x.Step, Option: x.Option, Options: x.Options, Params: x.Params,
-		Memory: x.Memory,
+		Memory: x.Memory, Proven: len(x.Proven),
 	})
 	x.Last, x.Step, x.Option, x.Options, x.Params, x.Memory = Last{}, "", "", nil, nil, ""
 	found, err := e.choose(ctx, x, name)
@@ -154,7 +160,7 @@ func (e *Engine) enterPlan(ctx context.Context, x *execution, name string) error
 func (e *Engine) leavePlan(ctx context.Context, x *execution) error {
 	c := x.Calls[len(x.Calls)-1]
 	x.Calls = x.Calls[:len(x.Calls)-1]
-	x.Last = Last{Step: c.Step, Option: c.Option, Action: x.planName()}
+	x.Last = Last{Step: c.Step, Option: c.Option, Action: x.planName(), Undone: c.Step != "" && len(x.Proven) == c.Proven}
 	x.Plan, x.PlanVersion, x.Step, x.Option = c.Plan, c.Version, c.Step, c.Option
 	x.Options, x.Params, x.Memory = c.Options, c.Params, c.Memory
 	found, err := e.rejoin(ctx, x)
@@ -178,7 +184,9 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 		switch {
 		case move.Call != "":
 			x.Step, x.Option = "", ""
-			err = e.enterPlan(ctx, x, move.Call)
+			if err = e.enterPlan(ctx, x, move.Call); err == nil {
+				x.Calls[len(x.Calls)-1].Due = true
+			}
 		case move.Refusal != "" || move.Step != "" || len(x.Calls) == 0:
 			return move, nil
 		default:

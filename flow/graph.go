@@ -21,7 +21,8 @@ type Graph struct {
 	// Nodes are the nodes, each with a name of its own. Required.
 	Nodes []Node `json:"nodes"`
 	// Target is a class of authentication (directory.ACRs) that every way to success has to reach, by what Executors say that they
-	// prove (Prover); who has the graph run refuses it otherwise. "" is none.
+	// prove (Prover); who has the graph run refuses it otherwise. A flow that comes to success with less all the same is refused
+	// (directory.Unmet). "" is none.
 	Target string `json:"target,omitempty"`
 }
 
@@ -43,7 +44,8 @@ type Node struct {
 	// Failure is what the application is told at an End of Failed.
 	Failure directory.Failure `json:"failure,omitzero"`
 	// On says by outcome which node comes next. A step has "ok", for every action that has no outcome of its own by its name, and
-	// "failed" if a wrong answer is not to be asked for again.
+	// "failed" if a wrong answer is not to be asked for again. A step that was left for another plan, which has proven nothing, is asked
+	// again unless it has an outcome by that plan's name.
 	On map[string]string `json:"on,omitempty"`
 }
 
@@ -368,7 +370,7 @@ func (p graph) Next(ctx context.Context, s *State) (Move, error) {
 			return Move{Refusal: directory.Denied, Failure: n.Failure}, nil
 		}
 		if n.If == nil {
-			return p.stop(s, position{at, pos.Moves}, n)
+			return p.stop(ctx, s, position{at, pos.Moves}, n)
 		}
 		holds, err := n.If.Holds(ctx, s)
 		if err != nil {
@@ -389,20 +391,36 @@ func (n Node) after(last Last) string {
 	if to, ok := n.On[last.Action]; ok && last.Action != failedOutcome {
 		return to
 	}
+	if last.Undone {
+		return n.Name
+	}
 	return n.On[okOutcome]
 }
 
 // stop is the move at a node that is no question.
-func (p graph) stop(s *State, pos position, n Node) (move Move, err error) {
+func (p graph) stop(ctx context.Context, s *State, pos position, n Node) (move Move, err error) {
 	switch {
 	case n.End == Succeeded:
 		s.Memory = nil
-		return Move{}, nil
+		return p.succeed(ctx, s)
 	case n.End == Failed:
 		return Move{Refusal: directory.Denied, Failure: n.Failure}, nil
 	}
 	s.Memory, err = json.Marshal(pos)
 	return Move{Step: n.stepName(), Params: n.Params, Call: n.Call}, err
+}
+
+// succeed is the move at an end of success. What was proven on the way may be less than what its steps promise, as when another plan
+// has stood in for one of them, or a factor was removed meanwhile.
+func (p graph) succeed(ctx context.Context, s *State) (Move, error) {
+	if p.target == "" {
+		return Move{}, nil
+	}
+	reached, err := s.Assurance(ctx)
+	if err == nil && !reached.Satisfies(p.target) {
+		return Move{Refusal: directory.Unmet}, nil
+	}
+	return Move{}, err
 }
 
 func (n Node) stepName() string {

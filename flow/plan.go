@@ -61,6 +61,8 @@ type Last struct {
 	Action string `json:"action,omitempty"`
 	// Failed says that nothing was proven; see Step.Fails.
 	Failed bool `json:"failed,omitempty"`
+	// Undone says that it has not ended at all: it was left for the plan that Action names, which has proven nothing.
+	Undone bool `json:"undone,omitempty"`
 }
 
 // Source has plans that change while the Engine runs, as those that administrators write. A flow keeps the version with

@@ -126,7 +126,7 @@ func (e *Engine) moreActions(ctx context.Context, x *execution) (actions []Actio
 	if actions, err = e.appendWaysIn(ctx, x, actions); err != nil {
 		return nil, err
 	}
-	if len(x.Calls) > 0 {
+	if x.mayGoBack() {
 		actions = append(actions, Action{Name: backAction, Label: "action.back", Kind: Quiet})
 	}
 	if x.Request.Purpose == directory.SignIn && x.Request.Cancelable && x.Step != "consent" {

@@ -83,7 +83,7 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 	switch {
 	case in.Action == cancelAction:
 		return e.cancel(r, x)
-	case in.Action == backAction && len(x.Calls) > 0:
+	case in.Action == backAction && x.mayGoBack():
 		return e.turnTo(r, x, func(x *execution) error { return e.goBack(r.Context(), x) })
 	case in.plan != "":
 		return e.turnTo(r, x, func(x *execution) error { return e.callPlan(r.Context(), x, in.plan) })

@@ -178,7 +178,7 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 	case k.Node.Kind == Complete:
 		return p.after.Next(ctx, s)
 	case k.Node.ID == "":
-	case s.Last.Step != nodeStep(k.Node):
+	case s.Last.Step != nodeStep(k.Node) || s.Last.Undone:
 		return p.move(ctx, s, k.Node) // another plan was done meanwhile
 	default:
 		o, err := p.outcome(ctx, s, k)

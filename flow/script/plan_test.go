@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -91,9 +92,17 @@ func newWorld(t *testing.T, p storetest.Placement) *world {
 		DB: w.db, Domains: []string{"127.0.0.1"}, InsecureNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	})
 	w.must(err)
+	executors := script.Executors(exchanger)
+	executors["shrug"] = flow.Act(func(context.Context, *flow.State) (flow.Verdict, error) {
+		return flow.Verdict{Outcome: flow.Proceed, Facts: map[string]string{"shrugged": "true"}}, nil
+	})
+	aside, err := flow.Compile(flow.Step{Name: "shrug", Options: []string{"shrug"}, When: func(_ context.Context, s *flow.State) (bool, error) {
+		return s.Facts["shrugged"] == "", nil
+	}})
+	w.must(err)
 	w.flow, err = flow.New(flow.Config{
 		DB: w.db, Directory: w.Directory, Issuer: "https://id.example.com", Transport: jsonTransport{}, Source: w.policies,
-		Executors: script.Executors(exchanger), Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Plans: map[string]flow.Plan{"recover": aside}, Executors: executors, Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 	w.must(err)
 	w.mux = http.NewServeMux()
@@ -460,5 +469,20 @@ func TestAttackPlanFailsClosed(t *testing.T) {
 		w.faults.Hook(nil)
 		w.advance(time.Minute) // what was judged in vain holds the flow for a while
 		b.password(p, "ann").signs(w.T)
+	})
+}
+
+// A step that was left for another plan, which has proven nothing, is still to be done.
+func TestAttackStepLeftForAnotherPlan(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.user("ann")
+		w.policy(`var onLoginRequest = function(context) {
+			executeStep(1, { onSuccess: function(context) { Log.info("step 1 is done"); executeStep(2); } });
+		};`)
+		b := w.browser()
+		b.post(b.begin(directory.Interaction{}), "action", "recover").shows(w, "password")
+		if strings.Contains(w.log.String(), "step 1 is done") {
+			w.Error("the script went on")
+		}
 	})
 }
