@@ -455,3 +455,32 @@ func TestPasskeysSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestAttackPasskeyPastACode offers no passkey to somebody who knows the password alone of a person who is sent codes, on whatever way
+// they got past the code.
+func TestAttackPasskeyPastACode(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		for _, factor := range []string{"sms-code", "email-code"} {
+			box, settings := &outbox{}, flow.Passkeys{Offer: true, Upgrade: true}
+			w := open(t, func(c *flow.Config, _ *directory.Config) {
+				c.Messages, c.Passkeys = box, &settings
+				c.Plans = map[string]flow.Plan{"login": settings.Steps(flow.LoginSteps{Second: []string{factor}, TrustDevices: true}).Plan()}
+			})
+			w.reachable("ann")
+			app := w.app(directory.SecondFactorNever)
+			login := func(b *browser, in directory.Interaction) page {
+				return b.submit(b.get(w.request(in)), "username", "ann", "password", goodPassword, "action", "login", "capabilities", "conditionalCreate")
+			}
+			login(w.browser(), directory.Interaction{Application: app.Ref()}).answer(t)
+
+			b := w.browser()
+			p := b.submit(login(b, directory.Interaction{}), "otp", box.last(), "trust", "true")
+			if p.step() != "passkey-upgrade" {
+				t.Fatalf("%s: with all that they have: %v", factor, p)
+			}
+			b.submit(p, "action", "skip").answer(t)
+			b.forget("session")
+			login(b, directory.Interaction{}).answer(t) // on a device that is trusted
+		}
+	})
+}

@@ -57,16 +57,37 @@ func (s *State) mayEnroll(ctx context.Context) (bool, error) {
 	if err != nil || s.revived || reached.ACR == "" || s.Now.Sub(reached.AuthTime) > freshness {
 		return false, err
 	}
+	if reached.Satisfies(directory.ACR2) {
+		return true, nil
+	}
 	creds, err := s.credentials(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, c := range creds {
-		if c.Type != directory.PasswordCredential && !reached.Satisfies(directory.ACR2) {
+		if c.Type != directory.PasswordCredential {
 			return false, nil
 		}
 	}
-	return true, nil
+	withheld, err := s.Usable(ctx, s.furtherFactors())
+	return len(withheld) == 0, err
+}
+
+// furtherFactors are the options of the plan's steps after the first that prove something people have, or not: a code that is sent to
+// their telephone is no credential of theirs, and yet more than their password.
+func (s *State) furtherFactors() (names []string) {
+	for _, step := range s.steps {
+		for _, name := range step.Options {
+			executor := s.executors[name]
+			_, proves := executor.(Prover)
+			_, chosen := executor.(Selective)
+			_, enrolls := executor.(passkeyEnroller)
+			if step.Passive != directory.LoginRequired && proves && chosen && !enrolls {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 func (p passkeyEnroller) Prepare(ctx context.Context, s *State) (err error) {

@@ -49,6 +49,7 @@ type State struct {
 	from    *visit
 	ours    func(cookie string) bool
 	options []string // the names of the executors that may do the step
+	steps   []Step   // of the plan
 	fresh   int      // how many at the end of Evidence were proven by the answer that is being settled
 	writes  []func(b *store.Batch) error
 	dir     *directory.Directory
@@ -232,11 +233,15 @@ func (e *Engine) state(x *execution) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	var steps []Step
+	if x.plan != nil {
+		steps = x.plan.Steps()
+	}
 	return &State{
 		client: func() Client { return e.client(x.from) }, from: x.from, ours: e.ownCookie,
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
-		executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(),
+		executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(), steps: steps,
 	}, nil
 }
