@@ -167,7 +167,10 @@ func (e *Engine) leavePlan(ctx context.Context, x *execution) error {
 	if err == nil && !found {
 		err = errUnknownFlow
 	}
-	return err
+	if err != nil || x.Facts == "" {
+		return err
+	}
+	return e.learn(x, forgotten()) // a ticket is good in the plan for which it was sent
 }
 
 // next asks the plan, and those that have called it, what is missing.

@@ -72,7 +72,8 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdic
 		return Verdict{}, err
 	}
 	to := addressee{holder: r.dir.Locks.Account(nil, org, name), address: name, decoy: true}
-	ref := store.Ref{Org: org, ID: to.holder}
+	to.whose = to.holder
+	ref := store.Ref{Org: org, ID: to.whose}
 	user, err := r.dir.FindUser(ctx, org, name)
 	switch {
 	case err == nil:
@@ -85,7 +86,7 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdic
 		return Verdict{}, err
 	}
 	if err == nil && subject.State() == "" && !user.Disabled && user.Email != "" && user.EmailVerified {
-		to = addressee{holder: subject.ID, subject: subject, address: user.Email}
+		to = addressee{holder: to.holder, whose: subject.ID, subject: subject, address: user.Email}
 	}
 	t := terms{life: policy.LinkLife, code: policy.Code, link: policy.EmailLink, tries: policy.Tries, resends: policy.Resends}
 	return r.dispatch(ctx, s, to, name, t)
@@ -181,7 +182,10 @@ func (c choosePassword) repeat(ctx context.Context, s *State, pass string, polic
 	if s.Facts[codeFact] == "" {
 		return c.void(), nil
 	}
-	subject, err := c.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[holderFact]})
+	subject, err := c.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[whoseFact]})
+	if errors.Is(err, store.ErrNotFound) {
+		return c.void(), nil
+	}
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -222,7 +226,9 @@ func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) 
 
 // done forgets the ticket.
 func done() map[string]string {
-	return map[string]string{endFact: "true", linkFact: "", codeFact: "", holderFact: "", askedFact: ""}
+	facts := forgotten()
+	facts[endFact] = "true"
+	return facts
 }
 
 // accounts are the steps of Recovery, Registration, Invitation and Verification.

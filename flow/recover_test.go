@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -326,4 +328,73 @@ func everyCallMayFail(t *testing.T, w *world, answer func(*browser, page) page) 
 			return
 		}
 	}
+}
+
+// One person has several names. That two of them are one person's shows nowhere, however often messages are asked for under both.
+func TestAttackRecoveryByTwoNames(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		attempts := func(names ...string) (seen []string) {
+			w, box := selfService(t, open)
+			w.verified("ann")
+			for _, name := range names {
+				for range 5 {
+					w.advance(61 * time.Second)
+					b := w.browser()
+					seen = append(seen, strings.ReplaceAll(b.toRecovery(name).String(), name, "TYPED"))
+				}
+			}
+			if delivered, _ := box.all(); len(delivered) > 5 {
+				t.Errorf("%v: %d messages to one person", names, len(delivered))
+			}
+			return seen
+		}
+		want := attempts("nobody", "nobody@example.com")
+		for i, got := range attempts("ann", "ann@example.com") {
+			if got != want[i] {
+				t.Fatalf("answer %d: %s\nbut for nobody\n%s", i, got, want[i])
+			}
+		}
+	})
+}
+
+// What was sent, typed and proven for one plan is nothing to another.
+func TestAttackTicketOfAnotherPlan(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, open)
+		w.verified("ann")
+		b := w.browser()
+		p := b.submit(b.get(w.request(directory.Interaction{})), "action", "register")
+		p = b.submit(p, "email", "eve@example.org")
+		p = b.submit(p, "otp", box.last())
+		if p.step() != "register-password" {
+			t.Fatalf("got %v", p)
+		}
+		p = b.submit(b.submit(p, "action", "back"), "action", "recover")
+		if p.step() != "recover" {
+			t.Fatalf("recovery after a registration: got %v", p)
+		}
+		p = b.submit(p, "username", "ann")
+		p = b.submit(b.submit(p, "action", "back"), "action", "register")
+		if p.step() != "register" {
+			t.Fatalf("registration after a recovery: got %v", p)
+		}
+	})
+}
+
+// A link leads into the organization that has sent it, and makes nobody anything in another.
+func TestAttackLinkOfAnotherOrganization(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, open)
+		b := w.browser()
+		b.submit(b.get(w.request(directory.Interaction{Organization: "a", CreateAccount: true})), "email", "ann@example.com")
+		b = w.browser()
+		p := b.get(box.link(t))
+		if p.step() != "register-password" {
+			t.Fatalf("got %v", p)
+		}
+		b.do("POST", p.View.Submit, fill(p.View, "new_password", newPassword))
+		if _, err := w.FindUser(t.Context(), "", "ann@example.com"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("an account in the root: %v", err)
+		}
+	})
 }

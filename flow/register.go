@@ -87,7 +87,7 @@ func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Ve
 	if err != nil {
 		return Verdict{}, err
 	}
-	to := addressee{holder: directory.Fold(address), address: address}
+	to := addressee{holder: directory.Fold(address), whose: directory.Fold(address), address: address}
 	user, err := r.dir.FindUser(ctx, s.Request.Organization, address)
 	if err == nil {
 		to.decoy, to.address = true, cmp.Or(user.Email, address)

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -97,8 +99,14 @@ func (e *Engine) enterBy(r *visit) {
 		if r.URL.Path != e.site.Path(path) {
 			continue
 		}
+		token := r.URL.Query().Get(ticketField)
+		org, err := e.organizationOf(r.Context(), token)
+		if err != nil {
+			e.fail(r, err, "")
+			return
+		}
 		result, err := e.begin(r, directory.Interaction{
-			ID: store.NewID(), Resume: e.home, Purpose: directory.SignIn, Plan: plan, Link: r.URL.Query().Get(ticketField),
+			ID: store.NewID(), Resume: e.home, Purpose: directory.SignIn, Organization: org, Plan: plan, Link: token,
 		})
 		switch {
 		case err != nil:
@@ -111,6 +119,23 @@ func (e *Engine) enterBy(r *visit) {
 		return
 	}
 	e.fail(r, errUnknownFlow, "")
+}
+
+// organizationOf is where the link of a message leads: the organization that has sent it; "" for none, and for one that is good no more.
+func (e *Engine) organizationOf(ctx context.Context, token string) (string, error) {
+	if token == "" {
+		return "", nil
+	}
+	ticket, err := e.dir.Tickets.Open(ctx, token,
+		directory.RecoverPassword, directory.ResetPassword, directory.AcceptInvitation, directory.ConfirmRegistration,
+		directory.VerifyEmail, directory.VerifyPhone)
+	if errors.Is(err, directory.ErrTicket) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return ticket.Organization, nil
 }
 
 // moved is the site with its pages in other places.

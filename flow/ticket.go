@@ -16,9 +16,10 @@ const (
 	// linkFact is the token of the link by which somebody came, and codeFact the code that they typed and that was right.
 	linkFact = "ticket.link"
 	codeFact = "ticket.code"
-	// holderFact names whose ticket was sent, and askedFact what was typed; both are there for nobody's as well.
+	// holderFact names whose ticket was sent, askedFact what was typed, and whoseFact the person; all are there for nobody's as well.
 	holderFact = "ticket.holder"
 	askedFact  = "ticket.asked"
+	whoseFact  = "ticket.subject"
 )
 
 // ticketField is the parameter of a link that holds its token.
@@ -39,7 +40,10 @@ type mailing struct {
 
 // addressee is whom a ticket is for.
 type addressee struct {
+	// holder is what was typed in the form in which it is compared, and not whose it is: that two names are one person's would else be
+	// known by the limits of tickets. Whose is a Subject's ID, or stands for nobody's.
 	holder  string
+	whose   string
 	subject *directory.Subject
 	address string
 	// decoy says that the ticket is to be good for nothing.
@@ -67,27 +71,32 @@ func (m mailing) dispatch(ctx context.Context, s *State, to addressee, asked str
 			Keep: map[string]string{usernameField: asked, emailField: asked},
 		}, nil
 	}
-	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{holderFact: to.holder, askedFact: asked}}, nil
+	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{holderFact: to.holder, askedFact: asked, whoseFact: to.whose}}, nil
 }
 
 // send lays out that a ticket is sent. When there is no room for another message, it returns how long to wait.
 func (m mailing) send(
 	ctx context.Context, s *State, to addressee, asked string, t terms,
 ) (write func(*store.Batch) error, wait time.Duration, err error) {
-	org := s.Request.Organization
-	sending, err := m.dir.Sends.Weigh(ctx, directory.SendKey{
-		Org: org, Purpose: string(m.purpose), Destination: asked, Account: m.dir.Locks.Account(nil, org, asked),
-		Address: s.Client().Address.String(),
+	org, name := s.Request.Organization, m.dir.Locks.Account(nil, s.Request.Organization, asked)
+	typed, err := m.dir.Sends.Weigh(ctx, directory.SendKey{
+		Org: org, Purpose: string(m.purpose) + "/typed", Destination: asked, Account: name, Address: s.Client().Address.String(),
 	})
 	if err != nil {
 		return nil, 0, err
 	}
-	if sending.Wait() > 0 {
-		return nil, sending.Wait(), nil
+	if typed.Wait() > 0 {
+		return nil, typed.Wait(), nil
 	}
+	// Whoever may not be written to again yet, by another of their names, gets no message, and nobody learns that by the answer.
+	real, err := m.dir.Sends.Weigh(ctx, directory.SendKey{Org: org, Purpose: string(m.purpose), Destination: to.address, Account: to.whose})
+	if err != nil {
+		return nil, 0, err
+	}
+	silent := real.Wait() > 0
 	ticket := directory.NewTicket{
 		Purpose: m.purpose, Org: org, Holder: to.holder, Context: s.Flow, Subject: to.subject, Address: to.address,
-		Link: t.link, Code: t.code, Life: t.life, Tries: t.tries, Resends: t.resends, Decoy: to.decoy,
+		Link: t.link, Code: t.code, Life: t.life, Tries: t.tries, Resends: t.resends, Decoy: to.decoy || silent,
 	}
 	if _, err = m.dir.Tickets.Issue(ctx, m.db.Batch(), ticket); err != nil { // whether there is room for another one
 		if limit, ok := errors.AsType[*directory.TicketLimitError](err); ok {
@@ -96,12 +105,15 @@ func (m mailing) send(
 		return nil, 0, err
 	}
 	return func(b *store.Batch) error {
-		m.dir.Sends.Add(b, sending)
+		m.dir.Sends.Add(b, typed)
+		m.dir.Sends.Add(b, real)
 		issued, err := m.dir.Tickets.Issue(ctx, b, ticket)
 		if err != nil {
 			return err
 		}
-		return m.out.Send(b, m.letter(s, to, issued, t))
+		letter := m.letter(s, to, issued, t)
+		letter.Decoy = letter.Decoy || silent
+		return m.out.Send(b, letter)
 	}, 0, nil
 }
 
@@ -128,7 +140,11 @@ func (m mailing) letter(s *State, to addressee, issued *directory.IssuedTicket, 
 // held finds the ticket that a flow rests on, by its link or its code: directory.ErrTicket when it is good no more.
 func held(ctx context.Context, dir *directory.Directory, s *State, purposes ...directory.TicketPurpose) (*directory.Ticket, error) {
 	if token := s.Facts[linkFact]; token != "" {
-		return dir.Tickets.Open(ctx, token, purposes...)
+		ticket, err := dir.Tickets.Open(ctx, token, purposes...)
+		if err == nil && ticket.Organization != s.Request.Organization {
+			return nil, directory.ErrTicket
+		}
+		return ticket, err
 	}
 	try, err := dir.Tickets.Try(ctx, directory.TicketSlot{
 		Purpose: purposes[0], Org: s.Request.Organization, Holder: s.Facts[holderFact], Context: s.Flow,
@@ -148,6 +164,11 @@ func void() Verdict {
 		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", holderFact: ""},
 		Messages: []Message{{ID: "ticket.void", Level: Error}},
 	}
+}
+
+// forgotten are the facts of a ticket without any of them.
+func forgotten() map[string]string {
+	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: ""}
 }
 
 // lacksTicket: none was sent or brought along.
@@ -194,7 +215,7 @@ const continueAction = "continue"
 // Account is whose ticket it is. For nobody's the same is read and counted.
 func (t ticketExecutor) Account(ctx context.Context, s *State, _ Input) (Account, error) {
 	account := Account{Factor: string(t.purpose), Person: s.Facts[askedFact], Quick: true}
-	subject, err := t.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[holderFact]})
+	subject, err := t.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[whoseFact]})
 	if err == nil {
 		account.Subject = subject
 	} else if errors.Is(err, store.ErrNotFound) {
