@@ -191,7 +191,8 @@ func TestFloorsDoWhatWasRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(want) // a password is verified after the calls of its request
-			did, size := described(got.steps[0].calls)
+			// What is cached is asked about anew once a second, which may be while the floor is at work.
+			did, size := described(slices.DeleteFunc(got.steps[0].calls, func(c call) bool { return slices.Contains(cached, c.kind.Name) }))
 			if slices.Sort(did); !slices.Equal(did, want) {
 				t.Errorf("the floor did\n%v\nwant\n%v", did, want)
 			}
