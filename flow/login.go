@@ -38,7 +38,7 @@ func Login(options ...string) Plan { return LoginSteps{First: options}.Plan() }
 func (l LoginSteps) Plan() Plan {
 	second := stepsOr(l.Second, totpFactor, hotpFactor, pushFactor, backupFactor)
 	plan := sequence{
-		{Name: "password", Options: stepsOr(l.First, "password"), When: missesPrimary, Passive: directory.LoginRequired},
+		{Name: "password", Options: stepsOr(l.First, "password"), When: missesFresh(second), Passive: directory.LoginRequired},
 		{Name: "second-factor", Options: second, Offer: preferred, Trust: l.TrustDevices, When: func(ctx context.Context, s *State) (bool, error) {
 			missing, err := s.missesFactor(ctx, second, true)
 			if err != nil || !missing || !l.TrustDevices {
@@ -97,6 +97,20 @@ func leaveTaking() Plan {
 // missesPrimary: nothing was proven that can begin a sign-in.
 func missesPrimary(_ context.Context, s *State) (bool, error) {
 	return s.Subject.IsZero() || !slices.ContainsFunc(s.Evidence, isPrimary), nil
+}
+
+// missesFresh: nothing was proven that can begin a sign-in; or not lately, by somebody who is about to get a second factor. A session is
+// no way to an authenticator of one's own for whoever has come by it.
+func missesFresh(second []string) func(context.Context, *State) (bool, error) {
+	return func(ctx context.Context, s *State) (bool, error) {
+		if missing, err := missesPrimary(ctx, s); err != nil || missing {
+			return missing, err
+		}
+		if s.Now.Sub(directory.Assess(s.Evidence).AuthTime) <= freshness {
+			return false, nil
+		}
+		return s.missesFactor(ctx, second, false)
+	}
 }
 
 func missesConsent(_ context.Context, s *State) (bool, error) {

@@ -484,3 +484,28 @@ func TestAttackPasskeyPastACode(t *testing.T) {
 		}
 	})
 }
+
+// TestAttackEnrolmentByAStolenSession has whoever is to get a second factor prove anew who they are: a session that somebody has come by
+// is no way to an authenticator of their own.
+func TestAttackEnrolmentByAStolenSession(t *testing.T) {
+	withPasskeys(t, flow.Passkeys{}, func(t *testing.T, w *world) {
+		w.user("ann")
+		b := w.browser()
+		b.signIn("ann")
+		w.advance(11 * time.Minute)
+		in := directory.Interaction{ACR: []string{directory.ACR2}}
+		p := b.get(w.request(in))
+		if p.step() != "password" {
+			t.Fatalf("with a session alone: got %v", p)
+		}
+		if p = b.login(p, "ann", goodPassword); p.step() != "totp-enroll" {
+			t.Fatalf("with the password: got %v", p)
+		}
+		phone := device()
+		p = b.submit(p, "action", "method_passkey-enroll")
+		w.advance(11 * time.Minute)
+		if p = b.submit(p, "action", "passkey_create", "credential", p.create(t, phone)); p.Result == nil {
+			t.Errorf("got %v", p)
+		}
+	})
+}
