@@ -259,3 +259,36 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+// The name of an application is chosen by whoever registers a client, and goes to whom that client makes sign in: it becomes no link.
+func TestAttackApplicationName(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	app := &directory.Application{Name: "Win at https://evil.example/win or www.evil.example"}
+	must(t, w.dir.Applications.Create(t.Context(), app))
+	m := code("ann@example.com")
+	m.Application = app.Ref()
+	w.send(t, m, notify.Message{
+		Template: notify.SMSOTP, Channel: notify.SMS, To: "+491701234567", Application: app.Ref(), Params: map[string]string{notify.Code: "493027"},
+	})
+	w.deliver(t)
+	mail := w.email.mail(t)
+	for _, text := range []string{mail.Subject, mail.Text, html.UnescapeString(mail.HTML), w.sms.texts[0].Text} {
+		lacks(t, text, "//evil", "www.evil")
+	}
+}
+
+// What a server repeats of a message is not logged, not even what is left of a link without the code that is a part of it.
+func TestAttackMessageRepeatedByServer(t *testing.T) {
+	t.Parallel()
+	const link = "https://id.example.com/continue?token=c3VwZXJzZWNyZXQ&code=493027&user=ann&to=ann@example.com"
+	for range 20 { // maps have no order
+		w := alone(t)
+		w.email.fail(errors.New("554 spam: " + link))
+		m := code("ann@example.com")
+		m.Params[notify.Link], m.Params["host"], m.Params["user"] = link, "https", "user=ann"
+		w.send(t, m)
+		w.deliver(t)
+		lacks(t, w.log.String(), "c3VwZXJzZWNyZXQ", "493027", "ann@example.com")
+	}
+}

@@ -1,11 +1,14 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -299,13 +302,19 @@ func scrub(text string, message *sealedMessage) string {
 	if message == nil {
 		return text
 	}
-	for name, value := range message.Params {
-		if len(value) >= 4 {
+	said := maps.Clone(message.Params)
+	if said == nil {
+		said = map[string]string{}
+	}
+	said["to"] = message.To
+	// The longest first: a link holds the name and the code, and without them would not be found any more.
+	names := slices.SortedFunc(maps.Keys(said), func(a, b string) int {
+		return cmp.Or(len(said[b])-len(said[a]), cmp.Compare(a, b))
+	})
+	for _, name := range names {
+		if value := said[name]; len(value) >= 4 {
 			text = strings.ReplaceAll(text, value, "["+name+"]")
 		}
-	}
-	if message.To != "" {
-		text = strings.ReplaceAll(text, message.To, "[to]")
 	}
 	return text
 }

@@ -148,7 +148,7 @@ func (l *literals) find(name string) (string, bool) {
 		if l.application == "" && l.samples == nil {
 			return l.organization(), true
 		}
-		return l.application, true
+		return unlinked(l.application), true // whoever may register a client chooses its name
 	case "tenant-domain":
 		return l.message.Organization, true
 	case "spId":
