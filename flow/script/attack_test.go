@@ -6,8 +6,11 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/flow/script"
 	"github.com/signet-idp/signet/store"
@@ -155,5 +158,97 @@ var onLoginRequest = function (context) {
 	})
 }
 
+// TestAttackCallAbandoned: a browser that hangs up while a call is made learns nothing of it, and changes nothing: what the server has
+// said is there when the answer is sent again.
+func TestAttackCallAbandoned(t *testing.T) {
+	arrived := make(chan context.CancelFunc, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		(<-arrived)()
+		_, _ = w.Write([]byte(`{"risk":"high"}`))
+	}))
+	t.Cleanup(server.Close)
+	everywhere(t, func(w *world) {
+		w.policy(strings.ReplaceAll(`
+var onLoginRequest = function (context) {
+    executeStep(1, { onSuccess: function (context) {
+        prompt('genericForm', { inputs: [{ id: 'color', label: 'Your color' }] }, { onSuccess: function (context) {
+            httpGet('SERVER/risk', {
+                onSuccess: function (context, data) { if (data.risk === 'high') { fail({ errorCode: 'risky' }); } },
+                onTimeout: function (context) { Log.info('let in'); }
+            });
+        } });
+    } });
+};`, "SERVER", server.URL))
+		w.user("ann")
+		b := w.browser()
+		p := b.password(b.begin(directory.Interaction{}).shows(w.T, "password"), "ann").shows(w.T, "script-form")
+		form := url.Values{"flow": {p.View.Flow}, "seq": {strconv.FormatInt(p.View.Sequence, 10)}, "color": {"red"}}
+		ctx, hangUp := context.WithCancel(w.Context())
+		arrived <- hangUp
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "https://id.example.com"+p.View.Submit, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		for name, value := range b.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		w.mux.ServeHTTP(httptest.NewRecorder(), r)
+		w.advance(time.Minute)
+		b.post(p, "color", "red").refuses(w.T, "risky")
+	})
+}
+
+// TestAttackCallsUsedUp: whoever has many calls made, so that ours to that server are used up for the moment, gets nobody into an onFail
+// that lets people in: their sign-in waits, and goes on when there are calls again.
+func TestAttackCallsUsedUp(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{}`)) }))
+	t.Cleanup(server.Close)
+	everywhere(t, func(w *world) {
+		w.policy(strings.ReplaceAll(`
+var onLoginRequest = function (context) {
+    executeStep(1, { onSuccess: function (context) {
+        for (var i = 0; i < 6; i++) {
+            httpGet('SERVER/risk', { onSuccess: function () {}, onFail: function () { fail({ errorCode: 'let in' }); } });
+        }
+    } });
+};`, "SERVER", server.URL))
+		w.user("ann")
+		waits, b, p := 0, w.browser(), page{}
+		for range 9 {
+			b = w.browser()
+			p = b.begin(directory.Interaction{}).shows(w.T, "password")
+			switch done := b.password(p, "ann"); done.Status {
+			case http.StatusServiceUnavailable:
+				waits++
+			default:
+				done.signs(w.T)
+			}
+		}
+		if waits != 1 {
+			w.Fatalf("%d sign-ins wait", waits)
+		}
+		w.advance(time.Minute)
+		b.password(p, "ann").signs(w.T)
+	})
+}
+
 // copied is another window of the same browser.
 func (b *browser) copied() *browser { return &browser{world: b.world, cookies: maps.Clone(b.cookies)} }
+
+// TestAttackScriptWithoutProof: a script that asks for nothing signs nobody in.
+func TestAttackScriptWithoutProof(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.user("ann")
+		for _, source := range []string{inLogin(``), inLogin(`prompt('genericForm', { inputs: [{ id: 'username' }] }, {});`)} {
+			w.policy(source)
+			w.advance(2 * store.Staleness)
+			b := w.browser()
+			p := b.begin(directory.Interaction{})
+			if p.View != nil {
+				p = b.post(p, "username", "ann")
+			}
+			if p.Result != nil && p.Result.Refusal == "" || p.View != nil {
+				w.Errorf("%s comes to %+v %+v", source, p.Result, p.View)
+			}
+		}
+	})
+}

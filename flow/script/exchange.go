@@ -144,7 +144,15 @@ func (x *Exchanger) once(ctx context.Context, s *flow.State, n Node) (exchanged,
 	} else if err != nil {
 		return exchanged{}, err
 	}
-	e := x.send(ctx, n)
+	// Whoever hangs up meanwhile does not undo the call, and must not turn its answer into none.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestCall)
+	defer cancel()
+	e, err := x.send(ctx, n)
+	if err != nil {
+		b = x.db.Batch()
+		x.calls.Delete(b, intent)
+		return exchanged{}, errors.Join(err, b.Apply(ctx))
+	}
 	text, err := json.Marshal(e)
 	if err != nil {
 		return exchanged{}, err
@@ -186,27 +194,32 @@ func (x *Exchanger) answered(ctx context.Context, s *flow.State, ref store.Ref, 
 	return e, json.Unmarshal(text, &e)
 }
 
-// send makes a call.
-func (x *Exchanger) send(ctx context.Context, n Node) exchanged {
+// send makes a call. Its error is that none was made, as there are too many just now: that is no answer for a script.
+func (x *Exchanger) send(ctx context.Context, n Node) (exchanged, error) {
 	failed := exchanged{Node: n.ID, Result: Failed, Data: map[string]any{"error": "the server did not answer"}}
 	q, err := x.request(ctx, n.Request)
+	if errors.Is(err, fetch.ErrBusy) {
+		return exchanged{}, err
+	}
 	if err != nil {
-		return failed
+		return failed, nil
 	}
 	for try := 1; ; try++ {
 		answer, err := x.client.Exchange(ctx, q)
 		switch {
+		case errors.Is(err, fetch.ErrBusy) && try == 1:
+			return exchanged{}, err
 		case err == nil && answer.Status < 300 && answer.Status >= 200:
-			return exchanged{Node: n.ID, Result: Succeeded, Data: parsedAnswer(answer.Body)}
+			return exchanged{Node: n.ID, Result: Succeeded, Data: parsedAnswer(answer.Body)}, nil
 		case err == nil && answer.Status < 500:
-			return exchanged{Node: n.ID, Result: Failed, Data: map[string]any{"status": answer.Status, "error": parsedAnswer(answer.Body)}}
+			return exchanged{Node: n.ID, Result: Failed, Data: map[string]any{"status": answer.Status, "error": parsedAnswer(answer.Body)}}, nil
 		case err != nil && !errors.Is(err, fetch.ErrFailed), try == tries:
 			if timeout := net.Error(nil); errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 				failed.Result = TimedOut
 			} else if err == nil {
 				failed.Data = map[string]any{"status": answer.Status}
 			}
-			return failed
+			return failed, nil
 		}
 	}
 }
