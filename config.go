@@ -81,6 +81,9 @@ type Config struct {
 	// Plans are what flows ask for, by name; see flow.Config. Without "login", signing in asks for a password, and for a second
 	// factor from those who have one and where the application demands it (directory.Application.SecondFactor).
 	Plans map[string]flow.Plan
+	// Source makes the plans that change while the Provider runs, and the Executors that they need besides, over the Provider's own
+	// stores: the scripts of administrators (flow/script), say. Nil has none.
+	Source func(*store.DB, *directory.Directory) (flow.Source, map[string]flow.Executor, error)
 	// Home is the URL or path to which people go who sign in for no application in particular, at /login, /register or /recover; "" is
 	// the issuer's.
 	Home string

@@ -240,15 +240,26 @@ func (p *Provider) buildConnections() (err error) {
 }
 
 func (p *Provider) buildFlow() (err error) {
+	var source flow.Source
+	executors := map[string]flow.Executor{}
+	if p.config.Source != nil {
+		made, more, err := p.config.Source(p.DB, p.Directory)
+		if err != nil {
+			return fmt.Errorf("Config.Source: %w", err)
+		}
+		source = made
+		maps.Copy(executors, more)
+	}
+	maps.Copy(executors, p.config.Executors)
 	var outbox notify.Outbox
 	if p.Messages != nil {
 		outbox = p.Messages
 	}
 	p.flow, err = flow.New(flow.Config{
-		Messages: outbox, Home: p.config.Home,
+		Messages: outbox, Home: p.config.Home, Source: source,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
-		Plans: p.config.Plans, Executors: p.config.Executors, Passkeys: p.config.Passkeys,
+		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,
 		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	})
 	return err

@@ -99,7 +99,7 @@
 //	engine, err := script.New(script.Config{Functions: functions, Log: log})
 //	policies, err := script.NewPolicies(script.PoliciesConfig{DB: db, Directory: dir, Engine: engine, Libraries: script.NewLibraries(db, engine)})
 //	calls, err := script.NewExchanger(script.ExchangerConfig{DB: db, Domains: []string{"risk.example.com"}})
-//	// flow.Config{Source: policies, Executors: script.Executors(calls), …}
+//	// flow.Config{Source: policies, Executors: script.Executors(calls), …}; with the facade, signet.Config.Source returns both
 //	err = policies.Set(ctx, "", "", script.Policy{Source: script.Templates()["group-mfa"], Steps: [][]script.Way{
 //		{{Option: script.Option{Authenticator: "BasicAuthenticator"}}},
 //		{{Option: script.Option{Authenticator: "totp"}}},
