@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/oidc/rp"
+	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
 
@@ -522,6 +524,36 @@ func playIntegrity(_ context.Context, a oidc.Attestation) error {
 		return nil
 	}
 	return fmt.Errorf("not %s: %w", a.AndroidPackage, oidc.ErrAttestation)
+}
+
+// Attestations are judged far away, at a cost: whoever sends many that prove nothing is slowed down before.
+func TestAttackDirectManyAttestations(t *testing.T) {
+	everyPlacement(t, func(n *native) {
+		phone := n.idp.App("com.example.app:/cb", func(a *idptest.App) {
+			firstParty(a)
+			a.Client.AuthMethod, a.Client.AndroidPackage = oidc.NoAuth, "com.example.app"
+		})
+		slowed := 0
+		for range 20 {
+			s := n.begin(func(form url.Values, r *http.Request) {
+				form.Set("client_id", phone.ClientID)
+				form.Set("redirect_uri", "com.example.app:/cb")
+				r.Header.Del("Authorization")
+				r.Header.Set("x-client-attestation", "forged")
+				r.Header.Set("X-Forwarded-For", "203.0.113.7")
+			})
+			if s.Status == http.StatusTooManyRequests {
+				slowed++
+			}
+		}
+		if slowed == 0 {
+			n.Error("nobody is slowed down")
+		}
+	}, func(c *signet.Config) {
+		c.OIDC.Direct = &oidc.Direct{Attest: playIntegrity}
+		c.Throttle = directory.ThrottlePolicy{Flow: []directory.Limit{{Count: 5, Per: time.Minute}}}
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
 }
 
 // A request that was pushed for a browser, whose reference its address line shows, is no way to begin as the app without proving it, and

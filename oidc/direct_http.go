@@ -52,6 +52,12 @@ func (p *Provider) beginDirect(r *http.Request, form web.Form, q *authorizationR
 	if err != nil {
 		return err
 	}
+	if err := p.admitted(r, c.Org); err != nil { // before anybody is asked, far away, what an attestation is worth
+		return err
+	}
+	if len(r.Header.Values("Authorization")) > 1 {
+		return invalidRequest("the Authorization header stands more than once")
+	}
 	sent := directRequest{
 		clientRequest: clientRequest{form: form, authorization: r.Header.Get("Authorization"), path: r.URL.Path},
 		attestation:   r.Header.Values(headerAttestation),
@@ -65,7 +71,7 @@ func (p *Provider) beginDirect(r *http.Request, form web.Form, q *authorizationR
 	if refusal != nil {
 		return refusal
 	}
-	return p.admitted(r, q.Org)
+	return nil
 }
 
 // refuseBrowser keeps pages out, of our own as of others: no script may ask people for their passwords in an app's name, and no
