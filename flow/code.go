@@ -234,7 +234,7 @@ func (c codeExecutor) Account(ctx context.Context, s *State, in Input) (Account,
 	if err != nil {
 		return Account{}, err
 	}
-	person := in.Value(usernameField)
+	person := sayable(in.Value(usernameField))
 	if p != nil {
 		person = p.Person
 	}

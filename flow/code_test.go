@@ -485,3 +485,16 @@ func TestAttackMagicLinkElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// What nobody can be called is nobody's name, and no failure.
+func TestCodeForOddNames(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w := open(t, post(&outbox{}, flow.LoginSteps{First: []string{"email-code"}}))
+		for _, name := range []string{"", " ", strings.Repeat("a", 257), strings.Repeat("ä", 300), strings.Repeat("a", 40<<10), "a\tb"} {
+			b := w.browser()
+			if p := b.submit(b.get(w.request(directory.Interaction{})), "username", name); p.Status >= 500 {
+				t.Errorf("%.20q, %d bytes: got %v", name, len(name), p)
+			}
+		}
+	})
+}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
+	"unicode"
 
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/web"
@@ -56,7 +58,22 @@ func (recoverExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 }
 
 func (r recoverExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	return r.ask(ctx, s, in.Value(usernameField))
+	return r.ask(ctx, s, sayable(in.Value(usernameField)))
+}
+
+// sayable is what somebody typed as their name in a form that can be kept and sent: names have up to 256 characters, none of them a control.
+func sayable(name string) string {
+	const limit = 256
+	name = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return -1
+		}
+		return c
+	}, strings.ToValidUTF8(name, ""))
+	if runes := []rune(name); len(runes) > limit {
+		name = string(runes[:limit])
+	}
+	return name
 }
 
 // again sends another ticket, which takes the place of the one before.

@@ -398,3 +398,15 @@ func TestAttackLinkOfAnotherOrganization(t *testing.T) {
 		}
 	})
 }
+
+// What nobody can be called is nobody's name, and no failure.
+func TestRecoveryOfOddNames(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, _ := selfService(t, open)
+		for _, name := range []string{"", " ", strings.Repeat("a", 257), strings.Repeat("ä", 300), strings.Repeat("a", 40<<10), "a\tb"} {
+			if p := w.browser().toRecovery(name); p.Status >= 500 {
+				t.Errorf("%.20q, %d bytes: got %v\n%s", name, len(name), p, w.logged())
+			}
+		}
+	})
+}
