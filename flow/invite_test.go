@@ -95,6 +95,30 @@ func TestVerification(t *testing.T) {
 	})
 }
 
+// Who gives an address up while the page lies open confirms none, and nothing has failed.
+func TestVerificationGivenUp(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, _ := selfService(t, open)
+		ann := w.user("ann")
+		batch := w.db.Batch()
+		issued, err := w.VerifyAddress(t.Context(), batch, ann, directory.VerifyEmail, "ann@new.example")
+		w.must(err)
+		w.must(batch.Apply(t.Context()))
+		b := w.browser()
+		p := b.get("/t/verify?ticket=" + issued.Token.Reveal())
+		ann, err = w.FindUser(t.Context(), "", "ann")
+		w.must(err)
+		ann.PendingEmail = ""
+		w.must(w.ReplaceUser(t.Context(), ann))
+		if p = b.submit(p); p.step() != "password" || p.message() != "ticket.void-for-good" {
+			t.Errorf("got %v", p)
+		}
+		if u, _ := w.FindUser(t.Context(), "", "ann"); u.Email != "ann@example.com" || u.EmailVerified {
+			t.Errorf("the address is %q, verified %v", u.Email, u.EmailVerified)
+		}
+	})
+}
+
 // A link is good for what it was issued for, and nothing else.
 func TestAttackLinkOfAnotherPurpose(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {

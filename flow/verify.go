@@ -38,8 +38,11 @@ func (v verifyExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 
 func (v verifyExecutor) Judge(ctx context.Context, s *State, _ Input) (Verdict, error) {
 	ticket, err := held(ctx, v.dir, s, directory.VerifyEmail, directory.VerifyPhone)
-	if errors.Is(err, directory.ErrTicket) {
-		return Verdict{Outcome: Proceed, Facts: done()}, nil
+	if err == nil {
+		err = v.dir.AwaitsConfirmation(ctx, ticket)
+	}
+	if errors.Is(err, directory.ErrTicket) { // the address was given up meanwhile
+		return Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "ticket.void-for-good", Level: Error}}}, nil
 	}
 	if err != nil {
 		return Verdict{}, err

@@ -154,6 +154,15 @@ func (d *Directory) ConfirmAddress(ctx context.Context, b *store.Batch, ticket *
 	return u, nil
 }
 
+// AwaitsConfirmation reports whether the address of a ticket is one that the person still wants: nil, ErrTicket, or a failure.
+func (d *Directory) AwaitsConfirmation(ctx context.Context, ticket *Ticket) error {
+	u, _, err := d.holderOf(ctx, ticket)
+	if err == nil && !u.confirm(ticket) {
+		err = ErrTicket
+	}
+	return err
+}
+
 // confirm makes the address of a ticket a verified one, and reports whether it is still wanted.
 func (u *User) confirm(ticket *Ticket) bool {
 	purposes := []TicketPurpose{ticket.Purpose}
