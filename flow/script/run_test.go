@@ -247,7 +247,10 @@ func TestRunIsJournaled(t *testing.T) {
 	calls := 0
 	e := newEngine(t, script.Config{Functions: map[string]script.Function{
 		"count": func(context.Context, *script.Call) (any, error) { calls++; return calls, nil },
-		"deny":  func(context.Context, *script.Call) (any, error) { calls++; return nil, &script.RefusalError{Problem: "no"} },
+		"deny": func(context.Context, *script.Call) (any, error) {
+			calls++
+			return nil, &script.RefusalError{Problem: "no"}
+		},
 	}})
 	v := begin(t, e, `
 var n, ip, r = Math.random(), why;
