@@ -15,6 +15,9 @@ import (
 
 // Graph describes a Plan as nodes and what leads from one to the next. It is data: it reads and round-trips as JSON, so that
 // it can be drawn, kept and sent.
+//
+// LoginSteps let nobody enrol a factor by a session that was begun long ago; a graph, or a script, with a step that enrols has to ask for a
+// factor before it by itself.
 type Graph struct {
 	// Start is the name of the first node. Required.
 	Start string `json:"start"`
