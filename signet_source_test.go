@@ -45,7 +45,7 @@ func TestScriptDecides(t *testing.T) {
 		t.Fatal(err)
 	}
 	idp.Advance(store.Staleness)
-	if refused := idp.Deny(ann, app); string(refused.Code) != "access_denied" {
+	if refused := idp.Deny(ann, app); refused.Code != "access_denied" {
 		t.Errorf("afterwards: %v", refused)
 	}
 }
