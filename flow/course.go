@@ -63,18 +63,31 @@ func (x *execution) planName() string {
 // step is the flow's present step, nil when it is another plan's by now.
 func (x *execution) step() *Step { return stepOf(x.plan, x.Step) }
 
+// planNamed returns the plan of a name as it is now, with its version if it is a Source's; nil when there is none, or when it is closed
+// in the organization, whoever leads into it.
+func (e *Engine) planNamed(ctx context.Context, in directory.Interaction, name string) (Plan, string, error) {
+	if e.source != nil {
+		if plan, version, err := e.source.Find(ctx, in, name); err != nil || plan != nil {
+			return plan, version, err
+		}
+	}
+	plan := e.plans[name]
+	if g, ok := plan.(gated); ok {
+		if open, err := g.open(ctx, e.dir, in.Organization); err != nil || !open {
+			return nil, "", err
+		}
+	}
+	return plan, "", nil
+}
+
 // choose has the flow go by the plan of a name as it is now. It reports false when there is none.
 func (e *Engine) choose(ctx context.Context, x *execution, name string) (bool, error) {
-	x.Plan, x.PlanVersion, x.plan = name, "", e.plans[name]
-	if e.source == nil {
-		return x.plan != nil, nil
-	}
-	plan, version, err := e.source.Find(ctx, x.Request, name)
-	if err == nil && plan != nil {
-		x.plan, x.PlanVersion = plan, version
+	plan, version, err := e.planNamed(ctx, x.Request, name)
+	if err == nil && version != "" {
 		err = checkPlan(plan, e.executors)
 	}
-	return x.plan != nil, err
+	x.Plan, x.PlanVersion, x.plan = name, version, plan
+	return plan != nil, err
 }
 
 // rejoin finds the plan with which a flow goes. It reports false when there is none any more.
@@ -96,15 +109,8 @@ func (e *Engine) rejoin(ctx context.Context, x *execution) (bool, error) {
 
 // has reports whether there is a plan of a name for the flow.
 func (e *Engine) has(ctx context.Context, x *execution, name string) (bool, error) {
-	if e.source != nil {
-		if plan, _, err := e.source.Find(ctx, x.Request, name); err != nil || plan != nil {
-			return err == nil, err
-		}
-	}
-	if g, ok := e.plans[name].(gated); ok {
-		return g.open(ctx, e.dir, x.Request.Organization)
-	}
-	return e.plans[name] != nil, nil
+	plan, _, err := e.planNamed(ctx, x.Request, name)
+	return plan != nil, err
 }
 
 // callPlan has the flow do another plan from its first step on.

@@ -290,7 +290,7 @@ func TestDoors(t *testing.T) {
 		if p = b.do("POST", p.View.Submit, fill(p.View, "answer", "because")); p.Location != "/home" || b.cookie("session") == "" {
 			t.Errorf("got %v with session %q", p, b.cookie("session"))
 		}
-		if p = b.get("/t/recover"); p.Failure == nil || p.Failure.Code != "registration_unavailable" {
+		if p = b.get("/t/recover"); p.Failure == nil || p.Failure.Code != "not_offered" {
 			t.Errorf("recover: got %v", p)
 		}
 	})

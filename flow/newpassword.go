@@ -45,15 +45,16 @@ func inWords(problem *directory.InvalidError, otherwise string) Message {
 }
 
 // apart does what has to stand before the flow moves on it, in a batch of its own: the sign-in that follows rests on the Subject as that
-// leaves it. What was changed by another meanwhile is done anew.
-func apart(ctx context.Context, db *store.DB, do func(b *store.Batch) error) (err error) {
+// leaves it. What was changed by another meanwhile is done anew, but for a ticket: one that was used up or replaced stays so, and nobody
+// has passwords hashed in vain with it.
+func (m mailing) apart(ctx context.Context, do func(b *store.Batch) error) (err error) {
 	for range maxTries {
-		b := db.Batch()
+		b := m.db.Batch()
 		if err = do(b); err != nil {
 			return err
 		}
 		err = b.Apply(ctx)
-		if _, conflict := errors.AsType[*store.Conflict](err); !conflict {
+		if conflict, ok := errors.AsType[*store.Conflict](err); !ok || conflict.Kind == m.dir.Tickets.Kind() {
 			return err
 		}
 	}

@@ -163,7 +163,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		return Verdict{}, err
 	}
 	var subject *directory.Subject
-	err = apart(ctx, c.db, func(b *store.Batch) (err error) {
+	err = c.apart(ctx, func(b *store.Batch) (err error) {
 		if subject, err = c.dir.ChoosePassword(ctx, b, ticket, in.Value(newPasswordField)); err != nil || ticket.Address == "" {
 			return err
 		}

@@ -262,7 +262,7 @@ func TestRecoveryPolicy(t *testing.T) {
 		policy.EmailCode = false
 		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Recovery, "", "", policy))
 		w.advance(2 * time.Second)
-		if p = w.browser().get("/t/recover"); p.Failure == nil || p.Failure.Code != "registration_unavailable" {
+		if p = w.browser().get("/t/recover"); p.Failure == nil || p.Failure.Code != "not_offered" {
 			t.Errorf("closed: got %v", p)
 		}
 	})

@@ -145,7 +145,7 @@ func (r registerPassword) Judge(ctx context.Context, s *State, in Input) (Verdic
 		return refusedPassword(err)
 	}
 	var subject *directory.Subject
-	err = apart(ctx, r.db, func(b *store.Batch) (err error) {
+	err = r.apart(ctx, func(b *store.Batch) (err error) {
 		if subject, err = r.dir.AddUser(ctx, b, user); err != nil {
 			return err
 		}

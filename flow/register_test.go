@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -181,5 +182,32 @@ func TestRegistrationCallsMayFail(t *testing.T) {
 			}
 			return p
 		})
+	})
+}
+
+// A plan that an organization has closed is closed to whatever leads into it: a graph that calls it, too.
+func TestAttackClosedPlanCalled(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, open)
+		caller := compiledGraph(t, flow.Graph{Start: "make", Nodes: []flow.Node{
+			{Name: "make", Call: "register", On: map[string]string{"ok": "password"}},
+			{Name: "password", Options: []string{"password"}, On: map[string]string{"ok": "done"}},
+			{Name: "done", End: flow.Succeeded},
+		}})
+		w.engine = w.rebuild(func(c *flow.Config) {
+			c.Plans = map[string]flow.Plan{"login": caller, "register": flow.Registration()}
+		})
+		w.serve()
+		if p := w.browser().get(w.request(directory.Interaction{})); p.step() != "register" {
+			t.Fatalf("while it is open: got %v", p)
+		}
+		policy, err := directory.Resolve(t.Context(), w.Settings, w.Settings.Registration, "", "")
+		w.must(err)
+		policy.Enabled = false
+		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Registration, "", "", policy))
+		w.advance(2 * time.Second)
+		if p := w.browser().get(w.request(directory.Interaction{})); p.Status != 503 || len(box.sent) != 0 {
+			t.Errorf("closed: got %v", p)
+		}
 	})
 }

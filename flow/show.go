@@ -209,7 +209,7 @@ var (
 	errUnknownFlow = problem{status: http.StatusNotFound, code: "flow_expired", message: "flow.expired"}
 	errForeign     = problem{status: http.StatusForbidden, code: "flow_foreign", message: "flow.foreign"}
 	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
-	errClosed      = problem{status: http.StatusForbidden, code: "registration_unavailable", message: "flow.closed"}
+	errClosed      = problem{status: http.StatusForbidden, code: "not_offered", message: "flow.closed"}
 	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
 )
 
