@@ -79,8 +79,26 @@ func cancelledMeanwhile(c *trial) {
 	}
 }
 
-// allOrNothing demands that what inserts have left agree with the error of their Apply.
+// allOrNothing demands that what inserts have left agree with the error of their Apply. A commit whose outcome is unknown
+// may still be on its way while this reads: whoever has seen one record of it must find them all from then on.
 func (c *trial) allOrNothing(inserts []store.Op, err error) {
+	c.Helper()
+	found := c.left(inserts)
+	if found > 0 {
+		found = c.left(inserts)
+	}
+	switch uncertain := errors.Is(err, store.ErrUncertain); {
+	case found != 0 && found != len(inserts):
+		c.broken("a cancelled step of %d inserts left %d records (its error: %v)", len(inserts), found, err)
+	case err == nil && found == 0:
+		c.broken("Apply returned no error and has written nothing")
+	case err != nil && !uncertain && found != 0:
+		c.broken("Apply returned %v and has written all the same", err)
+	}
+}
+
+// left counts the records of inserts that are there.
+func (c *trial) left(inserts []store.Op) int {
 	c.Helper()
 	found := 0
 	for _, op := range inserts {
@@ -92,12 +110,5 @@ func (c *trial) allOrNothing(inserts []store.Op, err error) {
 			c.stop("Get after a cancelled Apply: %v", missing)
 		}
 	}
-	switch uncertain := errors.Is(err, store.ErrUncertain); {
-	case found != 0 && found != len(inserts):
-		c.broken("a cancelled step of %d inserts left %d records (its error: %v)", len(inserts), found, err)
-	case err == nil && found == 0:
-		c.broken("Apply returned no error and has written nothing")
-	case err != nil && !uncertain && found != 0:
-		c.broken("Apply returned %v and has written all the same", err)
-	}
+	return found
 }
