@@ -157,7 +157,7 @@ func TestUnlink(t *testing.T) {
 		u := b.isIn(b.signIn())
 		links, err := w.connections.Links(t.Context(), u.Ref())
 		w.must(err)
-		if err := w.connections.Unlink(t.Context(), links[0]); !errors.Is(err, federated.ErrLastWayIn) {
+		if err := w.connections.Unlink(t.Context(), links[0]); !errors.Is(err, directory.ErrLastWayIn) {
 			t.Errorf("got %v", err)
 		}
 		w.must(w.SetPassword(t.Context(), u, goodPassword))

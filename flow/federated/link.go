@@ -41,9 +41,6 @@ func linkRef(issuer, externalID string) store.Ref {
 	return store.Ref{ID: secret.Hash("link\x00" + issuer + "\x00" + externalID)}
 }
 
-// ErrLastWayIn says that somebody could not sign in any more without the link.
-var ErrLastWayIn = errors.New("federated: the person has no other way to sign in")
-
 // Links returns the links of a subject.
 func (c *Connections) Links(ctx context.Context, subject store.Ref) ([]*Link, error) {
 	var list []*Link
@@ -66,44 +63,48 @@ func (c *Connections) Linked(ctx context.Context, issuer, externalID string) (st
 	return l.Subject, nil
 }
 
-// Unlink removes a link, as Links returned it. Sessions that it has begun go on. The event is "user.unlinked". Errors: ErrLastWayIn,
-// *store.Conflict for a link that has changed.
+// Unlink removes a link, as Links returned it. Sessions that it has begun go on. The event is "user.unlinked". Errors:
+// directory.ErrLastWayIn, *store.Conflict for a link that has changed, or when another way in was removed meanwhile.
 func (c *Connections) Unlink(ctx context.Context, l *Link) error {
-	others, err := c.Links(ctx, l.Subject)
-	if err != nil {
+	b := c.db.Batch()
+	subject, err := c.dir.Subjects.Get(ctx, l.Subject)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if len(others) < 2 {
-		hasPassword, err := c.hasPassword(ctx, l.Subject)
+	if err == nil {
+		has, err := c.dir.HasWayIn(ctx, b, subject, "", c.without(l))
 		if err != nil {
 			return err
 		}
-		if !hasPassword {
-			return ErrLastWayIn
+		if !has {
+			return directory.ErrLastWayIn
 		}
 	}
-	b := c.db.Batch()
 	c.links.Delete(b, l)
 	b.Event(l.event("user.unlinked"))
 	return b.Apply(ctx)
 }
 
-// hasPassword reports whether somebody may have a password: those of other stores are not ours to see.
-func (c *Connections) hasPassword(ctx context.Context, subject store.Ref) (bool, error) {
-	s, err := c.dir.Subjects.Get(ctx, subject)
-	if errors.Is(err, store.ErrNotFound) || err == nil && s.Store != "" {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	credentials, err := c.dir.Credentials.List(ctx, subject)
-	for _, credential := range credentials {
-		if credential.Type == directory.PasswordCredential {
-			return true, nil
+// WayIn is the directory.WayIn of links: it reports whether a subject has one.
+func (c *Connections) WayIn(ctx context.Context, b *store.Batch, subject store.Ref) (bool, error) {
+	return c.without(&Link{})(ctx, b, subject)
+}
+
+// without is WayIn but for one link.
+func (c *Connections) without(l *Link) directory.WayIn {
+	return func(ctx context.Context, b *store.Batch, subject store.Ref) (bool, error) {
+		links, err := c.Links(ctx, subject)
+		if err != nil {
+			return false, err
 		}
+		for _, other := range links {
+			if other.ID != l.ID && c.all[other.Connection] != nil {
+				c.links.Check(b, other)
+				return true, nil
+			}
+		}
+		return false, nil
 	}
-	return false, err
 }
 
 func (l *Link) event(kind string) store.Event {

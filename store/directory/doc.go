@@ -119,8 +119,8 @@
 //	_, err = dir.ChoosePassword(ctx, b, ticket, password)
 //	err = b.Apply(ctx)
 //
-// Config.Accounts are the policies, each a setting of its own. ReplaceOwn is what people write about themselves; PersonalData is all that
-// is known of them; Maintain looks after those who never come.
+// Config.Accounts are the policies, each a setting of its own. ReplaceOwn is what people write about themselves, RemoveCredential and
+// EndOwnSession what they take away, but for their last way in; PersonalData is all that is known of them; Maintain looks after those who never come.
 //
 // # Events
 //

@@ -50,6 +50,8 @@ func accountOperations(
 			}
 			return batch(s, func(b *store.Batch) error { _, err := s.ChoosePassword(ctx, b, ticket, "another password"); return err })
 		},
+		"RemoveCredential": func(s *scene) error { return s.RemoveCredential(ctx, s.subject, s.subject.ID+"/totp") },
+		"EndOwnSession":    func(s *scene) error { return s.EndOwnSession(ctx, s.subject, s.session.ID) },
 		"VerifyAddress": func(s *scene) error {
 			return batch(s, func(b *store.Batch) error {
 				_, err := s.VerifyAddress(ctx, b, s.user, directory.VerifyEmail, "new@example.com")

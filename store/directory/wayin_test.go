@@ -1,0 +1,100 @@
+package directory_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// member adds somebody without a password.
+func (w *world) member(t *testing.T, name string) *directory.Subject {
+	t.Helper()
+	b := w.db.Batch()
+	s, err := w.AddUser(t.Context(), b, &directory.User{Username: name})
+	is(t, "add", err, nil)
+	w.apply(t, b)
+	return w.subject(t, s.Ref())
+}
+
+// The last way in cannot be removed (attacks.md C): neither the only passkey of somebody without a password, nor, of two that are removed
+// at once, both.
+func TestAttackLastWayIn(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		ann := w.member(t, "ann")
+		only := w.addPasskey(t, ann, "one")
+		is(t, "the only passkey", w.RemoveCredential(ctx, ann, only.ID), directory.ErrLastWayIn)
+		has := func(context.Context, *store.Batch, store.Ref) (bool, error) { return true, nil }
+		w.enroll(t, ann, "seed", 1)
+		is(t, "a second factor is no way in", w.RemoveCredential(ctx, ann, only.ID), directory.ErrLastWayIn)
+		other := w.addPasskey(t, ann, "two")
+		results := make([]error, 2)
+		var wg sync.WaitGroup
+		for i, id := range []string{only.ID, other.ID} {
+			wg.Go(func() { results[i] = w.RemoveCredential(ctx, ann, id) })
+		}
+		wg.Wait()
+		if (results[0] == nil) == (results[1] == nil) || !errors.Is(errors.Join(results...), directory.ErrLastWayIn) {
+			t.Fatalf("two at once: %v", results)
+		}
+		left, err := w.Credentials.Passkeys(ctx, ann.Ref(), "")
+		if err != nil || len(left) != 1 {
+			t.Fatalf("left %v, %v", left, err)
+		}
+		is(t, "with another way in", w.RemoveCredential(ctx, ann, left[0].ID, has), nil)
+	})
+}
+
+// A suspended passkey lets nobody in, and a password is replaced, never removed.
+func TestRemoveCredential(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		key := w.addPasskey(t, ann, "one")
+		w.enroll(t, ann, "seed", 1)
+		totp, _, err := w.Credentials.TOTP(ctx, ann.Ref())
+		is(t, "TOTP", err, nil)
+		is(t, "passkey beside a password", w.RemoveCredential(ctx, ann, key.ID), nil)
+		is(t, "TOTP", w.RemoveCredential(ctx, ann, totp.ID), nil)
+		is(t, "once more", w.RemoveCredential(ctx, ann, totp.ID), store.ErrNotFound)
+		if err := w.RemoveCredential(ctx, ann, ann.ID+"/password"); len(directory.Problems(err)) != 1 {
+			t.Errorf("the password: %v", err)
+		}
+
+		bob := w.member(t, "bob")
+		good, bad := w.addPasskey(t, bob, "good"), w.addPasskey(t, bob, "bad")
+		b := w.db.Batch()
+		w.Credentials.SuspectPasskey(b, bad, true)
+		w.apply(t, b)
+		is(t, "beside a suspended one", w.RemoveCredential(ctx, bob, good.ID), directory.ErrLastWayIn)
+		is(t, "the suspended one", w.RemoveCredential(ctx, bob, bad.ID), nil)
+		if n := count(w.events(t), "credential.removed"); n != 3 {
+			t.Errorf("%d events credential.removed", n)
+		}
+	})
+}
+
+// Nobody touches what is somebody else's, and nobody learns that it is there (attacks.md C).
+func TestAttackSomebodyElsesCredential(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		_, bob := w.person(t, "bob")
+		key := w.addPasskey(t, bob, "bobs")
+		for _, id := range []string{key.ID, "nothing", "", "x\x00y", bob.ID + "/password"} {
+			is(t, id, w.RemoveCredential(ctx, ann, id), store.ErrNotFound)
+			is(t, "session "+id, w.EndOwnSession(ctx, ann, id), store.ErrNotFound)
+		}
+		session, _ := w.signIn(t, bob, false)
+		is(t, "session", w.EndOwnSession(ctx, ann, session.ID), store.ErrNotFound)
+		is(t, "own session", w.EndOwnSession(ctx, bob, session.ID), nil)
+		list, err := w.ActiveSessions(ctx, bob)
+		if err != nil || len(list) != 0 {
+			t.Errorf("left: %v, %v", list, err)
+		}
+	})
+}
