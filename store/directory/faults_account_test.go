@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -29,6 +30,11 @@ func accountOperations(
 				s.Tickets.Settle(b, try)
 				return check(try.Ticket() != nil, nil)
 			})
+		},
+		"ConfirmPassword": func(s *scene) error {
+			s.advance(10 * time.Minute) // the lock is over
+			right, _, err := s.Directory.ConfirmPassword(ctx, s.subject, goodPassword, "192.0.2.1")
+			return check(right, err)
 		},
 		"Subjects.Hold": func(s *scene) error { return s.Subjects.Hold(ctx, s.subject.Ref(), directory.AccountLocked, "") },
 		"Subjects.Release": func(s *scene) error {
