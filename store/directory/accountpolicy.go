@@ -2,7 +2,6 @@ package directory
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -264,19 +263,23 @@ func (p SessionLimitPolicy) Validate() error {
 	return v.err()
 }
 
-var attributeIdentifier = regexp.MustCompile(`^attributes\.[A-Za-z0-9_.:/#-]{1,256}$`)
+// isAttribute reports whether an identifier is an attribute: "attributes." and its name.
+func (n IdentifierName) isAttribute() bool {
+	name, attribute := strings.CutPrefix(string(n), "attributes.")
+	return attribute && isAttributeName(name)
+}
 
 // Validate reports every field that breaks its rule as an *InvalidError, joined.
 func (p IdentifierPolicy) Validate() error {
 	var v validation
 	for _, name := range p.LoginBy {
-		attribute := attributeIdentifier.MatchString(string(name)) && slices.Contains(p.Unique, name)
+		attribute := name.isAttribute() && slices.Contains(p.Unique, name)
 		if name != ByUsername && name != ByEmail && name != ByPhone && !attribute {
 			v.add("loginBy", "must name username, email, phone, or an attribute that is unique; not %q", printable(string(name)))
 		}
 	}
 	for _, name := range p.Unique {
-		if name != ByEmail && name != ByPhone && !attributeIdentifier.MatchString(string(name)) {
+		if name != ByEmail && name != ByPhone && !name.isAttribute() {
 			v.add("unique", "must name email, phone or attributes; not %q", printable(string(name)))
 		}
 	}

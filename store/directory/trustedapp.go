@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
 	"regexp"
 
 	"github.com/signet-idp/signet/store"
@@ -27,12 +28,16 @@ const (
 	Apple   Platform = "apple"
 )
 
-const maxFingerprints = 20
+const (
+	maxFingerprints   = 20
+	fingerprintLength = 3*sha256.Size - 1 // two digits a byte, and colons between them
+	maxAppleAppID     = 166               // a team of 10, a dot, and a bundle id of 155
+)
 
 var (
 	androidPackage     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$`)
-	androidFingerprint = regexp.MustCompile(`^[0-9A-F]{2}(:[0-9A-F]{2}){31}$`)
-	appleAppID         = regexp.MustCompile(`^[A-Z0-9]{10}\.[A-Za-z0-9.\-]{1,155}$`)
+	androidFingerprint = regexp.MustCompile(`^[0-9A-F]{2}(:[0-9A-F]{2})+$`)
+	appleAppID         = regexp.MustCompile(`^[A-Z0-9]{10}\.[A-Za-z0-9.\-]+$`)
 )
 
 func (v *validation) trustedApp(t *TrustedApp) {
@@ -51,12 +56,12 @@ func (v *validation) trustedApp(t *TrustedApp) {
 		v.add(field, "has more than 20 fingerprints")
 	}
 	for _, fingerprint := range t.AndroidFingerprints {
-		if !androidFingerprint.MatchString(fingerprint) {
+		if len(fingerprint) != fingerprintLength || !androidFingerprint.MatchString(fingerprint) {
 			v.add(field, "has a fingerprint that is no SHA-256 of capital letters and colons")
 			break
 		}
 	}
-	if t.AppleAppID != "" && !appleAppID.MatchString(t.AppleAppID) {
+	if t.AppleAppID != "" && (len(t.AppleAppID) > maxAppleAppID || !appleAppID.MatchString(t.AppleAppID)) {
 		v.add(field, "has an Apple app id that is none")
 	}
 }

@@ -93,7 +93,7 @@ func (d *defaultUsers) Find(ctx context.Context, org string, by Identifier) (*Us
 		}
 		return u, err
 	}
-	if attributeIdentifier.MatchString(string(by.Name)) {
+	if by.Name.isAttribute() {
 		return d.all.Lookup(ctx, org, store.Key{Name: string(by.Name), Value: Fold(by.Value)})
 	}
 	return nil, store.ErrNotFound
