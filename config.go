@@ -60,12 +60,13 @@ type Config struct {
 	// Tokens are the lifetimes of clients without their own.
 	Tokens TokenLifetimes
 
-	// Session, Lock, Throttle, Password and Branding hold where Directory.Settings has nothing else. Branding.Name is also
+	// Session, Lock, Throttle, Password, Push and Branding hold where Directory.Settings has nothing else. Branding.Name is also
 	// what authenticator apps show; it must not contain a colon here.
 	Session  directory.SessionPolicy
 	Lock     directory.LockPolicy
 	Throttle directory.ThrottlePolicy
 	Password directory.PasswordPolicy
+	Push     directory.PushPolicy
 	Branding directory.Branding
 	// Accounts are the policies of accounts, as they hold where nothing else was set: history and expiry of passwords, bounds on sessions,
 	// identifiers, invitation, recovery, idle accounts. Registration.Enabled needs Messages. Where there
@@ -78,8 +79,11 @@ type Config struct {
 	// where nobody lives in Store.
 	PasswordCost PasswordCost
 
+	// Factors are what the default login asks for beside passwords, Passkeys and Connections. The zero value is authenticator apps, and what
+	// else somebody was given.
+	Factors Factors
 	// Plans are what flows ask for, by name; see flow.Config. Without "login", signing in asks for a password, and for a second
-	// factor from those who have one and where the application demands it (directory.Application.SecondFactor).
+	// factor of Factors from those who have one and where the application demands it (directory.Application.SecondFactor).
 	Plans map[string]flow.Plan
 	// Source makes the plans that change while the Provider runs, and the Executors that they need besides, over the Provider's own
 	// stores: the scripts of administrators (flow/script), say. Nil has none.
@@ -104,7 +108,7 @@ type Config struct {
 	DefaultLocale string
 
 	// Messages are the ways to send people something: codes and links, and what has happened to their account. Nil sends nothing, and New
-	// refuses a Login that needs it.
+	// refuses Factors and Accounts that need it.
 	Messages *notify.Senders
 
 	// Consumers must learn of events for certain: each gets a Delivery of every event that it wants, in the step that makes the

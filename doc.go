@@ -45,6 +45,9 @@
 //		RedirectURIs: []string{"https://shop.example.com/callback"},
 //	})
 //
+// Config.Factors and Config.Passkeys are further ways to show who one is, Config.Connections providers upstream, Config.Messages what carries
+// mail, and Config.Accounts how people register and get back in.
+//
 // # Map
 //
 //	signet           this package: wires, mounts, maintains
@@ -74,14 +77,13 @@
 //   - oidc: OAuth 2 (RFC 6749, 6750, 7009, 7591, 7592, 7636, 7662, 8252, 8414, 8628, 8693, 8705, 8707, 9068, 9101, 9126, 9207, 9396, 9449, 9470,
 //     9700, 9701, 9728) and OpenID Connect (Core, Discovery, Registration, CIBA, JARM, logout and session management); each feature is off
 //     until Config.OIDC turns it on, and Config.Profile turns on those of FAPI or MCP.
-//   - mfa: RFC 6238, with the computation of RFC 4226 §5.
+//   - mfa: RFC 4226, RFC 6238, WebAuthn Level 3; Config.Factors and Config.Passkeys turn them on.
 //   - flow: NIST SP 800-63B-4 §3.2.2 (throttling).
 //   - passwords: argon2id as in RFC 9106 §4, with less memory; Unicode's NFC.
 //   - store/ldap: RFC 4510 to 4519 and the controls that it lists.
 //
 // # Not implemented
 //
-// SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, registration and recovery flows, passkeys and the other
-// factors, webhooks (Config.Consumers is where a host's own would take events), an administration API. Each package lists what it
-// lacks.
+// SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, pages on which people manage their account, webhooks (Config.Consumers is
+// where a host's own would take events), an administration API. Each package lists what it lacks.
 package signet

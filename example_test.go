@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -24,7 +27,7 @@ func newProvider(config signet.Config) (*signet.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Issuer, config.Store, config.Keys = "http://127.0.0.1:8080", memory.New(), keys
+	config.Issuer, config.Store, config.Keys = "http://localhost:8080", memory.New(), keys
 	return signet.New(config)
 }
 
@@ -114,6 +117,34 @@ func exampleSessions(ctx context.Context) error {
 	fmt.Println("after revoking:", working)
 	return nil
 }
+
+// Further ways to show who one is, each turned on by its pointer. A way without means to send what it sends is an error of New.
+func Example_factors() {
+	mail, sms := nobody{}, nobody{}
+	_, err := newProvider(signet.Config{
+		Messages: &notify.Senders{Email: mail, SMS: sms, From: "no-reply@example.com"},
+		Passkeys: &flow.Passkeys{Offer: true},
+		Factors: signet.Factors{
+			TOTP:         &mfa.TOTP{},
+			SMSCode:      &mfa.OneTimeCode{Length: 8, Lifetime: 2 * time.Minute},
+			BackupCodes:  &mfa.BackupCodes{},
+			MagicLink:    &mfa.MagicLink{},
+			TrustDevices: true,
+		},
+	})
+	fmt.Println(err)
+	_, err = newProvider(signet.Config{Factors: signet.Factors{EmailCode: &mfa.OneTimeCode{}}})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// signet: plans: Config.Factors.EmailCode needs Config.Messages.Email
+}
+
+// nobody stands for the services that carry messages.
+type nobody struct{}
+
+func (nobody) SendEmail(context.Context, notify.Mail) error { return nil }
+func (nobody) SendSMS(context.Context, notify.Text) error   { return nil }
 
 // An application that asks everybody for a second factor: who has none sets up an authenticator app on the spot. A person
 // who has lost theirs gets a new one when the old one is removed.

@@ -23,7 +23,6 @@ import (
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/web"
-	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -146,7 +145,7 @@ func (p *Provider) buildDirectory() error {
 	p.Directory, err = directory.New(directory.Config{
 		DB: p.DB, Users: p.config.Users, UserStores: p.config.UserStores, Verifier: p.config.Verifier, Hasher: hasher, Logger: p.log,
 		Session: p.config.Session, Lock: p.config.Lock, Throttle: p.config.Throttle,
-		Password: p.config.Password, Branding: p.config.Branding, Accounts: p.accounts(), Blocklist: p.config.Blocklist,
+		Password: p.config.Password, Push: p.config.Push, Branding: p.config.Branding, Accounts: p.accounts(), Blocklist: p.config.Blocklist,
 		ServiceWords: []string{host(p.config.Issuer)},
 	})
 	return err
@@ -203,7 +202,10 @@ func (p *Provider) buildPlans() error {
 	if p.config.Accounts.Registration.Enabled && !mail {
 		return errors.New("Config.Accounts.Registration needs Config.Messages that reach e-mail")
 	}
-	plans := map[string]flow.Plan{"invite": flow.Invitation(), "verify": flow.Verification()}
+	if err := p.config.Factors.check(p.config.Messages); err != nil {
+		return err
+	}
+	plans := map[string]flow.Plan{"login": p.config.login(), "invite": flow.Invitation(), "verify": flow.Verification()}
 	if mail {
 		plans["recover"], plans["register"] = flow.Recovery(), flow.Registration()
 	}
@@ -229,13 +231,6 @@ func (p *Provider) buildConnections() (err error) {
 	executors := p.Connections.Executors()
 	maps.Copy(executors, p.config.Executors)
 	p.config.Executors = executors
-	options := []string{"password"}
-	for _, c := range p.config.Connections {
-		options = append(options, c.Name)
-	}
-	plans := map[string]flow.Plan{"login": p.config.Passkeys.Steps(flow.LoginSteps{First: options}).Plan()}
-	maps.Copy(plans, p.config.Plans)
-	p.config.Plans = plans
 	return nil
 }
 
@@ -255,13 +250,15 @@ func (p *Provider) buildFlow() (err error) {
 	if p.Messages != nil {
 		outbox = p.Messages
 	}
-	p.flow, err = flow.New(flow.Config{
+	config := flow.Config{
 		Messages: outbox, Home: p.config.Home, Source: source,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
 		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,
-		TOTP: mfa.TOTP{Issuer: authenticatorName(p.config.Branding.Name)}, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
-	})
+		Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
+	}
+	p.config.Factors.apply(&config, p.config.Branding.Name)
+	p.flow, err = flow.New(config)
 	return err
 }
 

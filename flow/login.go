@@ -19,14 +19,15 @@ type LoginSteps struct {
 	First []string
 	// Second are second factors. A person is asked for any one of those that they can use (Selective), at first for the one that they
 	// prefer (PreferredFactor). "backup-code" is offered beside others and never alone. With "email-code" and "sms-code" everybody is asked
-	// who has an address that was verified. Empty is "totp", "hotp", "push" and "backup-code".
+	// who has an address that was verified. Nil is "totp", "hotp", "push" and "backup-code"; empty but not nil is none.
 	// Where accounts are recovered by mail, who reads the mail can have a new password and the code of "email-code" one after the other:
 	// leave it out there for whoever has to show two factors.
 	Second []string
 	// TrustDevices offers not to ask for a second factor again on the device for 30 days, until the password or a factor changes. Where
 	// the request or the application demands one it is asked for all the same.
 	TrustDevices bool
-	// Enroll are ways to get a second factor for who has none where one is demanded. Empty is "totp-enroll".
+	// Enroll are ways to get a second factor for who has none where one is demanded. Nil is "totp-enroll"; empty but not nil is none, and
+	// who has no factor then gets no further.
 	Enroll []string
 	// Offer are things that a person may do once they have signed in, before they go on: the first of those that they can use
 	// (Selective), which says itself when that is. Empty is none.
@@ -38,19 +39,21 @@ func Login(options ...string) Plan { return LoginSteps{First: options}.Plan() }
 
 // Plan returns the Plan of the steps.
 func (l LoginSteps) Plan() Plan {
-	second := stepsOr(l.Second, totpFactor, hotpFactor, pushFactor, backupFactor)
-	plan := sequence{
-		{Name: "password", Options: stepsOr(l.First, "password"), When: missesFresh(second), Passive: directory.LoginRequired},
-		{Name: "second-factor", Options: second, Offer: preferred, Trust: l.TrustDevices, When: func(ctx context.Context, s *State) (bool, error) {
+	second, enroll := l.second(), l.enroll()
+	plan := sequence{{Name: "password", Options: l.first(), When: missesFresh(second), Passive: directory.LoginRequired}}
+	if len(second) > 0 {
+		plan = append(plan, Step{Name: "second-factor", Options: second, Offer: preferred, Trust: l.TrustDevices, When: func(ctx context.Context, s *State) (bool, error) {
 			missing, err := s.missesFactor(ctx, second, true)
 			if err != nil || !missing || !l.TrustDevices {
 				return missing, err
 			}
 			return s.distrusted(ctx)
-		}},
-		{Name: "enroll", Options: stepsOr(l.Enroll, "totp-enroll"), When: func(ctx context.Context, s *State) (bool, error) {
+		}})
+	}
+	if len(enroll) > 0 {
+		plan = append(plan, Step{Name: "enroll", Options: enroll, When: func(ctx context.Context, s *State) (bool, error) {
 			return s.missesFactor(ctx, second, false)
-		}},
+		}})
 	}
 	if len(l.Offer) > 0 {
 		plan = append(plan, offerStep(slices.Clone(l.Offer)))
@@ -76,11 +79,26 @@ func offerStep(options []string) Step {
 	}
 }
 
-func stepsOr(options []string, standard ...string) []string {
-	if len(options) > 0 {
-		return slices.Clone(options)
+// first, second and enroll are the options of each step, with the defaults in place.
+func (l LoginSteps) first() []string {
+	if len(l.First) == 0 {
+		return []string{"password"}
 	}
-	return standard
+	return slices.Clone(l.First)
+}
+
+func (l LoginSteps) second() []string {
+	if l.Second == nil {
+		return []string{totpFactor, hotpFactor, pushFactor, backupFactor}
+	}
+	return slices.Clone(l.Second)
+}
+
+func (l LoginSteps) enroll() []string {
+	if l.Enroll == nil {
+		return []string{"totp-enroll"}
+	}
+	return slices.Clone(l.Enroll)
 }
 
 // approval and leaveTaking serve the other purposes.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
@@ -22,7 +23,7 @@ func (e *Engine) observe(ctx context.Context, o directory.Observation) {
 // blame tells the log and the Observer of an attempt that came to nothing. Neither learns the name that was typed, which may be a
 // password in the wrong field. Whoever waits for the answer learns nothing either: for nobody's account the same is done.
 func (e *Engine) blame(r *visit, g *guess, v Verdict) {
-	if g == nil || v.Outcome != Again {
+	if g == nil || v.Outcome != Again || v.paused() && g.attempt.Admitted() {
 		return
 	}
 	o := directory.Observation{
@@ -40,4 +41,9 @@ func (e *Engine) blame(r *visit, g *guess, v Verdict) {
 	e.log.LogAttrs(r.Context(), slog.LevelInfo, "sign-in refused", slog.String("correlation", o.Correlation), slog.String("type", o.Type),
 		slog.String("code", o.Code), slog.String("subject", o.Subject), slog.String("path", r.URL.Path))
 	e.observe(r.Context(), o)
+}
+
+// paused reports whether a verdict asks for more without finding anything wrong: a code is on its way.
+func (v Verdict) paused() bool {
+	return v.Blameless && len(v.Problems) == 0 && !slices.ContainsFunc(v.Messages, func(m Message) bool { return m.Level == Error })
 }

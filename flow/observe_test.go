@@ -105,6 +105,25 @@ func TestAttemptsAreObserved(t *testing.T) {
 	})
 }
 
+// That a code is on its way is no attempt that failed; a wrong one is.
+func TestSentCodesAreNoAttempts(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		var o witness
+		sent := &outbox{}
+		w := open(t, post(sent, flow.LoginSteps{First: []string{"email-code"}}), func(c *flow.Config, _ *directory.Config) { c.Observer = o.observe })
+		w.reachable("ann")
+		b := w.browser()
+		p := b.submit(b.get(w.request(directory.Interaction{})), "username", "ann")
+		if news := o.news(); len(news) != 0 || p.message() != "" {
+			t.Errorf("sent: %v, observed %+v", p, news)
+		}
+		b.submit(p, "otp", other(sent.last()))
+		if news := o.news(); len(news) != 1 || news[0].Type != "attempt.failed" {
+			t.Errorf("a wrong code: observed %+v", news)
+		}
+	})
+}
+
 // Dead ends are observed too, under the id that the page and the log have; a flood of them is bounded.
 func TestRefusedPagesAreObserved(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {

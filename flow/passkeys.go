@@ -51,9 +51,9 @@ func (p *Passkeys) Steps(l LoginSteps) LoginSteps {
 	if p == nil {
 		return l
 	}
-	l.First = append(stepsOr(l.First, "password"), passkeyOption)
-	l.Second = append([]string{passkeyOption}, stepsOr(l.Second, totpFactor, hotpFactor, backupFactor)...)
-	l.Enroll = append(stepsOr(l.Enroll, "totp-enroll"), enrollOption)
+	l.First = append(l.first(), passkeyOption)
+	l.Second = append([]string{passkeyOption}, l.second()...)
+	l.Enroll = append(l.enroll(), enrollOption)
 	l.Offer = slices.Clone(l.Offer)
 	if p.Upgrade {
 		l.Offer = append(l.Offer, upgradeOption)
@@ -142,12 +142,16 @@ func (p passkeys) of(ctx context.Context, s *State) ([]*directory.Credential, er
 }
 
 // asksFor reports whether one of the factors is one to be asked for because the person has it: any but a passkey that is in the place of
-// their password, and what is only offered beside others.
+// their password, what is only offered beside others, and a code to the address that has signed in already.
 func (s *State) asksFor(factors []string) bool {
 	return slices.ContainsFunc(factors, func(name string) bool {
 		switch name {
 		case backupFactor:
 			return false
+		case emailFactor:
+			return !s.shown(directory.EmailSignIn)
+		case smsFactor:
+			return !s.shown(directory.SMSSignIn)
 		case passkeyOption:
 			for _, c := range s.creds {
 				if c.Passkey != nil && c.Passkey.SecondFactor && c.Passkey.Suspended.IsZero() {
@@ -158,6 +162,11 @@ func (s *State) asksFor(factors []string) bool {
 		}
 		return true
 	})
+}
+
+// shown reports whether there is evidence by a method.
+func (s *State) shown(method string) bool {
+	return slices.ContainsFunc(s.Evidence, func(e directory.Evidence) bool { return e.Method == method })
 }
 
 // records are credentials as mfa has them.

@@ -26,11 +26,12 @@
 // # What a test can do
 //
 //	User, EnrollTOTP              people; the password of all is Password
+//	EnrollPasskey, SecurityKey    passkeys, by an authenticator in software; Page.UsePasskey answers with them
 //	App                           applications; App.OAuth2Config is for x/oauth2
 //	SignIn, Deny, SignOut         whole journeys, each in a browser of its own
 //	Browser, Page                 the same step by step: Open, Fill, Submit, Text
 //	App.Request, Request.Redeem   the application's half of a sign-in
-//	Mailbox                       what was sent to people, with its codes and links
+//	Mailbox                       what was sent to people; Mailbox.Code and Mailbox.Link read the newest message
 //	Advance, Now                  the clock, which stands still by itself
 //	Fail, Heal, Faults            a store that is down, wholly or call by call
 //	Log                           what the provider logged; shown when the test fails
@@ -46,5 +47,5 @@
 //
 // # Not implemented
 //
-// Tokens that are wrong on purpose, answers by form_post, passkeys, SAML and SCIM.
+// Tokens that are wrong on purpose, answers by form_post, a phone that confirms sign-ins, SAML and SCIM.
 package idptest

@@ -117,14 +117,20 @@ func (f *form) fill(name string, values []string) (found bool) {
 	return found
 }
 
-// press returns what the form submits when the button is pressed, and whether it has the button.
-func (f *form) press(id string) (url.Values, bool) {
+// values are what is in the fields.
+func (f *form) values() url.Values {
 	values := url.Values{}
 	for _, field := range f.fields {
 		if !field.box || field.ticked {
 			values.Add(field.name, field.value)
 		}
 	}
+	return values
+}
+
+// press returns what the form submits when the button is pressed, and whether it has the button.
+func (f *form) press(id string) (url.Values, bool) {
+	values := f.values()
 	if id == "" && len(f.buttons) <= 1 {
 		return values, true
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -39,16 +40,20 @@ type Server struct {
 	log        *logbook
 	metadata   *goidc.Provider
 	endSession string
+	rp         *mfa.RelyingParty // nil without passkeys
+	origin     string            // of the pages, where there are passkeys
 
 	mu             sync.Mutex
 	apps           int
 	authenticators map[store.Ref]*Authenticator // by subject
+	securityKeys   map[store.Ref]*SecurityKey   // by subject
 }
 
 // New starts a provider that serves until the test ends. Each edit may change its wiring, which is complete as it is: the
 // issuer, to which a path may be added, a store in memory, which may be another, keys, a Mailbox and a clock. The clock starts at
 // Config.Now and stands still. Password hashes cost next to nothing, nobody is throttled, and the signing keys are the same
-// for the whole process; an edit that sets SigningKeys to nil gets keys of its own.
+// for the whole process; an edit that sets SigningKeys to nil gets keys of its own. One that sets Passkeys finds the issuer at localhost, as
+// passkeys belong to a name.
 func New(t testing.TB, edits ...func(*signet.Config)) *Server {
 	t.Helper()
 	return start(t, "http", (*httptest.Server).Start, edits)
@@ -62,12 +67,18 @@ func NewTLS(t testing.TB, edits ...func(*signet.Config)) *Server {
 
 func start(t testing.TB, scheme string, serve func(*httptest.Server), edits []func(*signet.Config)) *Server {
 	t.Helper()
-	s := &Server{t: t, log: &logbook{}, authenticators: map[store.Ref]*Authenticator{}, http: httptest.NewUnstartedServer(nil)}
+	s := &Server{
+		t: t, log: &logbook{}, http: httptest.NewUnstartedServer(nil),
+		authenticators: map[store.Ref]*Authenticator{}, securityKeys: map[store.Ref]*SecurityKey{},
+	}
 	s.mailbox = &Mailbox{server: s}
 	t.Cleanup(s.http.Close)
 	config := s.wiring(scheme)
 	for _, edit := range edits {
 		edit(&config)
+	}
+	if config.Passkeys != nil { // they belong to a domain, and never to an address
+		config.Issuer = strings.Replace(config.Issuer, "//127.0.0.1:", "//localhost:", 1)
 	}
 	driver := config.Store
 	s.clock = startClock(config.Now)
@@ -80,6 +91,9 @@ func start(t testing.TB, scheme string, serve func(*httptest.Server), edits []fu
 	s.Provider, err = signet.New(config)
 	s.must("start", err)
 	s.URL = config.Issuer
+	if config.Passkeys != nil {
+		s.relyingParty(config.Passkeys.RelyingParty)
+	}
 	s.http.Config.Handler = s.Provider
 	serve(s.http)
 	t.Cleanup(func() {

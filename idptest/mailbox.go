@@ -82,6 +82,26 @@ func (m *Mailbox) Last(address string) Received {
 	return all[len(all)-1]
 }
 
+// Code is the code in the newest message to an address. It ends the test when there is none.
+func (m *Mailbox) Code(address string) string {
+	m.server.t.Helper()
+	code := m.Last(address).Code()
+	if code == "" {
+		m.server.t.Fatalf("idptest: the newest message to %s has no code", address)
+	}
+	return code
+}
+
+// Link is the link in the newest message to an address. It ends the test when there is none.
+func (m *Mailbox) Link(address string) string {
+	m.server.t.Helper()
+	link := m.Last(address).Link()
+	if link == "" {
+		m.server.t.Fatalf("idptest: the newest message to %s has no link", address)
+	}
+	return link
+}
+
 // Empty forgets what has arrived.
 func (m *Mailbox) Empty() {
 	m.server.t.Helper()

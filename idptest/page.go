@@ -101,8 +101,8 @@ func (p *Page) submission(f *form, target *url.URL, values url.Values) *http.Req
 }
 
 // SignIn answers every page of the provider as the person would, and returns the first that is not the provider's, or that ends what was
-// begun on another device: name and password, a one-time code, for which an authenticator app is set up where one is demanded, and consent to all that is
-// asked for. A page on which there is nothing to answer, or on which the answer did not help, ends the test.
+// begun on another device: a passkey where it will do and they have one (EnrollPasskey), else name and password; a one-time code, from the
+// Mailbox or an authenticator app, which is set up where one is demanded; and consent to all that is asked for. A page on which there is nothing to answer, or on which the answer did not help, ends the test.
 func (p *Page) SignIn(u *directory.User) *Page {
 	p.browser.server.t.Helper()
 	return p.answer(u, "consent_allow")
@@ -124,23 +124,59 @@ func (p *Page) answer(u *directory.User, consent string) *Page {
 			t.Fatalf("idptest: %s gets no further than %v", u.Username, p)
 		}
 		asked = append(asked, question)
-		switch question {
-		case "password":
-			p = p.Fill("username", u.Username).Fill("password", Password).Submit("login")
-		case "manual_key":
-			p = p.Fill("otp", p.enroll(u).Code()).Submit("login")
-		case "otp":
-			p = p.Fill("otp", p.authenticator(u).Code()).Submit("login")
-		case "consent_allow":
-			p = p.Submit(consent)
-		}
+		p = p.reply(u, question, consent)
 	}
 	return p
 }
 
+// reply answers one question as the person does.
+func (p *Page) reply(u *directory.User, question, consent string) *Page {
+	p.browser.server.t.Helper()
+	device := p.browser.server.securityKey(u)
+	switch question {
+	case "webauthn":
+		if device == nil {
+			p.browser.server.t.Fatalf("idptest: %s has no passkey; EnrollPasskey gives one", u.Username)
+		}
+		return p.UsePasskey(device)
+	case "password":
+		if device != nil && device.Verifies && p.Has("webauthn") {
+			return p.UsePasskey(device)
+		}
+		return p.Fill("username", u.Username).Fill("password", Password).Submit("login")
+	case "manual_key":
+		return p.Fill("otp", p.enroll(u).Code()).Submit("login")
+	case "otp":
+		return p.Fill("otp", p.code(u)).Submit("login")
+	}
+	return p.Submit(consent)
+}
+
+// code is what the person reads where the page says that it is: in a message, or in their authenticator app.
+func (p *Page) code(u *directory.User) string {
+	p.browser.server.t.Helper()
+	switch p.step() {
+	case "email-code":
+		return p.browser.server.mailbox.Code(u.Email)
+	case "sms-code":
+		return p.browser.server.mailbox.Code(u.Phone)
+	}
+	return p.authenticator(u).Code()
+}
+
+// step is the kind of the page.
+func (p *Page) step() string {
+	for _, e := range p.all {
+		if e.name == "main" {
+			return e.attrs["data-step"]
+		}
+	}
+	return ""
+}
+
 // question is the id of what a page asks for; "" when that is nothing that a person could answer.
 func (p *Page) question() string {
-	for _, id := range []string{"password", "manual_key", "otp", "consent_allow"} {
+	for _, id := range []string{"password", "manual_key", "otp", "webauthn", "consent_allow"} {
 		if p.Has(id) {
 			return id
 		}

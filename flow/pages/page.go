@@ -297,7 +297,7 @@ func (p *Page) fields(fields []flow.Field) {
 			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
 		case flow.LettersField:
 			field.Dir, field.Verbatim, field.Capitals = "ltr", true, true
-		case flow.CheckboxField:
+		case flow.CheckboxField, flow.HiddenField:
 		default:
 			field.Type, field.Dir = string(flow.TextField), "auto"
 			field.Verbatim = strings.Contains(f.Autocomplete, "username") || strings.Contains(f.Autocomplete, "email")

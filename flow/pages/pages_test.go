@@ -158,6 +158,18 @@ func someFailure() flow.Failure {
 	}
 }
 
+// What a link has brought is carried along, and not shown.
+func TestHiddenField(t *testing.T) {
+	t.Parallel()
+	v := passwordView()
+	v.Prompt.Fields = []flow.Field{{Name: "mlt", Type: flow.HiddenField, Label: "magic-link.otp", Value: "token"}}
+	_, page := show(t, newPages(t, nil), v)
+	contain(t, page, `<input type="hidden" name="mlt" value="token">`)
+	if strings.Contains(page, `for="mlt"`) {
+		t.Error("it has a label")
+	}
+}
+
 func TestPasswordPage(t *testing.T) {
 	t.Parallel()
 	res, page := show(t, newPages(t, nil), passwordView())
