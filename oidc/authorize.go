@@ -163,7 +163,7 @@ func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app 
 	if err != nil {
 		return nil, nil, err
 	}
-	details, err := p.detailItems(ctx, q, consent)
+	details, err := p.detailItems(ctx, q, app, consent)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,7 +197,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by ask
 		return nil, err
 	}
 	scopes, claims := consent.apply(q, named)
-	if err := p.decideDetails(ctx, q, consent); err != nil {
+	if err := p.decideDetails(ctx, q, by.app, consent); err != nil {
 		return nil, err
 	}
 	if len(scopes)+len(q.Details) == 0 {

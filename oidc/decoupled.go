@@ -224,7 +224,7 @@ func (d *decoupling) approve(ctx context.Context, q *decoupled, app *directory.A
 		return err
 	}
 	scopes, claims := consent.apply(view, named)
-	if err := d.decideDetails(ctx, view, consent); err != nil {
+	if err := d.decideDetails(ctx, view, app, consent); err != nil {
 		return err
 	}
 	if q.Details = view.Details; len(scopes)+len(q.Details) == 0 {

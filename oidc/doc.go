@@ -187,7 +187,6 @@
 //     that still lives, or ending it when another is asked for: every sign-in has tokens of its own.
 //   - Encrypted access tokens; signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
-//   - Types of authorization details that only an API of the directory names (directory.AuthorizedAPI): those of RAR.Types count.
 //   - Agents that a request names by requested_actor and that redeem the code with an actor_token (WSO2); delegation is by TokenExchange.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.
 //   - Grant Management for OAuth 2.0, OpenID Federation, OpenID Connect for Identity Assurance, HTTP Message Signatures.

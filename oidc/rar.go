@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,16 +16,23 @@ import (
 
 	"github.com/signet-idp/signet/internal/strictjson"
 	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
 // RAR lets clients ask for more than scopes can say, by the parameter authorization_details of authorization requests and of token
-// requests by client credentials (RFC 9396). A client may ask for the types that it is registered for. People are asked for each
+// requests by client credentials (RFC 9396). A client may ask for the types that it is registered for, and for those that its application
+// was authorized to use. People are asked for each
 // detail; what they grant stands in the token response, in access tokens and in introspection answers, and later token requests
 // may ask for less. An exchanged token has those of the subject token, of the types that its client may have.
 type RAR struct {
-	// Types are what may be asked for. At least one.
+	// Types are what may be asked for by clients that are registered for it. At least one, unless APIs is set.
 	Types []DetailType
+	// APIs also takes the types that the APIs of the organization have (directory.APIResource), from the applications that were authorized
+	// to use them (directory.AuthorizedAPI). People see the type's name, and the detail as JSON, and are not asked again for the
+	// very same. A type of Types that is called the same goes first. They are not in discovery, which is the same for every
+	// organization; a type whose schema is none, or refers to elsewhere, is refused whatever is asked for.
+	APIs bool
 }
 
 // DetailType is a type of authorization details. Methods are safe for concurrent use. A detail is a JSON object whose type is this
@@ -141,8 +149,8 @@ func (f RAR) part() (part, error) {
 			names = append(names, name)
 		}
 	}
-	if len(f.Types) == 0 {
-		problems = append(problems, errors.New("oidc: Features.RAR.Types: at least one type is required"))
+	if len(f.Types) == 0 && !f.APIs {
+		problems = append(problems, errors.New("oidc: Features.RAR.Types: at least one type is required, or APIs"))
 	}
 	return part{
 		features: []string{"RAR"},
@@ -157,20 +165,60 @@ func (f RAR) part() (part, error) {
 	}, errors.Join(problems...)
 }
 
-// detailType returns the type of a detail; nil is none that there is.
-func (p *Provider) detailType(detail json.RawMessage) DetailType {
+// detailType returns the type of a detail of an application's; nil is none that there is.
+func (p *Provider) detailType(ctx context.Context, application store.Ref, detail json.RawMessage) (DetailType, error) {
+	f, name := p.config.Features.RAR, typeName(detail)
+	if f == nil || name == "" {
+		return nil, nil
+	}
+	if t := f.named(name); t != nil || !f.APIs {
+		return t, nil
+	}
+	known, err := p.config.Directory.AuthorizedAPIs.DetailsType(ctx, application, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := NewDetailType(SchemaDetailType{Identifier: name, Title: known.Name, Schema: known.Schema})
+	if err != nil {
+		p.config.Logger.LogAttrs(ctx, slog.LevelError, "oidc: a type of authorization details cannot be used", slog.String("type", name), slog.String("cause", err.Error()))
+		return nil, nil
+	}
+	return t, nil
+}
+
+// permittedDetail is detailType where the client may ask for it: what Types hold it must be registered for.
+func (p *Provider) permittedDetail(ctx context.Context, c *Client, detail json.RawMessage) (DetailType, error) {
+	t, err := p.detailType(ctx, c.Application, detail)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	if p.config.Features.RAR.named(t.Type()) != nil && !slices.Contains(c.AuthorizationDetailsTypes, t.Type()) {
+		return nil, nil
+	}
+	return t, nil
+}
+
+// named returns the type of Types that is called so, or nil.
+func (f *RAR) named(name string) DetailType {
+	i := slices.IndexFunc(f.Types, func(t DetailType) bool { return t.Type() == name })
+	if i < 0 {
+		return nil
+	}
+	return f.Types[i]
+}
+
+// typeName is the type that a detail names; "" is none.
+func typeName(detail json.RawMessage) string {
 	var named struct {
 		Type string `json:"type"`
 	}
-	if strictjson.Unmarshal(detail, &named) != nil || p.config.Features.RAR == nil {
-		return nil
+	if strictjson.Unmarshal(detail, &named) != nil {
+		return ""
 	}
-	for _, t := range p.config.Features.RAR.Types {
-		if t.Type() == named.Type {
-			return t
-		}
-	}
-	return nil
+	return named.Type
 }
 
 func errDetails(description string) *Error {
@@ -191,11 +239,13 @@ func (p *Provider) askedDetails(ctx context.Context, c *Client, form web.Form) (
 		return nil, errDetails("authorization_details is empty or too long")
 	}
 	for i, detail := range asked {
-		t := p.detailType(detail)
-		if t == nil || !slices.Contains(c.AuthorizationDetailsTypes, t.Type()) {
+		t, err := p.permittedDetail(ctx, c, detail)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if t == nil {
 			return nil, errDetails("a type of authorization_details is missing, unknown, or not one that the client may ask for")
 		}
-		var err error
 		if asked[i], err = json.Marshal(detail); err != nil { // the bytes that the store gives back
 			return nil, errDetails("authorization_details is no JSON array of objects").because(err)
 		}
@@ -218,10 +268,10 @@ func detailID(detail json.RawMessage) string {
 }
 
 // detailItems are the details of the request as they are put to a person, without those that they have granted before.
-func (p *Provider) detailItems(ctx context.Context, q *authorizationRequest, c *Consent) ([]directory.ConsentItem, error) {
+func (p *Provider) detailItems(ctx context.Context, q *authorizationRequest, app *directory.Application, c *Consent) ([]directory.ConsentItem, error) {
 	var items []directory.ConsentItem
 	for _, detail := range q.Details {
-		known, err := p.covered(ctx, detail, c.Details)
+		known, err := p.covered(ctx, app.Ref(), detail, c.Details)
 		if err != nil {
 			return nil, err
 		}
@@ -229,7 +279,10 @@ func (p *Provider) detailItems(ctx context.Context, q *authorizationRequest, c *
 			c.approved = append(c.approved, detailID(detail))
 			continue
 		}
-		t := p.detailType(detail)
+		t, err := p.detailType(ctx, app.Ref(), detail)
+		if err != nil {
+			return nil, err
+		}
 		if t == nil {
 			return nil, errDetails("a type of authorization_details is no longer supported")
 		}
@@ -246,10 +299,13 @@ func (p *Provider) detailItems(ctx context.Context, q *authorizationRequest, c *
 }
 
 // covered reports whether the detail is in one of those that were granted.
-func (p *Provider) covered(ctx context.Context, detail json.RawMessage, granted []json.RawMessage) (bool, error) {
-	t := p.detailType(detail)
+func (p *Provider) covered(ctx context.Context, application store.Ref, detail json.RawMessage, granted []json.RawMessage) (bool, error) {
+	t, err := p.detailType(ctx, application, detail)
+	if err != nil || t == nil {
+		return false, err
+	}
 	for _, g := range granted {
-		if other := p.detailType(g); t == nil || other == nil || other.Type() != t.Type() {
+		if typeName(g) != t.Type() {
 			continue
 		}
 		if is, err := t.IsEqualOrSubset(ctx, detail, g); err != nil || is {
@@ -260,14 +316,14 @@ func (p *Provider) covered(ctx context.Context, detail json.RawMessage, granted 
 }
 
 // decideDetails leaves of the request's details those that were approved, and remembers them where that spares a question.
-func (p *Provider) decideDetails(ctx context.Context, q *authorizationRequest, c *Consent) error {
+func (p *Provider) decideDetails(ctx context.Context, q *authorizationRequest, app *directory.Application, c *Consent) error {
 	q.Details = slices.DeleteFunc(slices.Clone(q.Details), func(d json.RawMessage) bool { return !slices.Contains(c.approved, detailID(d)) })
 	for _, detail := range q.Details {
-		again, err := p.covered(ctx, detail, c.Details)
+		again, err := p.covered(ctx, app.Ref(), detail, c.Details)
 		if err != nil {
 			return err
 		}
-		spares, err := p.covered(ctx, detail, []json.RawMessage{detail})
+		spares, err := p.covered(ctx, app.Ref(), detail, []json.RawMessage{detail})
 		if err != nil {
 			return err
 		}
@@ -280,7 +336,7 @@ func (p *Provider) decideDetails(ctx context.Context, q *authorizationRequest, c
 }
 
 func (p *Provider) isAskedAlways(detail json.RawMessage) bool {
-	t, ok := p.detailType(detail).(*schemaType)
+	t, ok := p.config.Features.RAR.named(typeName(detail)).(*schemaType)
 	return ok && t.AskAlways
 }
 
@@ -293,12 +349,12 @@ func (p *Provider) detailsOf(ctx context.Context, t *issue) (json.RawMessage, er
 	}
 	details := asked
 	if t.chain != nil { // without a person, the client's registration is what grants
-		granted := slices.DeleteFunc(slices.Clone(t.chain.grant.Details), func(d json.RawMessage) bool {
-			known := p.detailType(d)
-			return known == nil || !slices.Contains(t.client.AuthorizationDetailsTypes, known.Type())
-		})
+		granted, err := p.stillPermitted(ctx, t.client, t.chain.grant.Details)
+		if err != nil {
+			return nil, unavailable(err)
+		}
 		for _, detail := range asked {
-			in, err := p.covered(ctx, detail, granted)
+			in, err := p.covered(ctx, t.client.Application, detail, granted)
 			if err != nil {
 				return nil, unavailable(err)
 			}
@@ -314,4 +370,19 @@ func (p *Provider) detailsOf(ctx context.Context, t *issue) (json.RawMessage, er
 		return nil, nil
 	}
 	return json.Marshal(details)
+}
+
+// stillPermitted returns those of the details whose types the client may still have.
+func (p *Provider) stillPermitted(ctx context.Context, c *Client, details []json.RawMessage) ([]json.RawMessage, error) {
+	var still []json.RawMessage
+	for _, detail := range details {
+		t, err := p.permittedDetail(ctx, c, detail)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			still = append(still, detail)
+		}
+	}
+	return still, nil
 }

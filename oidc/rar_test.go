@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // paymentType asks every time, and transferType knows what a part of what was granted is.
@@ -242,6 +243,87 @@ func TestAuthorizationDetailsAreChecked(t *testing.T) {
 	}
 }
 
+func richlyByAPIs(c *oidc.Config) { c.Features.RAR = &oidc.RAR{APIs: true} }
+
+// typedAPI makes an API with the type "order" and lets the client "shop" use it, which then is one of two clients.
+func typedAPI(h *harness) *directory.APIResource {
+	h.tb.Helper()
+	for _, id := range []string{"shop", "other"} {
+		h.register(&oidc.Client{ClientID: id, RedirectURIs: []string{callback}, GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.RefreshToken, oidc.ClientCredentials}})
+	}
+	api := &directory.APIResource{
+		Name: "Orders", Identifier: "https://orders.example.com",
+		AuthorizationDetailsTypes: []directory.AuthorizationDetailsType{
+			{Type: "order", Name: "Place an order", Schema: json.RawMessage(`{"type":"object","required":["item"]}`)},
+			{Type: "broken", Schema: json.RawMessage(`{"$ref":"https://elsewhere.example/schema"}`)},
+		},
+	}
+	h.must(h.people.APIs.Create(h.tb.Context(), api))
+	h.must(h.people.AuthorizedAPIs.Authorize(h.tb.Context(), &directory.AuthorizedAPI{
+		Application: h.client("shop").Application, API: api.Ref(), AuthorizationDetailsTypes: []string{"order", "broken"},
+	}))
+	return api
+}
+
+const (
+	anOrder      = `{"type":"order","item":"tea"}`
+	anotherOrder = `{"type":"order","item":"coffee"}`
+)
+
+// Types that an API has serve the applications that were authorized to use them there, in the words and within the schema that the API has
+// for them, for as long as they are (RFC 9396 §5, §6).
+func TestAuthorizationDetailsOfAPIs(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		api := typedAPI(h)
+		got := h.issued(h.redeem("shop", h.code("shop", "authorization_details", array(anOrder))))
+		items := h.persona.lastInteraction().Consent
+		if !slices.ContainsFunc(items, func(i directory.ConsentItem) bool { return i.Params["title"] == "Place an order" }) {
+			t.Errorf("the person reads %v", items)
+		}
+		if details(h.introspect("shop", got.AccessToken)) != 1 {
+			t.Error("what was granted is not in the token")
+		}
+		h.code("shop", "authorization_details", array(anOrder))
+		if items := h.persona.lastInteraction().Consent; slices.ContainsFunc(items, func(i directory.ConsentItem) bool { return i.Params["title"] == "Place an order" }) {
+			t.Errorf("the very same is asked again: %v", items)
+		}
+		if a := h.refresh("shop", got.RefreshToken, "authorization_details", array(anotherOrder)); a.errorCode() != "invalid_authorization_details" {
+			t.Errorf("what was not granted: %v", a)
+		}
+		h.must(h.people.AuthorizedAPIs.Withdraw(t.Context(), h.client("shop").Application, api.Ref()))
+		h.clock.advance(2e9)
+		if a := h.refresh("shop", got.RefreshToken); a.Status != http.StatusOK || details(a) != 0 {
+			t.Errorf("after the API was withdrawn from the application: %v", a)
+		}
+	}, richlyByAPIs)
+}
+
+// Nobody has a type of an API's without being authorized to use it there, whatever the client says of itself, and no type whose schema
+// is none lets anything through (RFC 9396 §5).
+func TestAttackDetailsOfAPIs(t *testing.T) {
+	t.Parallel()
+	h := together(t, richlyByAPIs)
+	typedAPI(h)
+	ask := func(client, detail string) *answer {
+		return h.token(client, "grant_type", "client_credentials", "authorization_details", array(detail))
+	}
+	if a := ask("shop", anOrder); details(a) != 1 {
+		t.Fatalf("the authorized one: %v", a)
+	}
+	for client, detail := range map[string]string{"other": anOrder, "shop": `{"type":"order"}`} {
+		if a := ask(client, detail); a.errorCode() != "invalid_authorization_details" {
+			t.Errorf("%s asks for %s: %v", client, detail, a)
+		}
+	}
+	if a := ask("shop", `{"type":"broken","item":"tea"}`); a.errorCode() != "invalid_authorization_details" || !strings.Contains(h.logs.String(), "cannot be used") {
+		t.Errorf("a type without a schema that is one: %v, and the log is silent", a)
+	}
+	if _, err := h.Clients.Create(t.Context(), "", &oidc.Client{RedirectURIs: []string{callback}, AuthorizationDetailsTypes: []string{"order"}}); !slices.Equal(fields(err), []string{"authorization_details_types"}) {
+		t.Errorf("a client that registers itself for it: %v", err)
+	}
+}
+
 // FuzzAuthorizationDetails: whatever stands there, the answer is a code or a refusal with the parameter's own error.
 func FuzzAuthorizationDetails(f *testing.F) {
 	for _, seed := range []string{array(pay), array(both, one), `[{}]`, `[{"type":1}]`, `{"type":"payment"}`, `[{"type":"payment","amount":1e400}]`, "[[[["} {
@@ -278,6 +360,12 @@ func detailDoors() []door {
 			rich(h)
 			token := h.tokens("bank", "authorization_details", array(pay, both)).RefreshToken
 			return attempt{send: func() *answer { return h.refresh("bank", token, "authorization_details", array(one)) }}
+		}},
+		{name: "client credentials for details of an API", config: richlyByAPIs, done: granted(1), open: func(h *harness) attempt {
+			typedAPI(h)
+			return attempt{send: func() *answer {
+				return h.token("shop", "grant_type", "client_credentials", "authorization_details", array(anOrder))
+			}}
 		}},
 		{name: "client credentials for details", config: richly, done: granted(1), open: func(h *harness) attempt {
 			rich(h)

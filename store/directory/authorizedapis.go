@@ -115,6 +115,27 @@ func (a *AuthorizedAPIs) of(ctx context.Context, application store.Ref) ([]*Auth
 	})
 }
 
+// DetailsType returns a type of authorization details that an application may use, or store.ErrNotFound. What another node has
+// written may be unknown for store.Staleness.
+func (a *AuthorizedAPIs) DetailsType(ctx context.Context, application store.Ref, name string) (AuthorizationDetailsType, error) {
+	api, err := a.apis.WithType(ctx, application.Org, name)
+	if err != nil {
+		return AuthorizationDetailsType{}, err
+	}
+	grants, err := a.of(ctx, application)
+	if err != nil {
+		return AuthorizationDetailsType{}, err
+	}
+	granted := func(g *AuthorizedAPI) bool {
+		return g.API == api.Ref() && slices.Contains(g.AuthorizationDetailsTypes, name)
+	}
+	if !api.AllApplications && !slices.ContainsFunc(grants, granted) {
+		return AuthorizationDetailsType{}, store.ErrNotFound
+	}
+	i := slices.IndexFunc(api.AuthorizationDetailsTypes, func(t AuthorizationDetailsType) bool { return t.Type == name })
+	return api.AuthorizationDetailsTypes[i], nil
+}
+
 // forget removes what remains of an application that is gone.
 func (a *AuthorizedAPIs) forget(ctx context.Context, application store.Ref) error {
 	return sweep(ctx, a.db, a.all, store.Query{Org: application.Org, Filter: store.Equals("application", pointer(application))})
