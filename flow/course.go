@@ -196,8 +196,13 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 			if err = e.enterPlan(ctx, x, move.Call); err == nil {
 				x.Calls[len(x.Calls)-1].Due = true
 			}
-		case move.Refusal != "" || move.Step != "" || len(x.Calls) == 0:
+		case move.Refusal != "" || move.Step != "":
 			return move, nil
+		case len(x.Calls) == 0:
+			var more bool
+			if more, err = e.closing(ctx, x, s); err == nil && !more {
+				return move, nil
+			}
 		default:
 			err = e.leavePlan(ctx, x)
 		}
@@ -266,8 +271,14 @@ func (e *Engine) moveBy(ctx context.Context, x *execution, v Verdict, action str
 		return Move{Refusal: directory.Denied}, nil
 	}
 	x.Last = Last{Step: x.Step, Option: x.Option, Action: action, Failed: v.Outcome == Again}
-	if !x.prove(v) {
+	lost, ok := x.outlive(v.revoked)
+	if !ok || !x.prove(v) {
 		return Move{Refusal: directory.LoginRequired}, nil
+	}
+	if lost { // what the plan has counted on
+		if err := e.beginAnew(ctx, x); err != nil {
+			return Move{}, err
+		}
 	}
 	if err := e.learn(x, v.Facts); err != nil {
 		return Move{}, err

@@ -72,11 +72,15 @@
 // says as data what to ask (Prompt) and judges what came back (Verdict); an Act asks nothing. A Transport shows Prompts. A host
 // brings its own of each.
 //
+// When the plan of a sign-in finds nothing missing, whatever plan it is, the engine asks for what it must not go on without: another
+// password, where the one that was typed has expired or the person's store wants it changed.
+//
 // # What holds whatever an Executor does
 //
 //   - A flow belongs to one browser, by a cookie of its own. The session cookie is set by the post, or the answer from elsewhere,
 //     that completes a login, or its duplicate, and by nothing else; its secret changes with every login and step-up.
 //   - Who the flow is about is written once. Evidence about anybody else ends it.
+//   - Who changes a password in a flow ends everything that was issued to them, but for that flow.
 //   - There is no success without the assurance that the request and the application insist on.
 //   - A guess is counted in a durable kind before it is judged, or, where judging takes no time, in the very step that writes
 //     what it was; so no crash and no number of guesses at once makes one free, and only wrong ones lead to a lock. A duplicate
@@ -104,10 +108,9 @@
 // # Not implemented
 //
 // Pages on which people manage their own account, and the Me contracts behind them: passkeys are added in passing, devices and
-// authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page. A page that asks
-// which session to end where there are too many (the sign-in is refused); a step for passwords that have expired; recovery by SMS and
-// of usernames, registration with other attributes or without a password; codes instead of links for invitations. Certificates of
-// clients, SAML upstream, and authentication services of one's own over HTTP as steps; tests for bots. The APIs of the flow builder and
-// of flow execution. Push as the way to begin; a page to choose between accounts (prompt=select_account asks for name and password); a
-// bound on live flows of one browser.
+// authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page. A page that asks which
+// session to end where there are too many (the sign-in is refused); recovery by SMS and of usernames, registration with other attributes
+// or without a password; codes instead of links for invitations. Certificates of clients, SAML upstream, and authentication services of
+// one's own over HTTP as steps; tests for bots. The APIs of the flow builder and of flow execution. Push as the way to begin; a page to
+// choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow

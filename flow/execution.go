@@ -192,6 +192,21 @@ func (x *execution) prove(v Verdict) bool {
 	return true
 }
 
+// outlive has the flow go on over a revocation that is its own doing, as when a password was changed in it; over any other it does not.
+// A session on which it was built has ended by that, and what was carried over from there: it reports whether there was any.
+func (x *execution) outlive(e *epochs) (lost, ok bool) {
+	if e == nil {
+		return false, true
+	}
+	if e.from != x.SubjectEpoch {
+		return false, false
+	}
+	lost = len(x.Carried) > 0
+	x.SubjectEpoch, x.Rehash = e.to, nil
+	x.Session, x.Base, x.BaseSubject, x.Carried, x.Revived = store.Ref{}, store.Ref{}, store.Ref{}, nil, false
+	return lost, true
+}
+
 // age leaves behind what has become too old for the request while its pages lay open. What the answer proves that is being settled
 // comes after it.
 func (x *execution) age(now time.Time) {

@@ -116,7 +116,13 @@ type Verdict struct {
 	// Write adds to the batch that moves the flow; nil adds nothing. It may be called again, for another batch, when the first
 	// was not applied.
 	Write func(b *store.Batch) error
+
+	// revoked says that the answer has ended everything that was issued to the subject; the flow goes on over that.
+	revoked *epochs
 }
+
+// epochs are those of a subject before and after something was revoked.
+type epochs struct{ from, to int64 }
 
 // right reports whether something was proven.
 func (v Verdict) right() bool { return v.Outcome == Proceed && len(v.Evidence) > 0 }

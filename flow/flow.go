@@ -111,6 +111,7 @@ func New(config Config) (*Engine, error) {
 	plans := map[string]Plan{loginPlan: config.Passkeys.Steps(LoginSteps{}).Plan()}
 	maps.Copy(plans, config.Plans)
 	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
+	maps.Copy(plans, closings())
 	if config.Lifetime == 0 {
 		config.Lifetime = 30 * time.Minute
 	}
@@ -154,6 +155,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		linkMethod:    magicLink(c, site),
 		pushFactor:    pushExecutor{c.Directory, c.Messages, c.Push, site},
 		"push-enroll": pushEnrolExecutor{c.Directory, site},
+		renewPlan:     renewExecutor{c.DB, c.Directory, c.Lifetime},
 		"consent":     consentExecutor{},
 		"logout":      logoutExecutor{},
 	}

@@ -48,6 +48,16 @@ var journeys = map[string]journey{
 		}
 		return in, func(p page) page { return b.submit(p, "action", "consent_allow", "consent", "email") }
 	},
+	"expired password": func(w *world, b *browser) (directory.Interaction, func(page) page) {
+		w.user("ann")
+		w.expire()
+		return directory.Interaction{}, func(p page) page {
+			if p.step() == "password" {
+				return b.login(p, "ann", goodPassword)
+			}
+			return b.submit(p, "new_password", newPassword)
+		}
+	},
 	"logout": func(w *world, b *browser) (directory.Interaction, func(page) page) {
 		w.user("ann")
 		b.signIn("ann")

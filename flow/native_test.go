@@ -164,6 +164,11 @@ var scenes = []struct {
 	{"passkey among others", []string{"email-code", "passkey", "password"}, directory.Interaction{}, []act{
 		{"passkey", []string{"credential", "$passkey"}},
 	}},
+	{"expired password", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "old", "password", goodPassword}},
+		{"renew-password", []string{"new_password", "short"}},
+		{"renew-password", []string{"new_password", newPassword}},
+	}},
 	{"locked", nil, directory.Interaction{}, []act{
 		{"password", []string{"username", "ann", "password", "wrong"}},
 		{"password", []string{"username", "ann", "password", "wrong"}},
@@ -199,6 +204,13 @@ func newStage(t *testing.T, open opener, first []string) *stage {
 	dee.Disabled = true
 	s.must(s.ReplaceUser(s.Context(), dee))
 	s.reachable("eve")
+	expiring := &directory.Group{Name: "expiring"}
+	s.must(s.Groups.Create(s.Context(), expiring))
+	s.must(s.Groups.AddMember(s.Context(), expiring.Ref(), s.SubjectRef(s.user("old"))))
+	s.must(directory.Set(s.Context(), s.Settings, s.Settings.PasswordExpiry, "", "", directory.PasswordExpiryPolicy{
+		RulesOnly: true, Rules: []directory.PasswordExpiryRule{{Days: 1, Groups: []string{expiring.ID}}},
+	}))
+	s.advance(25 * time.Hour)
 	return s
 }
 
@@ -231,7 +243,7 @@ func (s *stage) byPages(in directory.Interaction, acts []act) (*directory.Result
 			p = b.show(p, s.phone)
 			continue
 		}
-		pairs := []string{"action", "login"}
+		var pairs []string // the first action of the page
 		for i, text := range a.fields {
 			if i%2 == 1 {
 				text = s.value(text)
@@ -248,8 +260,9 @@ func (s *stage) byProgram(in directory.Interaction, acts []act) (*directory.Resu
 	s.Helper()
 	names := map[string]string{
 		"password": "BasicAuthenticator", "totp": "totp", "email-code": "email-otp-authenticator", "passkey": "FIDOAuthenticator",
+		"renew-password": "renew-password",
 	}
-	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode"}
+	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode", "new_password renew-password": "newPassword"}
 	p := s.program(in)
 	answer := p.say(nil)
 	for _, a := range acts {

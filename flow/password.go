@@ -122,8 +122,12 @@ func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 		user = nil
 	}
 	right, err := p.dir.Users.VerifyPassword(ctx, user, in.Value(passwordField))
-	if _, refused := errors.AsType[*directory.AccountError](err); refused {
-		right, err = false, nil // why is not for whoever types: it would tell that the account exists
+	facts := map[string]string{}
+	if account, refused := errors.AsType[*directory.AccountError](err); refused {
+		// Why is not for whoever types: it would tell that the account exists. Only who may not keep their password has typed the right one.
+		if right, err = p.renewable(user, account), nil; right {
+			facts[renewFact] = string(account.State)
+		}
 	}
 	if err != nil {
 		return Verdict{}, err
@@ -143,14 +147,20 @@ func (p passwordExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 			return Verdict{}, err
 		}
 	}
-	var facts map[string]string
 	if slices.Contains(strings.Fields(in.Value(capabilitiesField)), upgradeCapability) {
-		facts = map[string]string{canUpgrade: "true"}
+		facts[canUpgrade] = "true"
 	}
 	return Verdict{
 		Outcome: Proceed, Subject: subject, Remember: in.Value(rememberField) != "", Rehash: p.dir.RehashOf(user), Facts: facts,
 		Evidence: []directory.Evidence{{Method: "password", AMR: []string{"pwd"}, Subject: subject.ID, Time: s.Now}},
 	}, nil
+}
+
+// renewable reports whether the password was right of somebody whose store lets them in no more before they have another, and whether
+// they can have that here.
+func (p passwordExecutor) renewable(user *directory.User, refused *directory.AccountError) bool {
+	demanded := refused.State == directory.PasswordExpired || refused.State == directory.PasswordMustChange
+	return demanded && user != nil && p.dir.Capabilities(user).SetPassword
 }
 
 // adopt returns somebody who has come over with this answer, nil when it was wrong.

@@ -84,6 +84,7 @@ const (
 	verifyPlan   = "verify"
 	consentPlan  = "consent"
 	logoutPlan   = "logout"
+	renewPlan    = "renew-password"
 )
 
 // sequence is the Plan that Compile makes.

@@ -159,7 +159,11 @@ func (p *Provider) judgePassword(ctx context.Context, r tokenRequest, g *passwor
 			return p.adoptByPassword(ctx, r, g)
 		}
 		if g.attempt.Admitted() || !g.attempt.Crowded() || round == maxRounds {
-			return right && user != nil && g.attempt.Admitted(), nil
+			if right = right && user != nil && g.attempt.Admitted(); right { // one that has expired is renewed on a page
+				expired, err := d.PasswordExpired(ctx, user)
+				return !expired, err
+			}
+			return false, nil
 		}
 		if err := p.countPassword(ctx, r, g, false); err != nil { // others were being judged, and may be by now
 			return false, err

@@ -188,6 +188,20 @@ func TestAttackPasswordGrantDisabled(t *testing.T) {
 	})
 }
 
+// TestAttackPasswordGrantExpired: a password that has expired is good for nothing here, and nobody learns that it was right.
+func TestAttackPasswordGrantExpired(t *testing.T) {
+	t.Parallel()
+	passwordsIn(t, func(t *testing.T, h *harness) {
+		wrong := h.byPassword(carl, "wrong").Body
+		h.must(directory.Set(t.Context(), h.people.Settings, h.people.Settings.PasswordExpiry, "", "", directory.PasswordExpiryPolicy{Days: 1}))
+		h.issued(h.byPassword(carl, carlsKey))
+		h.clock.advance(25 * time.Hour)
+		if a := h.byPassword(carl, carlsKey); a.Body != wrong {
+			t.Errorf("expired: %s", a)
+		}
+	})
+}
+
 // passwordDoors are the password grant, to be met by failures: they count nothing against the person.
 func passwordDoors() []door {
 	return []door{

@@ -75,6 +75,10 @@ func builtIn() map[string]Authenticator {
 			Name: "totp-enroll", DisplayName: "TOTP enrolment", Key: "authenticator.totp.enroll",
 			Params: []Param{code("token", "otp", "totp.authenticator", "Token")},
 		},
+		"renew-password": {
+			Name: "renew-password", DisplayName: "New password", Key: "authenticator.renew.password",
+			Params: []Param{{Name: "newPassword", Field: "new_password", Key: "new.password.param", DisplayName: "New password", Confidential: true}},
+		},
 		"email-code": {
 			Name: "email-otp-authenticator", DisplayName: "Email OTP", Key: "authenticator.email.otp",
 			Params: []Param{username, code("OTPCode", "otp", "code.param", "Code")}, Actions: resend,

@@ -158,12 +158,39 @@ func (d *Directory) ChoosePassword(ctx context.Context, b *store.Batch, ticket *
 	return s, nil
 }
 
+// RenewPassword adds to the batch that a person has another password in the place of one that they have just proven and may keep no
+// longer. Everything that was issued to them ends, s is at its new epoch, and once the batch is applied Sessions.EndRevoked marks their
+// sessions as ended. The new password differs from the present one, whatever PasswordHistoryPolicy says, where the store in the DB has
+// that; another store judges by rules of its own. Errors: those of SetPassword; ErrEnded for somebody who may not sign in. Events:
+// "password.changed", "subject.revoked".
+func (d *Directory) RenewPassword(ctx context.Context, b *store.Batch, u *User, s *Subject, password string) error {
+	if s.Ref() != d.SubjectRef(u) || s.State() != "" || u.Disabled {
+		return ErrEnded
+	}
+	if !d.Capabilities(u).SetPassword {
+		return d.readOnly(u)
+	}
+	if err := d.CheckPassword(ctx, u, password); err != nil {
+		return err
+	}
+	if err := d.checkHistory(ctx, u, password, 1); err != nil {
+		return err
+	}
+	if err := d.Users.SetPassword(ctx, b, u, password); err != nil {
+		return err
+	}
+	s.revoke(b)
+	d.Subjects.all.Replace(b, s)
+	b.Event(s.event("password.changed"))
+	return nil
+}
+
 // mayHave reports why somebody may not have a password: by the policy, or by what they have had before.
 func (d *Directory) mayHave(ctx context.Context, u *User, password string) error {
 	if err := d.CheckPassword(ctx, u, password); err != nil {
 		return err
 	}
-	return d.checkHistory(ctx, u, password)
+	return d.checkHistory(ctx, u, password, 0)
 }
 
 // HashPassword checks a password for somebody, who may not exist yet, and hashes it: for a flow that asks for it before the person

@@ -58,6 +58,9 @@ func accountOperations(
 		},
 		"RemoveCredential": func(s *scene) error { return s.RemoveCredential(ctx, s.subject, s.subject.ID+"/totp") },
 		"EndOwnSession":    func(s *scene) error { return s.EndOwnSession(ctx, s.subject, s.session.ID) },
+		"RenewPassword": func(s *scene) error {
+			return batch(s, func(b *store.Batch) error { return s.RenewPassword(ctx, b, s.user, s.subject, "another password") })
+		},
 		"VerifyAddress": func(s *scene) error {
 			return batch(s, func(b *store.Batch) error {
 				_, err := s.VerifyAddress(ctx, b, s.user, directory.VerifyEmail, "new@example.com")

@@ -74,7 +74,7 @@ func (d *Directory) PasswordExpires(ctx context.Context, u *User) (time.Time, er
 }
 
 // PasswordExpired reports whether the password of a person has expired: a flow lets whoever has just proven it go no further before
-// there is a new one.
+// there is a new one (RenewPassword).
 func (d *Directory) PasswordExpired(ctx context.Context, u *User) (bool, error) {
 	expires, err := d.PasswordExpires(ctx, u)
 	return err == nil && !expires.IsZero() && !d.db.Now().Before(expires), err

@@ -25,16 +25,17 @@ var (
 )
 
 // checkPasswordHistory reports, as an *InvalidError with the ID "password.policy.used_before", that somebody has had a password
-// before. Every comparison passes the hasher's gate, and there are no more than the policy says.
-func (d *defaultUsers) checkPasswordHistory(ctx context.Context, u *User, pass string) error {
+// before. Every comparison passes the hasher's gate, and there are no more than the policy says, or least.
+func (d *defaultUsers) checkPasswordHistory(ctx context.Context, u *User, pass string, least int) error {
 	policy, err := Resolve(ctx, d.settings, d.settings.PasswordHistory, u.Org, "")
-	if err != nil || policy.Count == 0 || u.ID == "" {
+	count := max(policy.Count, least)
+	if err != nil || count == 0 || u.ID == "" {
 		return err
 	}
 	if pass, err = d.clean(ctx, u.Org, pass); err != nil {
 		return err
 	}
-	hashes, err := d.formerHashes(ctx, u.Ref(), policy.Count)
+	hashes, err := d.formerHashes(ctx, u.Ref(), count)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (d *defaultUsers) checkPasswordHistory(ctx context.Context, u *User, pass s
 			return err
 		}
 		if result.OK {
-			return passwordProblem("used_before", "must differ from the last %s", "count", strconv.Itoa(policy.Count))
+			return passwordProblem("used_before", "must differ from the last %s", "count", strconv.Itoa(count))
 		}
 	}
 	return nil
@@ -146,10 +147,10 @@ func (d *defaultUsers) forgetPasswords(ctx context.Context, b *store.Batch, ref 
 }
 
 // checkHistory is checkPasswordHistory where somebody lives in the DB.
-func (d *Directory) checkHistory(ctx context.Context, u *User, pass string) error {
+func (d *Directory) checkHistory(ctx context.Context, u *User, pass string, least int) error {
 	local := d.localUsers()
 	if local == nil || !d.Capabilities(u).InBatch || len(pass) > password.MaxLength {
 		return nil
 	}
-	return local.checkPasswordHistory(ctx, u, pass)
+	return local.checkPasswordHistory(ctx, u, pass, least)
 }
