@@ -129,7 +129,7 @@ type Client struct {
 	// KeepRefreshToken hands the same refresh token out again instead of rotating it: for clients whose tokens are bound to a
 	// key or that authenticate (FAPI 2.0 Security Profile §5.3.2.1).
 	KeepRefreshToken bool `json:"keep_refresh_token,omitempty" feature:"refresh policy"`
-	// TokenBinding is what else tokens are bound to: BindCookie, BindSession or BindRequest; "" is nothing.
+	// TokenBinding is what else tokens are bound to: BindCookie, BindSession, BindRequest or BindDevice; "" is nothing.
 	TokenBinding string `json:"token_binding,omitempty" feature:"token binding"`
 	// ReuseAccessToken gives an access token again that the client has for itself, while it lives.
 	ReuseAccessToken bool `json:"reuse_access_token,omitempty" feature:"token reuse"`

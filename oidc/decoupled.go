@@ -194,6 +194,9 @@ func (d *decoupling) reused(ctx context.Context, grant store.Ref, c *Client) err
 // redeem makes the Grant. The Insert of its id is the gate: of any number of polls on any number of nodes one passes.
 func (d *decoupling) redeem(ctx context.Context, q *decoupled, r tokenRequest) (*tokenResponse, error) {
 	g := d.grantOf(q)
+	if r.client.TokenBinding == BindDevice {
+		g.Tie = newTie(r.client, BindDevice, q.ID)
+	}
 	response, err := d.mint(ctx, minting{
 		request: r, grant: g, outlives: q.Expires, refresh: true,
 		consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return d.checkConsent(ctx, b, q.request()) },

@@ -154,7 +154,7 @@
 //   - PAR: RFC 9126. JAR: RFC 9101 and OpenID Connect Core 1.0 §6, by value and by reference. JARM: JWT Secured Authorization Response Mode.
 //   - WebMessage: draft-sakimura-oauth-wmrm, without the relay mode. CreateAccount: Initiating User Registration, the asking for it.
 //   - ClientAssertions: RFC 7521 and RFC 7523 §2.2, private_key_jwt and client_secret_jwt. MutualTLS: RFC 8705, and RFC 9440 behind a proxy.
-//     DPoP: RFC 9449. TokenBinding and TokenReuse: WSO2's cookie, sso-session and client-request, and its one live token for each client.
+//     DPoP: RFC 9449. TokenBinding and TokenReuse: WSO2's cookie, sso-session, client-request and device-flow, and its one live token for each client.
 //   - TokenExchange: RFC 8693, without SAML tokens. JWTBearer: RFC 7523 §2.1. SAMLBearer: RFC 7522, by a SAMLVerifier of the host's.
 //     Impersonation, and CustomGrants by RFC 6749 §4.5.
 //   - Device: RFC 8628. CIBA: CIBA Core 1.0 by poll, ping and push.
@@ -183,7 +183,7 @@
 //
 // What there is nothing of:
 //
-//   - WSO2's binding device-flow, and cookies that an API other than the userinfo endpoint could demand. Handing out a token of a person's again
+//   - Cookies that an API other than the userinfo endpoint could demand. Handing out a token of a person's again
 //     that still lives, or ending it when another is asked for: every sign-in has tokens of its own.
 //   - Encrypted access tokens; signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.

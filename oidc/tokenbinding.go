@@ -22,6 +22,9 @@ const (
 	// BindRequest binds to what the client calls itself: every token request has a tokenBindingId, and a refresh token that of the
 	// request that it came from. It keeps the instances of one client apart.
 	BindRequest = "client-request"
+	// BindDevice binds to the device code, which tells APIs the devices of one client apart. Nobody is asked for it: a device forgets its code,
+	// and what it has instead is the tokens.
+	BindDevice = "device-flow"
 )
 
 // maxBindingID is how long a tokenBindingId may be.
@@ -33,9 +36,7 @@ func (f TokenBinding) part(*Provider) (part, error) {
 
 func checkTokenBinding(c *Client, bad report) {
 	// In these a browser of the person's is there, or nobody.
-	elsewhere := slices.ContainsFunc(c.GrantTypes, func(g GrantType) bool {
-		return !slices.Contains([]GrantType{AuthorizationCode, RefreshToken, Implicit, ClientCredentials}, g)
-	})
+	elsewhere := c.allowsBeside(AuthorizationCode, RefreshToken, Implicit, ClientCredentials)
 	switch c.TokenBinding {
 	case "":
 	case BindCookie, BindSession:
@@ -46,9 +47,18 @@ func checkTokenBinding(c *Client, bad report) {
 		if c.allows(Implicit) || c.TokenDeliveryMode == "push" {
 			bad("token_binding", "%s is for clients that ask for all of their tokens at the token endpoint", c.TokenBinding)
 		}
+	case BindDevice:
+		if c.allowsBeside(DeviceCode, RefreshToken) {
+			bad("token_binding", "%s is for clients with the device code and refresh_token alone", BindDevice)
+		}
 	default:
-		bad("token_binding", "must be %s, %s or %s", BindCookie, BindSession, BindRequest)
+		bad("token_binding", "must be %s, %s, %s or %s", BindCookie, BindSession, BindRequest, BindDevice)
 	}
+}
+
+// allowsBeside reports whether the client is registered for grants other than these.
+func (c *Client) allowsBeside(grants ...GrantType) bool {
+	return slices.ContainsFunc(c.GrantTypes, func(g GrantType) bool { return !slices.Contains(grants, g) })
 }
 
 // tie is what the tokens of a grant are bound to. Its zero value is nothing.

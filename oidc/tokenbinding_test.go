@@ -84,6 +84,28 @@ func TestTokenBinding(t *testing.T) {
 	}, withTokenBinding)
 }
 
+// The tokens of two devices of one client are bound to two codes, over renewals too.
+func TestTokenBindingDevice(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{ClientID: "player", GrantTypes: []oidc.GrantType{oidc.DeviceCode, oidc.RefreshToken}, TokenBinding: oidc.BindDevice})
+		enrol := func() issued {
+			d := h.device("player")
+			h.allow(d)
+			return h.issued(h.poll("player", d.deviceCode))
+		}
+		first, second := enrol(), enrol()
+		one, two := claims(t, first.AccessToken), claims(t, second.AccessToken)
+		if one["binding_type"] != "device-flow" || one["binding_ref"] == "" || one["binding_ref"] == two["binding_ref"] {
+			t.Errorf("two devices: %v, %v", one, two)
+		}
+		renewed := claims(t, h.issued(h.refresh("player", first.RefreshToken)).AccessToken)
+		if renewed["binding_ref"] != one["binding_ref"] {
+			t.Errorf("renewed, it is bound to %v, before to %v", renewed["binding_ref"], one["binding_ref"])
+		}
+	}, withTokenBinding, withDevices)
+}
+
 // Bound tokens in other hands: outside their browser, session or instance they are refused, nothing is used up, and the owner goes on.
 func TestAttackBoundTokenElsewhere(t *testing.T) {
 	t.Parallel()
@@ -140,12 +162,13 @@ func TestAttackBoundTokenElsewhere(t *testing.T) {
 // What a client may be bound to, by what it is registered for.
 func TestTokenBindingSettings(t *testing.T) {
 	t.Parallel()
-	h := together(t, withTokenBinding, legacy)
+	h := together(t, withTokenBinding, withDevices, legacy)
 	person := []oidc.GrantType{oidc.AuthorizationCode}
 	for name, c := range map[string]*oidc.Client{
 		"unknown":               {TokenBinding: "ribbon"},
 		"cookie and exchange":   {TokenBinding: oidc.BindCookie, GrantTypes: append(person, oidc.TokenExchangeGrant)},
 		"session and exchange":  {TokenBinding: oidc.BindSession, GrantTypes: append(person, oidc.TokenExchangeGrant)},
+		"device and code":       {TokenBinding: oidc.BindDevice, GrantTypes: append(person, oidc.DeviceCode)},
 		"instance and implicit": {TokenBinding: oidc.BindRequest, GrantTypes: append(person, oidc.Implicit), ResponseTypes: []string{"code", "id_token"}},
 	} {
 		c.RedirectURIs = []string{callback}
