@@ -7,6 +7,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/aba"
+	"github.com/signet-idp/signet/internal/challenge"
 	"github.com/signet-idp/signet/internal/web"
 )
 
@@ -162,7 +163,7 @@ func additional(prompt flow.Prompt) map[string]string {
 		data["uri"], data["secret"] = prompt.QR, prompt.QRText
 	}
 	if prompt.WebAuthn != nil {
-		data["challengeData"] = challengeData(prompt.WebAuthn)
+		data["challengeData"] = challenge.Data(prompt.WebAuthn.Options, prompt.WebAuthn.Ceremony == flow.WebAuthnCreate)
 	}
 	return data
 }

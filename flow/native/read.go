@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/internal/challenge"
 	"github.com/signet-idp/signet/internal/strictjson"
 )
 
@@ -94,7 +95,7 @@ func (t *Transport) read(reply *flow.Reply, prompt flow.Prompt, sent map[string]
 		}
 	}
 	if values.Has(passkeyParam.Field) && prompt.WebAuthn != nil {
-		credential, ok := credentialOf(prompt.WebAuthn, values.Get(passkeyParam.Field))
+		credential, ok := challenge.Credential(prompt.WebAuthn.Options, values.Get(passkeyParam.Field))
 		if !ok {
 			return bad("tokenResponse is not well-formed, or of another challenge")
 		}
