@@ -111,6 +111,6 @@
 // authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page. A page that asks which
 // session to end where there are too many (the sign-in is refused); recovery by SMS and of usernames, registration with other attributes
 // or without a password; codes instead of links for invitations. Certificates of clients, SAML upstream, and authentication services of
-// one's own over HTTP as steps; tests for bots. The APIs of the flow builder and of flow execution. Push as the way to begin; a page to
+// one's own over HTTP as steps; tests for bots. The API of the flow builder. Push as the way to begin; a page to
 // choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
 package flow

@@ -39,6 +39,9 @@ type Config struct {
 	Transport Transport
 	// Native speaks with programs instead of browsers: flow/native. Nil leaves Interactions of programs unanswered, as a failure.
 	Native Program
+	// Execution speaks with programs through which people make accounts and recover them: flow/execute. Nil leaves Interactions of
+	// directory.ManageAccount unanswered, as a failure.
+	Execution Program
 	// Plans are what flows ask for, by name: "login" for SignIn, which is Login() if there is none; "register" and "recover", into
 	// which a login leads where they are; and those that other Actions lead into.
 	Plans map[string]Plan
@@ -82,6 +85,7 @@ type Engine struct {
 	home      string
 	transport Transport
 	native    Program
+	execution Program
 	plans     map[string]Plan
 	source    Source
 	executors map[string]Executor
@@ -128,7 +132,7 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native,
+		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution,
 		plans: plans, source: config.Source,
 		executors: executors, relyingParty: relyingParty, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),

@@ -21,7 +21,7 @@ import (
 // The session cookie is read only here, and only as long as nobody has answered anything. From then on the answer comes from
 // the flow, whatever another tab does.
 func (e *Engine) Interact(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
-	if _, known := pages[in.Purpose]; !known || in.ID == "" {
+	if _, known := pages[in.Purpose]; !known && !accountOnly(in) || in.ID == "" {
 		return nil, fmt.Errorf("flow: interaction %q has no known purpose or no id", in.Purpose)
 	}
 	if unreachable(in) {
@@ -197,6 +197,9 @@ func (e *Engine) lay(r *visit, x *execution) (Move, error) {
 
 // setOut chooses the plans with which a flow begins. Whoever is to make an account does that first.
 func (e *Engine) setOut(ctx context.Context, x *execution) error {
+	if accountOnly(x.Request) {
+		return e.setOutForAccount(ctx, x)
+	}
 	found, err := e.choose(ctx, x, string(x.Request.Purpose))
 	if err != nil {
 		return err
@@ -378,6 +381,9 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 		return &directory.Result{Refusal: x.Refusal, Failure: x.Failure}, nil
 	}
 	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved}
+	if x.Request.Purpose == directory.ManageAccount && x.Subject.IsZero() {
+		return result, nil
+	}
 	session := x.current
 	if !x.Session.IsZero() {
 		var err error

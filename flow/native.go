@@ -13,7 +13,7 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// Program is a Transport for programs that speak for a person, without a browser: flow/native. Every rule of the flow holds as it does
+// Program is a Transport for programs that speak for a person, without a browser: flow/native, flow/execute. Every rule of the flow holds as it does
 // behind a page; what differs is how a flow is bound. A browser has a cookie, a program the secret that came with the first prompt
 // (directory.Native), and neither reads nor gets a cookie: a sign-in by a program begins a session of its own, which signs in no
 // browser.
@@ -56,16 +56,25 @@ var (
 
 // converse is Interact for a program.
 func (e *Engine) converse(r *visit, in directory.Interaction) (*directory.Result, error) {
-	if e.native == nil {
-		return nil, errors.New("flow: Config.Native is required for programs")
+	program := e.programOf(in)
+	if program == nil {
+		return nil, errors.New("flow: Config.Native, or Config.Execution, is required for programs")
 	}
-	r.program, r.transport = in.Native, e.native
+	r.program, r.transport = in.Native, program
 	result, err := e.hear(r, in)
-	if isProblem(err) {
+	if isProblem(err) || err != nil && in.Purpose == directory.ManageAccount { // for which no protocol answers
 		e.fail(r, err, "")
 		return nil, nil
 	}
 	return result, err
+}
+
+// programOf is what speaks with the programs of a request.
+func (e *Engine) programOf(in directory.Interaction) Program {
+	if in.Purpose == directory.ManageAccount {
+		return e.execution
+	}
+	return e.native
 }
 
 // isProblem reports whether an error is the program's doing, and not ours.
@@ -82,11 +91,22 @@ func isProblem(err error) bool {
 
 // hear begins a flow, or takes the answer to what it asks.
 func (e *Engine) hear(r *visit, in directory.Interaction) (*directory.Result, error) {
+	if in.Purpose == directory.ManageAccount {
+		if err := e.admitAccount(r, &in); err != nil {
+			return nil, err
+		}
+	}
 	if r.program.Answer == nil {
 		return e.begin(r, in)
 	}
 	x, err := e.find(r, executionID(in))
 	if err != nil {
+		return nil, err
+	}
+	if x.Request.Organization != in.Organization {
+		return nil, errForeign
+	}
+	if err := spent(x); err != nil {
 		return nil, err
 	}
 	if x.Done { // the answer was lost, or could not be written
@@ -108,7 +128,7 @@ func (e *Engine) listen(r *visit, x *execution) error {
 	if err != nil {
 		return err
 	}
-	reply, err := e.native.Read(view, r.program.Answer)
+	reply, err := e.programOf(x.Request).Read(view, r.program.Answer)
 	if err != nil {
 		return err
 	}
@@ -167,13 +187,13 @@ func (e *Engine) within(x *execution, step string, options []string) ([]string, 
 	}
 	var possible []string
 	for _, option := range options {
-		if e.native.Supports(option, e.executors[option]) {
+		if e.programOf(x.Request).Supports(option, e.executors[option]) {
 			possible = append(possible, option)
 		}
 	}
 	if len(possible) == 0 {
 		p := errUnsupported
-		p.detail = "the login of the application has a step that no program can do: " + step
+		p.detail = "the flow has a step that no program can do: " + step
 		return nil, p
 	}
 	return possible, nil

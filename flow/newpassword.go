@@ -11,11 +11,13 @@ import (
 const newPasswordField = "new_password"
 
 // newPasswordPrompt asks for a new password. The name, if any, is for password managers.
-func newPasswordPrompt(step, name string) Prompt {
+func (m mailing) newPasswordPrompt(ctx context.Context, s *State, step, name string) (Prompt, error) {
+	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Password, s.Request.Organization, "")
 	p := Prompt{
 		Step: step, Title: Message{ID: step + ".title"}, Intro: Message{ID: step + ".intro"},
 		Fields: []Field{{
 			Name: newPasswordField, Type: PasswordField, Label: "new-password.password", Autocomplete: "new-password", Required: true, Focus: true,
+			Policy: &policy,
 		}},
 		Actions: []Action{{Name: continueAction, Label: step + ".save"}},
 	}
@@ -24,7 +26,7 @@ func newPasswordPrompt(step, name string) Prompt {
 			Name: usernameField, Type: TextField, Label: "password.username", Value: name, Autocomplete: "username", ReadOnly: true,
 		}}, p.Fields...)
 	}
-	return p
+	return p, err
 }
 
 // refusedPassword shows why a password will not do. Any other error is a failure.

@@ -108,6 +108,9 @@ type Field struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 	// Focus marks the field in which typing begins.
 	Focus bool `json:"focus,omitempty"`
+	// Policy is what a new password has to keep to, for forms that say so beforehand. The Executor judges it all the same; nil says
+	// nothing.
+	Policy *directory.PasswordPolicy `json:"policy,omitempty"`
 	// Problem is what was wrong with the last value.
 	Problem Message `json:"problem,omitzero"`
 }
@@ -182,6 +185,8 @@ type View struct {
 	Choices []Choice `json:"choices,omitempty"`
 	// Last is, for a program, the option by which the step before was done; "" is none.
 	Last string `json:"last,omitempty"`
+	// Plan is, for a program that makes or recovers an account, what it has asked for.
+	Plan string `json:"plan,omitempty"`
 }
 
 // Choice is a way to do a step.

@@ -29,9 +29,14 @@ func Recovery() Plan {
 }
 
 // Invitation is the plan "invite": somebody who came by the link of an invitation, or of a reset by an administrator, chooses their
-// password, and is signed in by it.
+// password, and is signed in by it. A program that has not brought what is in the link is asked for it.
 func Invitation() Plan {
-	return sequence{{Name: "invite", Options: []string{"invite"}, When: lacksEnd}}
+	return sequence{
+		{Name: "invite-ticket", Options: []string{"invite-ticket"}, When: func(_ context.Context, s *State) (bool, error) {
+			return s.Request.Purpose == directory.ManageAccount && s.Facts[linkFact] == "" && s.Facts[endFact] == "", nil
+		}},
+		{Name: "invite", Options: []string{"invite"}, When: lacksEnd},
+	}
 }
 
 // endFact says that the plan has done what it is for.
@@ -124,14 +129,14 @@ func (choosePassword) Prepare(context.Context, *State) error { return nil }
 
 func (c choosePassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
 	if c.purposes[0] == directory.RecoverPassword {
-		return newPasswordPrompt(c.step, ""), nil
+		return c.newPasswordPrompt(ctx, s, c.step, "")
 	}
 	if _, err := held(ctx, c.dir, s, c.purposes...); errors.Is(err, directory.ErrTicket) {
 		return deadEnd(c.step), nil
 	} else if err != nil {
 		return Prompt{}, err
 	}
-	return newPasswordPrompt(c.step, ""), nil
+	return c.newPasswordPrompt(ctx, s, c.step, "")
 }
 
 // deadEnd says that a link is good no more for which nobody can ask here.
@@ -142,10 +147,13 @@ func deadEnd(step string) Prompt {
 	}
 }
 
-// void goes on after a ticket that is good no more: to where another can be had, or with the login.
-func (c choosePassword) void() Verdict {
-	if c.purposes[0] == directory.RecoverPassword {
+// void goes on after a ticket that is good no more: to where another can be had, or with the login. Where none follows, that is the end.
+func (c choosePassword) void(s *State) Verdict {
+	switch {
+	case c.purposes[0] == directory.RecoverPassword:
 		return void()
+	case s.Request.Purpose == directory.ManageAccount:
+		return Verdict{Outcome: Refuse}
 	}
 	return Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "ticket.void-for-good", Level: Error}}}
 }
@@ -174,7 +182,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 	})
 	switch {
 	case errors.Is(err, directory.ErrTicket), store.ConflictOn(err, c.dir.Tickets.Kind()) != nil:
-		return c.void(), nil
+		return c.void(s), nil
 	case err != nil:
 		return refusedPassword(err)
 	}
@@ -197,18 +205,18 @@ func (c choosePassword) end(ctx context.Context, s *State, who store.Ref, policy
 // comes here without. Otherwise the ticket is good no more.
 func (c choosePassword) repeat(ctx context.Context, s *State, pass string, policy directory.RecoveryPolicy) (Verdict, error) {
 	if s.Facts[codeFact] == "" {
-		return c.void(), nil
+		return c.void(s), nil
 	}
 	subject, err := c.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: s.Facts[whoseFact]})
 	if errors.Is(err, store.ErrNotFound) {
-		return c.void(), nil
+		return c.void(s), nil
 	}
 	if err != nil {
 		return Verdict{}, err
 	}
 	right, err := verifies(ctx, c.dir, subject, pass)
 	if err != nil || !right {
-		return c.void(), err
+		return c.void(s), err
 	}
 	return c.end(ctx, s, subject.Ref(), policy)
 }
@@ -262,6 +270,7 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"recover-password": choosePassword{
 			mailing: mail, step: "recover-password", purposes: []directory.TicketPurpose{directory.RecoverPassword}, told: notify.PasswordResetSuccess,
 		},
+		"invite-ticket": inviteTicket{mail, []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword}},
 		"invite": choosePassword{
 			mailing: mail, step: "invite", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
 			told: notify.PasswordResetSuccess,

@@ -187,6 +187,9 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 	view.ApplicationLogo = view.ApplicationLinks.Logo
 	if x.Request.Native != nil {
 		view.Submit, view.Last = x.Request.Resume, x.Last.Option
+		if x.Request.Purpose == directory.ManageAccount {
+			view.Plan = x.Request.Plan
+		}
 		view.Choices, err = e.choices(ctx, x, prompt)
 	}
 	return view, err

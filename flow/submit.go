@@ -375,6 +375,7 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 // complete adds to the batch what a flow that is done leads to; nil when nobody is signed in by it who was not before.
 func (e *Engine) complete(r *visit, b *store.Batch, x *execution) (in *signIn, err error) {
 	switch {
+	case x.Request.Purpose == directory.ManageAccount: // signs nobody in
 	case x.Request.Purpose == directory.SignOut:
 		err = e.leaving(r, x)
 	case len(x.Proven) > 0:

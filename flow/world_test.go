@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/mfa"
@@ -74,7 +75,8 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	people := directory.Config{DB: w.db, Hasher: hasher, Throttle: directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleFlow}}}
 	config := flow.Config{
 		DB: w.db, Issuer: issuer, Transport: jsonTransport{}, Native: native.New(native.Config{}),
-		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: w}, nil)),
+		Execution: execute.New(execute.Config{}),
+		Logger:    slog.New(slog.NewTextHandler(&lockedWriter{w: w}, nil)),
 	}
 	for _, e := range edit {
 		e(&config, &people)

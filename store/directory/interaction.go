@@ -39,7 +39,8 @@ type Interaction struct {
 	SelectAccount bool
 	// Link is the token of the link by which the person came, for the Plan; it is kept sealed alone.
 	Link string `json:"-"`
-	// Plan is what the flow does before that of its Purpose, by name, as "recover"; "" is nothing.
+	// Plan is what the flow does before that of its Purpose, by name, as "recover"; "" is nothing. For ManageAccount it is all that it
+	// does.
 	Plan string
 	// CreateAccount asks that the person be offered to make an account (prompt=create).
 	CreateAccount bool
@@ -88,6 +89,9 @@ const (
 	ApproveConsent Purpose = "consent"
 	// SignOut asks the person to confirm that the session ends.
 	SignOut Purpose = "logout"
+	// ManageAccount makes an account or recovers one, by the Plan of the Interaction. It is for programs (Native), and signs nobody in:
+	// the Result has no Session, and no Subject either when nobody has proven to be somebody.
+	ManageAccount Purpose = "account"
 )
 
 // ConsentItem is one thing a person may allow.

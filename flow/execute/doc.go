@@ -1,0 +1,60 @@
+// Package execute speaks with programs through which people make accounts and recover them: flow execution, in the JSON of WSO2
+// Identity Server. It is a [flow.Program]: it decides nothing, and every rule of package flow holds.
+//
+//	transport := execute.New(execute.Config{Text: look.Text})
+//	engine, err := flow.New(flow.Config{…, Execution: transport})
+//	…
+//	mux.Handle("POST "+execute.Path, transport.Handler("", engine.Interact))
+//
+// A program says which flow it wants, and is told what to ask; docs/flow-execution.md shows a whole registration:
+//
+//	{"flowType":"PASSWORD_RECOVERY"}
+//
+//	{"flowId":"i7…","flowType":"PASSWORD_RECOVERY","flowStatus":"INCOMPLETE","type":"VIEW","data":{"components":[
+//	 {"id":"title","type":"TYPOGRAPHY","variant":"H3","config":{"text":"Reset your password"}}, …
+//	 {"id":"form","type":"FORM","config":{},"components":[
+//	  {"id":"username","type":"INPUT","variant":"TEXT","config":{"identifier":"http://wso2.org/claims/username","required":true, …}},
+//	  {"id":"continue","type":"BUTTON","variant":"PRIMARY","actionId":"continue","config":{"type":"submit", …}}]}],
+//	 "requiredParams":["http://wso2.org/claims/username"]}}
+//
+//	{"flowId":"i7…","actionId":"continue","inputs":{"http://wso2.org/claims/username":"ann"}}
+//
+// and at the end {"flowStatus":"COMPLETE","data":{}}. The flows are REGISTRATION, PASSWORD_RECOVERY and INVITED_USER_REGISTRATION, which is
+// ASK_PASSWORD as well: the plans "register", "recover" and "invite" of the Engine, with the policies of the organization. Who has come by the
+// link of a message begins with what is in it: "inputs":{"confirmationCode":"…"}.
+//
+// # Answers
+//
+// VIEW asks the person, by the form that "components" draw. INTERNAL_PROMPT asks the program for what is in "requiredParams". WEBAUTHN asks the
+// platform: "webAuthnData" is base64url of JSON, and what answers it goes back as "tokenResponse". What was wrong or right with the answer before is
+// in "messages"; the step is asked again then, with status 200. A COMPLETE has signed nobody in.
+//
+// # Safety
+//
+// There is no authorization: whoever may open the pages may use this. A flowId is a secret of 256 bits that names one flow in one
+// organization, is stored hashed, and is good for nothing once the flow is over. No cookie is read or set. Guesses are counted and lead to a
+// lock as on pages; a flow takes as many wrong answers as lead to one, and 100 answers in all; what an address may begin and send is bounded
+// (directory.ThrottleFlow, directory.ThrottleRequest). No answer tells who has an account.
+//
+// # Errors
+//
+// {"code","message","description"}, and "traceId" where the log has more:
+//
+//	FE-60001 400  the flow is not known, of another organization, or over
+//	FE-60002 400  the username is missing
+//	FE-60004 400  an answer without flowId
+//	FE-60006 400  the flow has failed, was refused, or is not open here; 501 when it has a step that no program can do
+//	FE-60007 400  the request is malformed; 413, 415; 429 with Retry-After when there are too many from one address
+//	FE-60008 400  an input is missing, or is none that the step asks for
+//	FE-60009 400  actionId is none of this step
+//	FE-60011 400  a beginning without flowType
+//	FE-65001 503  not now
+//
+// FE-60003 (the username is taken) would tell who has an account and is not written; what is wrong with a value, as an address that is none
+// (FE-60005), is a message of the step.
+//
+// # Not implemented
+//
+// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. The bot check (FE-60010). Signing in
+// at the end by a userAssertion: a COMPLETE leads to the login of the application. CORS: pages of other origins cannot read the answers.
+package execute

@@ -1,0 +1,255 @@
+package execute
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/internal/challenge"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// The words of the wire.
+const (
+	incomplete = "INCOMPLETE"
+	complete   = "COMPLETE"
+
+	viewAnswer     = "VIEW"
+	webAuthnAnswer = "WEBAUTHN"
+	internalPrompt = "INTERNAL_PROMPT"
+)
+
+// answer is what a program is told while the flow goes on.
+type answer struct {
+	FlowID     string `json:"flowId"`
+	FlowType   string `json:"flowType"`
+	FlowStatus string `json:"flowStatus"`
+	Type       string `json:"type"`
+	Data       data   `json:"data"`
+}
+
+type data struct {
+	Components     []component       `json:"components,omitempty"`
+	RequiredParams []string          `json:"requiredParams,omitempty"`
+	WebAuthnData   string            `json:"webAuthnData,omitempty"`
+	AdditionalData map[string]string `json:"additionalData,omitempty"`
+	Messages       []message         `json:"messages,omitempty"`
+}
+
+type message struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	Key     string `json:"i18nKey"`
+}
+
+// completed is what a program is told at the end.
+type completed struct {
+	FlowStatus string   `json:"flowStatus"`
+	Data       struct{} `json:"data"`
+}
+
+// component is a part of a form.
+type component struct {
+	ID         string         `json:"id"`
+	Type       string         `json:"type"`
+	Variant    string         `json:"variant,omitempty"`
+	ActionID   string         `json:"actionId,omitempty"`
+	Config     map[string]any `json:"config"`
+	Components []component    `json:"components,omitempty"`
+}
+
+// validation is what a value has to keep to.
+type validation struct {
+	Type       string      `json:"type"`
+	Name       string      `json:"name"`
+	Conditions []condition `json:"conditions"`
+}
+
+type condition struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// identifiers are how programs call the fields of prompts that have another name with them: claims, for the most part.
+var identifiers = map[string]string{
+	"username":     "http://wso2.org/claims/username",
+	"email":        "http://wso2.org/claims/emailaddress",
+	"given_name":   "http://wso2.org/claims/givenname",
+	"family_name":  "http://wso2.org/claims/lastname",
+	"new_password": "password",
+	"ticket":       ticketInput,
+	"credential":   challenge.Param,
+}
+
+// identifier is how programs call a field.
+func identifier(field string) string {
+	if known, ok := identifiers[field]; ok {
+		return known
+	}
+	return field
+}
+
+// Show implements [flow.Transport].
+func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
+	a := answer{FlowID: v.Flow, FlowType: flowTypeOf(v.Plan), FlowStatus: incomplete, Type: viewAnswer}
+	for _, m := range v.Prompt.Messages {
+		a.Data.Messages = append(a.Data.Messages, t.message(r, v, m))
+	}
+	for _, f := range v.Prompt.Fields {
+		if f.Problem.ID != "" {
+			f.Problem.Level = flow.Error
+			a.Data.Messages = append(a.Data.Messages, t.message(r, v, f.Problem))
+		}
+	}
+	a.Data.RequiredParams = required(v.Prompt)
+	switch {
+	case v.Prompt.WebAuthn != nil:
+		a.Type, a.Data.RequiredParams = webAuthnAnswer, []string{challenge.Param}
+		a.Data.WebAuthnData = challenge.Data(v.Prompt.WebAuthn.Options, v.Prompt.WebAuthn.Ceremony == flow.WebAuthnCreate)
+	case internal(v.Prompt):
+		a.Type = internalPrompt
+	default:
+		a.Data.Components = t.components(r, v)
+	}
+	if v.Prompt.QR != "" {
+		a.Data.AdditionalData = map[string]string{"uri": v.Prompt.QR, "secret": v.Prompt.QRText}
+	}
+	web.WriteValue(w, http.StatusOK, a)
+}
+
+// internal reports whether a prompt asks the program alone: for what nobody types.
+func internal(p flow.Prompt) bool {
+	return len(p.Fields) > 0 && !slices.ContainsFunc(p.Fields, func(f flow.Field) bool { return f.Type != flow.HiddenField })
+}
+
+// asked are the fields that a program may fill.
+func asked(p flow.Prompt) []flow.Field {
+	return slices.DeleteFunc(slices.Clone(p.Fields), func(f flow.Field) bool { return f.ReadOnly })
+}
+
+// required are the identifiers of what has to be sent.
+func required(p flow.Prompt) (names []string) {
+	for _, f := range asked(p) {
+		if f.Required {
+			names = append(names, identifier(f.Name))
+		}
+	}
+	return names
+}
+
+// components are the form of a prompt.
+func (t *Transport) components(r *http.Request, v flow.View) []component {
+	p := v.Prompt
+	all := []component{{ID: "title", Type: "TYPOGRAPHY", Variant: "H3", Config: map[string]any{"text": t.text(r, v, p.Title)}}}
+	if p.Intro.ID != "" {
+		all = append(all, component{ID: "intro", Type: "TYPOGRAPHY", Variant: "BODY1", Config: map[string]any{"text": t.text(r, v, p.Intro)}})
+	}
+	form := component{ID: "form", Type: "FORM", Config: map[string]any{}}
+	for _, f := range asked(p) {
+		if f.Type != flow.HiddenField {
+			form.Components = append(form.Components, t.input(r, v, f))
+		}
+	}
+	for i, action := range p.Actions {
+		if button := t.button(r, v, action); i == 0 {
+			form.Components = append(form.Components, button)
+			all = append(all, form)
+		} else {
+			all = append(all, button)
+		}
+	}
+	return all
+}
+
+// input is a field of a form.
+func (t *Transport) input(r *http.Request, v flow.View, f flow.Field) component {
+	variant, kind := shape(f.Type)
+	c := component{ID: f.Name, Type: "INPUT", Variant: variant, Config: map[string]any{
+		"identifier": identifier(f.Name), "type": kind, "label": t.text(r, v, flow.Message{ID: f.Label}), "required": f.Required,
+	}}
+	if f.Value != "" {
+		c.Config["defaultValue"] = f.Value
+	}
+	if f.Policy != nil {
+		c.Config["validations"] = validations(*f.Policy)
+	}
+	return c
+}
+
+// shape is how a type of field is shown.
+func shape(of flow.FieldType) (variant, kind string) {
+	switch of {
+	case flow.PasswordField:
+		return "PASSWORD", "password"
+	case flow.EmailField:
+		return "EMAIL", "email"
+	case flow.CodeField, flow.LettersField:
+		return "OTP", "text"
+	case flow.CheckboxField:
+		return "CHECKBOX", "checkbox"
+	}
+	return "TEXT", "text"
+}
+
+// button is an action of a form.
+func (t *Transport) button(r *http.Request, v flow.View, a flow.Action) component {
+	variant, kind := "PRIMARY", "submit"
+	switch {
+	case a.Name == "resend":
+		variant, kind = "TEXT", "resend"
+	case a.Kind == flow.Secondary:
+		variant, kind = "SECONDARY", "button"
+	case a.Kind == flow.Quiet:
+		variant, kind = "TEXT", "button"
+	}
+	text := t.text(r, v, flow.Message{ID: a.Label, Params: a.Params})
+	return component{ID: a.Name, Type: "BUTTON", Variant: variant, ActionID: a.Name, Config: map[string]any{"type": kind, "text": text}}
+}
+
+// validations are what a new password has to keep to, as far as there are names for it.
+func validations(p directory.PasswordPolicy) (all []validation) {
+	rule := func(name string, pairs ...any) {
+		v := validation{Type: "RULE", Name: name}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			key, _ := pairs[i].(string)
+			if n, _ := pairs[i+1].(int); n > 0 {
+				v.Conditions = append(v.Conditions, condition{key, strconv.Itoa(n)})
+			}
+		}
+		if len(v.Conditions) > 0 {
+			all = append(all, v)
+		}
+	}
+	rule("LengthValidator", "min.length", p.MinLength, "max.length", p.MaxLength)
+	rule("NumeralValidator", "min.length", p.Digits)
+	rule("UpperCaseValidator", "min.length", p.Upper)
+	rule("LowerCaseValidator", "min.length", p.Lower)
+	rule("SpecialCharacterValidator", "min.length", p.Special)
+	rule("UniqueCharacterValidator", "min.unique.character", p.Unique)
+	rule("RepeatedCharacterValidator", "max.consecutive.character", p.Repeats)
+	return all
+}
+
+// message is a message in the person's language.
+func (t *Transport) message(r *http.Request, v flow.View, m flow.Message) message {
+	kinds := map[flow.Level]string{flow.Error: "ERROR", flow.Warning: "WARNING"}
+	kind, ok := kinds[m.Level]
+	if !ok {
+		kind = "INFO"
+	}
+	key, _, _ := strings.Cut(m.ID, "|")
+	return message{Type: kind, Message: t.text(r, v, m), Key: key}
+}
+
+// text words a message.
+func (t *Transport) text(r *http.Request, v flow.View, m flow.Message) string {
+	params := map[string]string{"application": v.ApplicationName}
+	for name, value := range m.Params {
+		params[name] = value
+	}
+	m.Params = params
+	return t.words(r, v.Locales, m)
+}
