@@ -101,6 +101,9 @@ type Config struct {
 	Executors map[string]flow.Executor
 	// Authenticators are how apps know the Executors when they sign people in without a browser (OIDC.Direct); see native.Config.
 	Authenticators map[string]native.Authenticator
+	// FlowExecution lets programs make and recover accounts without a browser, in the JSON of flow execution (flow/execute), at
+	// /api/server/v1/flow/execute. Anybody may send something there, as anybody may open the pages.
+	FlowExecution bool
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS
 	Locales   fs.FS

@@ -3,21 +3,64 @@ package signet
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
+	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/pages"
+	"github.com/signet-idp/signet/internal/web"
 )
 
-// paths are those of Config.Paths that package oidc has, or the others, which are those of the flow's pages.
-func (c *Config) paths(ofProtocol bool) map[string]string {
+// part is whose paths some of Config.Paths are.
+type part int
+
+const (
+	ofFlow     part = iota // the pages
+	ofProtocol             // package oidc
+	ofAPI                  // the APIs of the product
+)
+
+// paths are those of Config.Paths that a part has.
+func (c *Config) paths(of part) map[string]string {
 	some := map[string]string{}
 	for from, to := range c.Paths {
 		top, _, _ := strings.Cut(strings.TrimPrefix(from, "/"), "/")
-		if (top == "oauth2" || top == "oidc") == ofProtocol {
+		whose := ofFlow
+		switch top {
+		case "oauth2", "oidc":
+			whose = ofProtocol
+		case "api":
+			whose = ofAPI
+		}
+		if whose == of {
 			some[from] = to
 		}
 	}
 	return some
+}
+
+// buildAPI finds the places of the product's APIs.
+func (p *Provider) buildAPI() error {
+	site, err := web.NewSite(p.config.Issuer, p.config.TrustedProxies)
+	if err == nil {
+		site, err = site.WithPaths(p.config.paths(ofAPI))
+	}
+	if err == nil {
+		err = site.CheckRoutes(p.apiRoutes())
+	}
+	p.api = site
+	return err
+}
+
+// apiRoutes are the product's APIs.
+func (p *Provider) apiRoutes() (routes []web.Route) {
+	if p.config.FlowExecution {
+		routes = append(routes, web.Route{
+			Path: execute.Path, Methods: []string{http.MethodPost}, Class: web.TokenAuthenticated,
+			Handler: func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) },
+		})
+	}
+	return routes
 }
 
 // checkPaths reports what was moved to where something else is: a mux would panic.
@@ -36,6 +79,9 @@ func (p *Provider) checkPaths() error {
 	for _, r := range p.flow.Routes() {
 		claim("GET " + r.Path)
 		claim("POST " + r.Path)
+	}
+	for _, pattern := range p.api.Patterns(p.apiRoutes()) {
+		claim(pattern)
 	}
 	return errors.Join(problems...)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
@@ -48,8 +49,12 @@ type Provider struct {
 	ring   *keyring.Ring // nil with Config.SigningKeys
 	flow   *flow.Engine
 	pages  *pages.Pages
-	mux    *http.ServeMux
-	log    *slog.Logger
+	// execution is nil without Config.FlowExecution.
+	execution *execute.Transport
+	// api is where the APIs of the product are.
+	api *web.Site
+	mux *http.ServeMux
+	log *slog.Logger
 }
 
 // New checks the configuration and returns a Provider, or an error that names every problem. It does no I/O: a store that
@@ -79,7 +84,7 @@ func (p *Provider) build() error {
 		return named("store", err)
 	}
 	problems := []error{
-		named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
+		named("paths", p.buildAPI()), named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
 	}
 	if p.Directory != nil && p.config.Messages != nil {
 		problems = append(problems, named("messages", p.buildMessages()))
@@ -250,9 +255,14 @@ func (p *Provider) buildFlow() (err error) {
 	if p.Messages != nil {
 		outbox = p.Messages
 	}
+	var execution flow.Program
+	if p.config.FlowExecution {
+		p.execution = execute.New(execute.Config{Text: p.pages.Text})
+		execution = p.execution
+	}
 	config := flow.Config{
-		Messages: outbox, Home: p.config.Home, Source: source,
-		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(false), TrustedProxies: p.config.TrustedProxies,
+		Execution: execution, Messages: outbox, Home: p.config.Home, Source: source,
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofFlow), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
 		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,
 		Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
@@ -274,7 +284,7 @@ func (p *Provider) buildOIDC() (err error) {
 		Links:  links,
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
-		Paths: p.config.paths(true), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
+		Paths: p.config.paths(ofProtocol), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
 		Logger: p.log, TrustedProxies: p.config.TrustedProxies,
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,
@@ -305,6 +315,7 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 		mux.Handle("GET "+r.Path, r.Handler)
 		mux.Handle("POST "+r.Path, r.Handler)
 	}
+	p.api.Mount(mux, p.apiRoutes())
 	for _, r := range p.flow.WellKnown() {
 		mux.Handle("GET "+r.Path, r.Handler)
 	}

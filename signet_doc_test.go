@@ -39,6 +39,7 @@ var otherwise = map[string]string{
 	"store/directory/directorytest": "a test is no program: that of its documentation",
 	"idptest":                       "a test is no program: examples/testing, and its Examples",
 	"flow/native":                   "docs/app-native.md: a program of the other side, and what it is answered",
+	"flow/execute":                  "docs/flow-execution.md: a program of the other side, and what it is answered",
 }
 
 // public lists the folders of packages that others can import.

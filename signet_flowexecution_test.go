@@ -1,0 +1,128 @@
+package signet_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
+)
+
+// execution is a provider with flow execution, and a program without a browser that speaks with it.
+type execution struct {
+	*testing.T
+	idp    *idptest.Server
+	values map[string]string
+}
+
+func newExecution(t *testing.T, p storetest.Placement) *execution {
+	t.Helper()
+	x := &execution{T: t, values: map[string]string{}}
+	x.idp = idptest.New(t, placed(p), func(c *signet.Config) {
+		c.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
+		c.FlowExecution = true
+		c.Accounts = directory.AccountPolicies{
+			Registration: directory.RegistrationPolicy{Enabled: true},
+			Recovery:     directory.RecoveryPolicy{EmailLink: true},
+		}
+	})
+	return x
+}
+
+// post sends a body, and returns the answer with names for what differs each time.
+func (x *execution) post(body string) (status int, text string) {
+	x.Helper()
+	r := httptest.NewRequest(http.MethodPost, x.idp.URL+"/api/server/v1/flow/execute", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	rec := httptest.NewRecorder()
+	x.idp.Provider.ServeHTTP(rec, r)
+	var sent struct {
+		Flow  string `json:"flowId"`
+		Trace string `json:"traceId"`
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &sent); err != nil {
+		x.Fatalf("%s: %d %q", body, rec.Code, rec.Body)
+	}
+	text = rec.Body.String()
+	for name, value := range map[string]string{"flow": sent.Flow, "trace": sent.Trace} {
+		if value != "" {
+			x.values[name] = value
+			text = strings.ReplaceAll(text, `"`+value+`"`, `"<`+name+`>"`)
+		}
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(text), "", "  "); err != nil {
+		x.Fatal(err)
+	}
+	return rec.Code, indented.String()
+}
+
+// exchange sends a request of a transcript, after what its directive says: "!mail ADDRESS" reads the code that was sent there.
+func (x *execution) exchange(text string) string {
+	x.Helper()
+	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(line, "!mail ") {
+		x.values["otp"] = x.idp.Mailbox().Last(strings.TrimPrefix(line, "!mail ")).Code()
+		text = rest
+	}
+	for name, value := range x.values {
+		text = strings.ReplaceAll(text, "<"+name+">", value)
+	}
+	status, answer := x.post(strings.TrimSpace(text))
+	return fmt.Sprintf("%d\n\n%s\n", status, answer)
+}
+
+// TestFlowExecutionTranscripts plays the conversations of testdata/flowexecution, pairs of "NAME request" and "NAME answer", to a whole
+// provider.
+func TestFlowExecutionTranscripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/flowexecution/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+				x := newExecution(t, p)
+				x.idp.User("ann")
+				told := &txtar.Archive{Comment: archive.Comment}
+				want := map[string]string{}
+				for _, f := range archive.Files {
+					want[f.Name] = string(f.Data)
+				}
+				for _, f := range archive.Files {
+					name, ok := strings.CutSuffix(f.Name, " request")
+					if !ok {
+						continue
+					}
+					answer := x.exchange(string(f.Data))
+					if answer != want[name+" answer"] && !*update {
+						t.Errorf("%s: got\n%s\nwant\n%s", name, answer, want[name+" answer"])
+					}
+					told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(answer)})
+				}
+				if *update {
+					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
