@@ -11,8 +11,8 @@ import (
 const newPasswordField = "new_password"
 
 // newPasswordPrompt asks for a new password. The name, if any, is for password managers.
-func (m mailing) newPasswordPrompt(ctx context.Context, s *State, step, name string) (Prompt, error) {
-	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Password, s.Request.Organization, "")
+func newPasswordPrompt(ctx context.Context, s *State, step, name string) (Prompt, error) {
+	policy, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Password, s.Request.Organization, "")
 	p := Prompt{
 		Step: step, Title: Message{ID: step + ".title"}, Intro: Message{ID: step + ".intro"},
 		Fields: []Field{{

@@ -129,14 +129,14 @@ func (choosePassword) Prepare(context.Context, *State) error { return nil }
 
 func (c choosePassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
 	if c.purposes[0] == directory.RecoverPassword {
-		return c.newPasswordPrompt(ctx, s, c.step, "")
+		return newPasswordPrompt(ctx, s, c.step, "")
 	}
 	if _, err := held(ctx, c.dir, s, c.purposes...); errors.Is(err, directory.ErrTicket) {
 		return deadEnd(c.step), nil
 	} else if err != nil {
 		return Prompt{}, err
 	}
-	return c.newPasswordPrompt(ctx, s, c.step, "")
+	return newPasswordPrompt(ctx, s, c.step, "")
 }
 
 // deadEnd says that a link is good no more for which nobody can ask here.

@@ -122,8 +122,8 @@ var _ Executor = registerPassword{}
 
 func (registerPassword) Prepare(context.Context, *State) error { return nil }
 
-func (r registerPassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
-	return r.newPasswordPrompt(ctx, s, "register-password", s.Facts[askedFact])
+func (registerPassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	return newPasswordPrompt(ctx, s, "register-password", s.Facts[askedFact])
 }
 
 func (r registerPassword) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {

@@ -52,12 +52,12 @@ type renewExecutor struct {
 
 func (renewExecutor) Prepare(context.Context, *State) error { return nil }
 
-func (renewExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
-	p := newPasswordPrompt(renewPlan, s.Person)
+func (renewExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	p, err := newPasswordPrompt(ctx, s, renewPlan, s.Person)
 	if s.Facts[renewFact] == string(directory.PasswordMustChange) {
 		p.Intro = Message{ID: "renew-password.demanded"}
 	}
-	return p, nil
+	return p, err
 }
 
 // Judge does the change in a batch of its own, once: what the flow goes on with rests on the Subject as that leaves it. An answer that
