@@ -1,11 +1,17 @@
 package flow_test
 
 import (
+	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -36,9 +42,14 @@ type model struct {
 	seeds    map[string][]byte // by username
 	names    map[string]string // by subject id
 	proven   map[proof]time.Time
-	asked    []asked
+	asked    []*asked
 	seen     []seen
 	wins     int
+	// begun is the session that a flow has ended in; it has one end.
+	begun map[string]store.Ref
+	// box has the codes that were sent, and at has a request meet one node of several.
+	box *outbox
+	at  func(i int) func(*http.Request)
 }
 
 type asked struct {
@@ -53,31 +64,63 @@ type seen struct {
 	browser *browser
 }
 
-// Whatever is posted, in whatever order, from whichever browser: there is no success without the target assurance, shown in
-// that browser, by that person.
+// stepsVariable says how many steps a walk has all in all; see docs/fuzzing.md.
+const stepsVariable = "SIGNET_STEPS"
+
+// walkSteps is how long one walk is: after that the world is full of sessions, and a new one finds more.
+const walkSteps = 2000
+
+// Whatever is posted, in whatever order, once or more often, from whichever browser, tab and page, however old, and at whichever node:
+// there is no success without the target assurance, shown in that browser, by that person; and a flow ends once.
 func TestRandomPosts(t *testing.T) {
 	t.Parallel()
-	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-		t.Parallel()
-		m := newModel(newWorld(t, p), dice(1031+len(p.Name)))
-		for range 2000 {
-			m.step()
-		}
-		if m.wins < 50 {
-			t.Errorf("only %d successes in 2000 steps: the walk proves nothing", m.wins)
-		}
-	})
+	steps, wins := 0, 0
+	for i := range walksWanted(t) {
+		storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+			m := newModel(t, p, dice(1031+1000*i+len(p.Name)))
+			for range walkSteps {
+				m.step()
+			}
+			steps, wins = steps+walkSteps, wins+m.wins
+		})
+	}
+	if wins < steps/80 {
+		t.Errorf("only %d successes in %d steps: the walk proves nothing", wins, steps)
+	}
+	t.Logf("%d steps, %d successes", steps, wins)
 }
 
-func newModel(w *world, d dice) *model {
+// walksWanted is how many walks, each in both placements, make as many steps as the environment asks for; one without it.
+func walksWanted(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(stepsVariable)
+	if text == "" {
+		return 1
+	}
+	steps, err := strconv.Atoi(text)
+	if err != nil || steps < 1 {
+		t.Fatalf("%s is %q", stepsVariable, text)
+	}
+	return (steps + 2*walkSteps - 1) / (2 * walkSteps)
+}
+
+func newModel(t *testing.T, p storetest.Placement, d dice) *model {
+	t.Helper()
+	box := &outbox{}
+	steps := flow.LoginSteps{First: []string{"password", "email-code"}, Second: []string{"totp", "email-code"}}
+	w := newWorld(t, p, post(box, steps))
 	m := &model{
 		world: w, dice: d, seeds: map[string][]byte{}, names: map[string]string{},
-		proven: map[proof]time.Time{},
+		proven: map[proof]time.Time{}, begun: map[string]store.Ref{}, box: box, at: w.nodes(2),
 	}
 	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Throttle, "", "",
-		directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow}}))
+		directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleSend}}))
 	for _, name := range []string{"ann", "bob", "cid"} {
-		u := w.user(name)
+		add := w.user
+		if name == "bob" {
+			add = w.reachable
+		}
+		u := add(name)
 		m.names[u.ID] = name
 		if name != "cid" {
 			m.seeds[name] = w.totp(u)
@@ -110,6 +153,9 @@ func (m *model) step() {
 	if len(m.seen) > 40 {
 		m.seen = m.seen[20:]
 	}
+	if len(m.asked) > 40 {
+		m.asked = m.asked[20:]
+	}
 }
 
 func (m *model) open() {
@@ -124,13 +170,13 @@ func (m *model) open() {
 	if m.dice.roll(6) == 0 {
 		in.MaxAge = age(time.Duration(m.dice.roll(60)) * time.Second)
 	}
-	a := asked{m.request(in), in, b, m.Now()}
+	a := &asked{path: m.request(in), in: in, browser: b, began: m.Now()}
 	m.asked = append(m.asked, a)
 	m.look(b, a)
 }
 
 // look opens a request, mostly in its own browser.
-func (m *model) look(b *browser, a asked) {
+func (m *model) look(b *browser, a *asked) {
 	m.Helper()
 	if m.dice.roll(4) > 0 {
 		b = a.browser
@@ -167,11 +213,38 @@ func (m *model) post() {
 	if action == "cancel" && m.dice.roll(4) > 0 {
 		action = ""
 	}
-	m.judge(b, b.submit(s.page, append(values, "action", action)...))
+	if slices.ContainsFunc(s.page.View.Prompt.Actions, func(a flow.Action) bool { return a.Name == "method_email-code" }) && m.dice.roll(8) == 0 {
+		action = "method_email-code"
+	}
+	form := fill(s.page.View, append(values, "action", action)...)
+	for more := true; more; more = m.dice.roll(5) == 0 { // once, or again and again, wherever it arrives
+		node := m.at(m.dice.roll(2))
+		answer := b.do(http.MethodPost, s.page.View.Submit, form, node)
+		end := b.follow(answer)
+		m.judge(b, end)
+		if setCookie(answer, "session") != nil && end.Result != nil {
+			m.complete(s.page.View.Flow, end.Result)
+		}
+	}
+}
+
+// complete notes where a flow has ended, which is once.
+func (m *model) complete(flow string, r *directory.Result) {
+	m.Helper()
+	if before, ok := m.begun[flow]; ok && before != r.Session {
+		m.Fatalf("a flow has ended in session %v, and now in %v", before, r.Session)
+	}
+	m.begun[flow] = r.Session
 }
 
 // answer is the code of somebody's app, and a note that this browser has shown it.
 func (m *model) answer(b *browser, p page) string {
+	if p.step() == "email-code" { // of whichever mail was the last
+		letter := m.box.letter()
+		name, _, _ := strings.Cut(letter.To, "@")
+		m.proven[proof{b, name, directory.EmailCode}], m.proven[proof{b, name, directory.EmailSignIn}] = m.Now(), m.Now()
+		return letter.Params[notify.Code]
+	}
 	name := p.View.Person
 	seed := m.seeds[name]
 	if p.step() == "totp-enroll" {
@@ -198,8 +271,12 @@ func (m *model) judge(b *browser, p page) {
 	case p.Result == nil || p.Result.Refusal != "":
 		return
 	}
+	i := slices.IndexFunc(m.asked, func(a *asked) bool { return strings.HasSuffix(p.from, a.path) })
+	if i < 0 {
+		return // of a request that was forgotten
+	}
 	m.wins++
-	a := m.asked[slices.IndexFunc(m.asked, func(a asked) bool { return strings.HasSuffix(p.from, a.path) })]
+	a := m.asked[i]
 	name := m.names[p.Result.Subject.ID]
 	reached := directory.Assess(p.Result.Evidence)
 	if reached.ACR == "" || a.in.EssentialACR && !reached.Satisfies(directory.ACR2) {
@@ -215,8 +292,8 @@ func (m *model) judge(b *browser, p page) {
 		if a.in.Reauthenticate && e.Time.Before(a.began) {
 			m.Fatalf("an old %s for a request that wants a fresh one: %+v", e.Method, p.Result)
 		}
-		if a.in.MaxAge != nil && e.Method == "password" && a.began.Sub(e.Time) > *a.in.MaxAge {
-			m.Fatalf("a %s of %v for max_age %v", e.Method, e.Time, *a.in.MaxAge)
-		}
+	}
+	if a.in.MaxAge != nil && a.began.Sub(reached.AuthTime) > *a.in.MaxAge {
+		m.Fatalf("a proof of %v for max_age %v", reached.AuthTime, *a.in.MaxAge)
 	}
 }
