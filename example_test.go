@@ -255,12 +255,12 @@ func exampleSettings(ctx context.Context) error {
 // every page. All may come from an embed.FS; pages.MessageIDs lists what there is to translate.
 func Example_pages() {
 	idp, err := newProvider(signet.Config{
-		DefaultLocale: "fr",
-		Locales: fstest.MapFS{"fr.json": {Data: []byte(`{
-			"password.title": "Connexion à {application}", "password.login": "Se connecter",
-			"scope.orders.read": "Vos achats"
+		DefaultLocale: "it",
+		Locales: fstest.MapFS{"it.json": {Data: []byte(`{
+			"password.title": "Accedi a {application}", "password.login": "Accedi",
+			"scope.orders.read": "I tuoi acquisti"
 		}`)}},
-		Templates: fstest.MapFS{"layout.html": {Data: []byte(`{{define "footer"}}<footer>Acme SARL, Lyon</footer>{{end}}`)}},
+		Templates: fstest.MapFS{"layout.html": {Data: []byte(`{{define "footer"}}<footer>Acme S.p.A., Torino</footer>{{end}}`)}},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -268,7 +268,7 @@ func Example_pages() {
 	}
 	w := httptest.NewRecorder()
 	idp.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/login?flow=expired", nil))
-	fmt.Println(strings.Contains(w.Body.String(), "Acme SARL, Lyon"))
+	fmt.Println(strings.Contains(w.Body.String(), "Acme S.p.A., Torino"))
 	// Output: true
 }
 

@@ -43,8 +43,8 @@ func TestCatalogues(t *testing.T) {
 		t.Errorf("MessageIDs: %v", got)
 	}
 	files, err := filepath.Glob("locales/*.json")
-	if err != nil || len(files) < 3 {
-		t.Fatal(files, err)
+	if want := []string{"locales/ar.json", "locales/de.json", "locales/en.json", "locales/es.json", "locales/fr.json"}; err != nil || !slices.Equal(files, want) {
+		t.Fatalf("got %v, %v; want %v", files, err, want)
 	}
 	for _, file := range files {
 		texts := readCatalogue(t, file)
@@ -149,8 +149,10 @@ func TestLanguage(t *testing.T) {
 		{"nothing said", nil, "", "en"},
 		{"browser", nil, "de", "de"},
 		{"request before browser", []string{"ar"}, "de", "ar"},
-		{"request names what is not there", []string{"fr", "de"}, "ar", "de"},
-		{"only unknown ones", []string{"fr"}, "it;q=0.5, tlh", "en"},
+		{"request names what is not there", []string{"nl", "de"}, "ar", "de"},
+		{"only unknown ones", []string{"nl"}, "it;q=0.5, tlh", "en"},
+		{"French of Canada", nil, "fr-CA", "fr"},
+		{"Spanish of Mexico", []string{"es-MX"}, "", "es"},
 		{"weights", nil, "en;q=0.2, de;q=0.9, ar;q=0.5", "de"},
 		{"weight zero", nil, "de;q=0, ar;q=0.1", "ar"},
 		{"any", nil, "*", "en"},
@@ -180,7 +182,7 @@ func TestTexts(t *testing.T) {
 		c.DefaultLocale = "de"
 		c.Locales = fstest.MapFS{
 			"de.json": {Data: []byte(`{"password.login":"Los geht's","host.text":"{person} und {nobody} {","only.german":"da"}`)},
-			"fr.json": {Data: []byte(`{"password.title":"Connexion à {application}"}`)},
+			"it.json": {Data: []byte(`{"password.title":"Accedi a {application}"}`)},
 		}
 	})
 	v := passwordView()
@@ -193,12 +195,12 @@ func TestTexts(t *testing.T) {
 		`>Abbrechen</button>`, // built in
 		`<p class="intro"><bdi>alice</bdi> und <bdi></bdi> {</p>`,
 	)
-	v.Prompt.Messages = []flow.Message{{ID: "only.german|seulement"}, {ID: "no.text.at.all"}}
-	_, french := answer(t, "fr", func(w http.ResponseWriter, r *http.Request) { p.Show(w, r, v) })
-	contain(t, french,
-		`<h1>Connexion à <bdi>Demo App</bdi></h1>`,
+	v.Prompt.Messages = []flow.Message{{ID: "only.german|soltanto"}, {ID: "no.text.at.all"}}
+	_, italian := answer(t, "it", func(w http.ResponseWriter, r *http.Request) { p.Show(w, r, v) })
+	contain(t, italian,
+		`<h1>Accedi a <bdi>Demo App</bdi></h1>`,
 		`>Cancel</button>`, // the language of what is missing
-		`<span>seulement</span>`,
+		`<span>soltanto</span>`,
 		`<span>no.text.at.all</span>`,
 	)
 }
