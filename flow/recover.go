@@ -128,15 +128,40 @@ var _ Executor = choosePassword{}
 func (choosePassword) Prepare(context.Context, *State) error { return nil }
 
 func (c choosePassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
-	if c.purposes[0] == directory.RecoverPassword {
-		return newPasswordPrompt(ctx, s, c.step, "")
+	if s.Facts[linkFact] == "" && c.purposes[0] == directory.RecoverPassword {
+		return newPasswordPrompt(ctx, s, c.step, s.Facts[askedFact])
 	}
-	if _, err := held(ctx, c.dir, s, c.purposes...); errors.Is(err, directory.ErrTicket) {
-		return deadEnd(c.step), nil
-	} else if err != nil {
+	name, err := c.invited(ctx, s)
+	switch {
+	case err == nil:
+		return newPasswordPrompt(ctx, s, c.step, name)
+	case !errors.Is(err, directory.ErrTicket):
 		return Prompt{}, err
+	case c.purposes[0] == directory.RecoverPassword: // whose answer leads to where another link can be had
+		return newPasswordPrompt(ctx, s, c.step, "")
+	default:
+		return deadEnd(c.step), nil
 	}
-	return newPasswordPrompt(ctx, s, c.step, "")
+}
+
+// invited is the name of whoever holds the link, who has not typed it here: for them to see whose password it is, and for their password
+// manager. directory.ErrTicket is a link that is good no more.
+func (c choosePassword) invited(ctx context.Context, s *State) (string, error) {
+	ticket, err := held(ctx, c.dir, s, c.purposes...)
+	if err != nil {
+		return "", err
+	}
+	subject, err := c.dir.Subjects.Get(ctx, ticket.Subject)
+	if err == nil {
+		var user *directory.User
+		if user, err = c.dir.UserOf(ctx, subject); err == nil {
+			return user.Username, nil
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return "", directory.ErrTicket
+	}
+	return "", err
 }
 
 // deadEnd says that a link is good no more for which nobody can ask here.

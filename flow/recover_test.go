@@ -41,10 +41,10 @@ func TestRecovery(t *testing.T) {
 		if p = b.submit(p, "otp", "000000x"); p.message() != "code.wrong" {
 			t.Fatalf("a wrong code: got %v", p)
 		}
-		if p = b.submit(p, "otp", sent.Params[notify.Code]); p.step() != "recover-password" {
+		if p = b.submit(p, "otp", sent.Params[notify.Code]); p.step() != "recover-password" || p.View.Prompt.Fields[0].Value != "ann" {
 			t.Fatalf("the code: got %v", p)
 		}
-		if p = b.submit(p, "new_password", "short"); p.step() != "recover-password" || p.View.Prompt.Fields[0].Problem.ID == "" {
+		if p = b.submit(p, "new_password", "short"); p.step() != "recover-password" || p.View.Prompt.Fields[1].Problem.ID == "" {
 			t.Fatalf("a password that the policy refuses: got %v", p)
 		}
 		result := b.submit(p, "new_password", newPassword).answer(t)
@@ -90,7 +90,7 @@ func TestRecoveryByLink(t *testing.T) {
 		w.browser().toRecovery("ann")
 		link := box.link(t)
 		for range 3 { // a scanner
-			if p := w.browser().get(link); p.step() != "recover-password" {
+			if p := w.browser().get(link); p.step() != "recover-password" || p.View.Prompt.Fields[0].Value != "ann" {
 				t.Fatalf("opened: got %v", p)
 			}
 		}
