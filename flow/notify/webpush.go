@@ -85,8 +85,10 @@ func NewWebPush(config WebPushConfig) (*WebPush, error) {
 	if config.TTL < 0 || config.TTL > 28*24*time.Hour {
 		problems = append(problems, errors.New("notify: WebPushConfig.TTL must be at most four weeks"))
 	}
-	// Whoever subscribes chooses the URL that is called.
-	client, err := fetch.New(fetch.Config{Now: config.Now, Timeout: connectTimeout + readTimeout, InsecureNetworks: config.InsecureNetworks})
+	// Whoever subscribes chooses the URL that is called, but nearly all of them are at one of a few services.
+	client, err := fetch.New(fetch.Config{
+		Now: config.Now, Timeout: connectTimeout + readTimeout, InsecureNetworks: config.InsecureNetworks, PerSecond: 200,
+	})
 	if err := errors.Join(append(problems, err)...); err != nil {
 		return nil, err
 	}

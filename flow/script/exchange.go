@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
@@ -48,6 +49,9 @@ type ExchangerConfig struct {
 	RootCAs *x509.CertPool
 	// InsecureNetworks may be called although they are not public, and by plain http: an intranet, a test's loopback.
 	InsecureNetworks []netip.Prefix
+	// PerSecond is how many calls go to one host in a second, and five times as many after a pause; zero is 200. What is above that waits, with
+	// the sign-in that needs it (503).
+	PerSecond int
 }
 
 // Exchanger makes the calls of httpGet and httpPost: 3 seconds to connect and 3 to answer, tried again twice when the server fails
@@ -84,6 +88,7 @@ func NewExchanger(config ExchangerConfig) (*Exchanger, error) {
 	dialer := &net.Dialer{Timeout: dialTime}
 	client, err := fetch.New(fetch.Config{
 		Now: config.DB.Now, RootCAs: config.RootCAs, Timeout: dialTime + readTime, InsecureNetworks: config.InsecureNetworks,
+		PerSecond: cmp.Or(config.PerSecond, 200), // the host has listed whom scripts may call
 		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", to.String())
 		},

@@ -89,7 +89,8 @@ func newWorld(t *testing.T, p storetest.Placement) *world {
 	})
 	w.must(err)
 	exchanger, err := script.NewExchanger(script.ExchangerConfig{
-		DB: w.db, Domains: []string{"127.0.0.1"}, InsecureNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		PerSecond: 10,
+		DB:        w.db, Domains: []string{"127.0.0.1"}, InsecureNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	})
 	w.must(err)
 	executors := script.Executors(exchanger)

@@ -48,6 +48,9 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// Timeout is how long one exchange may take, from the look-up of the name to the last byte; zero is 5 seconds.
 	Timeout time.Duration
+	// PerSecond is how many calls go to one host, and to one address, in a second; zero is 10, which does for hosts that strangers name. Five
+	// seconds' worth may go at once.
+	PerSecond int
 	// Refuse are further networks that are not called: public addresses that mean something else from where we stand.
 	Refuse []netip.Prefix
 	// InsecureNetworks may be called although the address filter is against them, and by plain http too: a test's loopback, or
@@ -88,10 +91,13 @@ func New(config Config) (*Client, error) {
 	switch {
 	case config.Now == nil:
 		return nil, errors.New("fetch: Config.Now is required")
-	case config.Timeout < 0:
-		return nil, errors.New("fetch: Config.Timeout must not be negative")
+	case config.Timeout < 0 || config.PerSecond < 0:
+		return nil, errors.New("fetch: Config.Timeout and Config.PerSecond must not be negative")
 	case config.Timeout == 0:
 		config.Timeout = defaultTimeout
+	}
+	if config.PerSecond == 0 {
+		config.PerSecond = defaultPerSecond
 	}
 	if config.Resolve == nil {
 		config.Resolve = resolve
@@ -101,7 +107,7 @@ func New(config Config) (*Client, error) {
 	}
 	c := &Client{
 		config: config, slots: make(chan struct{}, maxAtOnce),
-		hosts: newLimiter(), peers: newLimiter(),
+		hosts: newLimiter(config.PerSecond), peers: newLimiter(config.PerSecond),
 		cache: newLRU[*entry](maxCached, maxCachedBytes), failed: newLRU[failure](maxFailures, maxFailures),
 		flights: make(map[string]*flight),
 	}

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/x509"
@@ -217,7 +218,14 @@ func TestPost(t *testing.T) {
 
 func TestAttackFloodOfOneHost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, say("hello"))
+	for _, perSecond := range []int{0, 4} {
+		w := newWorld(t, say("hello"), func(c *fetch.Config) { c.PerSecond = perSecond })
+		w.flooded(t, cmp.Or(perSecond, 10))
+	}
+}
+
+func (w *world) flooded(t *testing.T, perSecond int) {
+	t.Helper()
 	flood := func() (got int) {
 		for i := range 100 {
 			if _, err := text.Get(t.Context(), w.Client, fmt.Sprintf("https://%s/%d/%d", host, w.clock().Unix(), i)); err == nil {
@@ -228,12 +236,12 @@ func TestAttackFloodOfOneHost(t *testing.T) {
 		}
 		return got
 	}
-	if got := flood(); got != 50 {
-		t.Errorf("%d of a burst went out, want 50", got)
+	if got := flood(); got != 5*perSecond {
+		t.Errorf("%d of a burst went out, want %d", got, 5*perSecond)
 	}
 	w.pass(2 * time.Second)
-	if got := flood(); got != 20 {
-		t.Errorf("%d went out 2 s later, want 20", got)
+	if got := flood(); got != 2*perSecond {
+		t.Errorf("%d went out 2 s later, want %d", got, 2*perSecond)
 	}
 	w.pass(-time.Hour) // a clock that goes back fills nothing
 	if got := flood(); got != 0 {

@@ -5,19 +5,21 @@ import (
 	"time"
 )
 
-// How often one host, and one address, is called: a burst, and then so many a second.
+// How often one host, and one address, is called unless Config says otherwise: so many a second, and after a pause as many at once as in
+// five.
 const (
-	burst     = 50
-	perSecond = 10
-	maxPeers  = 10_000 // that are remembered
+	defaultPerSecond = 10
+	burst            = 5      // seconds
+	maxPeers         = 10_000 // that are remembered
 )
 
 // limiter counts requests by whom they go to. A bucket that has filled up again is forgotten; while none has, strangers in
 // excess of maxPeers wait.
 type limiter struct {
-	mu      sync.Mutex
-	buckets map[string]bucket
-	swept   time.Time
+	perSecond float64
+	mu        sync.Mutex
+	buckets   map[string]bucket
+	swept     time.Time
 }
 
 type bucket struct {
@@ -25,7 +27,12 @@ type bucket struct {
 	seen time.Time
 }
 
-func newLimiter() *limiter { return &limiter{buckets: make(map[string]bucket)} }
+func newLimiter(perSecond int) *limiter {
+	return &limiter{perSecond: float64(perSecond), buckets: make(map[string]bucket)}
+}
+
+// full is what a bucket holds.
+func (l *limiter) full() float64 { return burst * l.perSecond }
 
 // admit reports whether one more request may go to whom.
 func (l *limiter) admit(whom string, now time.Time) bool {
@@ -36,9 +43,9 @@ func (l *limiter) admit(whom string, now time.Time) bool {
 		if len(l.buckets) >= maxPeers && !l.sweep(now) {
 			return false
 		}
-		b = bucket{burst, now}
+		b = bucket{l.full(), now}
 	}
-	b = b.at(now)
+	b = l.at(b, now)
 	if b.left < 1 {
 		return false
 	}
@@ -47,10 +54,10 @@ func (l *limiter) admit(whom string, now time.Time) bool {
 	return true
 }
 
-// at is the bucket at a later time; a clock that went back fills nothing.
-func (b bucket) at(now time.Time) bucket {
+// at is a bucket at a later time; a clock that went back fills nothing.
+func (l *limiter) at(b bucket, now time.Time) bucket {
 	if passed := now.Sub(b.seen); passed > 0 {
-		b.left = min(burst, b.left+perSecond*passed.Seconds())
+		b.left = min(l.full(), b.left+l.perSecond*passed.Seconds())
 	}
 	b.seen = now
 	return b
@@ -63,7 +70,7 @@ func (l *limiter) sweep(now time.Time) bool {
 	}
 	l.swept = now
 	for whom, b := range l.buckets {
-		if b.at(now).left >= burst {
+		if l.at(b, now).left >= l.full() {
 			delete(l.buckets, whom)
 		}
 	}
