@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
@@ -89,7 +90,7 @@ type Config struct {
 	// stores: the scripts of administrators (flow/script), say. Nil has none.
 	Source func(*store.DB, *directory.Directory) (flow.Source, map[string]flow.Executor, error)
 	// Home is the URL or path to which people go who sign in for no application in particular, at /login, /register or /recover; "" is
-	// the issuer's.
+	// the pages of their account, and without these the issuer's.
 	Home string
 	// Connections are providers upstream at which people may sign in. They are further options of the default login; a "login" of
 	// the host's own names them. Nil is none.
@@ -97,6 +98,8 @@ type Config struct {
 	// Passkeys are how people sign in with passkeys, as further options of the default login; a plan of the host's own named "login"
 	// has them by flow.Passkeys.Steps. Nil has none.
 	Passkeys *flow.Passkeys
+	// Account has the pages on which people look after their account, at /account: flow/account. Nil has none.
+	Account *account.Settings
 	// Executors are steps of the host's own for Plans, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Authenticators are how apps know the Executors when they sign people in without a browser (OIDC.Direct); see native.Config.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/web"
@@ -18,6 +19,7 @@ const (
 	ofFlow     part = iota // the pages
 	ofProtocol             // package oidc
 	ofAPI                  // the APIs of the product
+	ofAccount              // the pages of accounts
 )
 
 // paths are those of Config.Paths that a part has.
@@ -31,6 +33,10 @@ func (c *Config) paths(of part) map[string]string {
 			whose = ofProtocol
 		case "api":
 			whose = ofAPI
+		case strings.TrimPrefix(account.Home, "/"):
+			if c.Account != nil { // else nobody has that path, as the flow will say
+				whose = ofAccount
+			}
 		}
 		if whose == of {
 			some[from] = to
@@ -76,7 +82,7 @@ func (p *Provider) checkPaths() error {
 	for _, pattern := range p.OIDC.Patterns() {
 		claim(pattern)
 	}
-	for _, r := range p.flow.Routes() {
+	for _, r := range p.pageRoutes() {
 		claim("GET " + r.Path)
 		claim("POST " + r.Path)
 	}

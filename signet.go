@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/native"
@@ -51,6 +52,8 @@ type Provider struct {
 	pages  *pages.Pages
 	// execution is nil without Config.FlowExecution.
 	execution *execute.Transport
+	// account is nil without Config.Account.
+	account *account.Portal
 	// api is where the APIs of the product are.
 	api *web.Site
 	mux *http.ServeMux
@@ -94,6 +97,9 @@ func (p *Provider) build() error {
 	}
 	if p.Directory != nil && p.config.SigningKeys != nil {
 		problems = append(problems, named("oidc", p.buildOIDC()))
+	}
+	if p.OIDC != nil && p.flow != nil && p.config.Account != nil {
+		problems = append(problems, named("account", p.buildAccount()))
 	}
 	return errors.Join(problems...)
 }
@@ -214,12 +220,29 @@ func (p *Provider) buildPlans() error {
 	if mail {
 		plans["recover"], plans["register"] = flow.Recovery(), flow.Registration()
 	}
+	if p.config.Account != nil {
+		maps.Copy(plans, account.Plans(p.config.Passkeys != nil, p.pushes()))
+	}
 	maps.Copy(plans, p.config.Plans)
 	p.config.Plans = plans
 	if p.config.Home == "" {
 		p.config.Home = p.config.Issuer
+		if p.config.Account != nil {
+			p.config.Home += p.accountHome()
+		}
 	}
 	return nil
+}
+
+// pushes reports whether people can confirm sign-ins on a device.
+func (p *Provider) pushes() bool { return p.Messages != nil && p.Messages.Reaches(notify.Push) }
+
+// accountHome is where the pages of accounts begin, below the issuer.
+func (p *Provider) accountHome() string {
+	if moved, ok := p.config.Paths[account.Home]; ok {
+		return moved
+	}
+	return account.Home
 }
 
 // buildConnections makes the ways to sign in upstream: steps of the login beside those of the host.
@@ -295,6 +318,19 @@ func (p *Provider) buildOIDC() (err error) {
 	return err
 }
 
+func (p *Provider) buildAccount() (err error) {
+	var outbox notify.Outbox
+	if p.Messages != nil {
+		outbox = p.Messages
+	}
+	p.account, err = account.New(account.Config{
+		Settings: *p.config.Account, DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofAccount),
+		Engine: p.flow, Look: p.pages, Applications: p.OIDC, Connections: p.Connections, Messages: outbox,
+		Passkeys: p.config.Passkeys != nil, Push: p.pushes(), Logger: p.log,
+	})
+	return err
+}
+
 // restart begins the request of an expired page again, by the protocol that sealed it.
 func (p *Provider) restart(_ context.Context, _ *http.Request, sealed string) (string, error) {
 	url, err := p.OIDC.Restart(sealed)
@@ -311,7 +347,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.Ser
 // where their specifications have them: at the root of the host.
 func (p *Provider) Mount(mux *http.ServeMux) {
 	p.OIDC.Mount(mux)
-	for _, r := range p.flow.Routes() {
+	for _, r := range p.pageRoutes() {
 		mux.Handle("GET "+r.Path, r.Handler)
 		mux.Handle("POST "+r.Path, r.Handler)
 	}
@@ -323,6 +359,15 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 	if p.Connections != nil {
 		mux.Handle("POST "+p.prefix()+federated.LogoutPath+"{connection}", p.Connections)
 	}
+}
+
+// pageRoutes are the pages for people.
+func (p *Provider) pageRoutes() []flow.Route {
+	routes := p.flow.Routes()
+	if p.account != nil {
+		routes = append(routes, p.account.Routes()...)
+	}
+	return routes
 }
 
 func (p *Provider) prefix() string {

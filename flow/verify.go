@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -12,6 +13,11 @@ import (
 // nobody in.
 func Verification() Plan {
 	return sequence{{Name: "verify", Options: []string{"verify"}, When: lacksEnd}}
+}
+
+// VerificationLink is the URL of the page at which somebody confirms an address, by the token of a ticket.
+func (e *Engine) VerificationLink(token secret.Text) string {
+	return e.site.URL("/verify") + "?" + ticketField + "=" + token.Reveal()
 }
 
 // verifyExecutor asks whether an address is to be confirmed: what merely opens links confirms none.

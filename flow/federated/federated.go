@@ -147,6 +147,14 @@ func (c *Connections) RedirectURL(name string) string {
 	return ""
 }
 
+// TitleOf is how pages call the connection of a name; the name for one that is not there any more.
+func (c *Connections) TitleOf(name string) string {
+	if made := c.all[name]; made != nil && made.Title != "" {
+		return made.Title
+	}
+	return name
+}
+
 // Provider is that of a connection, nil when there is none of that name.
 func (c *Connections) Provider(name string) *rp.Provider {
 	if made := c.all[name]; made != nil {

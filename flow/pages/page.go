@@ -17,7 +17,7 @@ import (
 type Page struct {
 	// Lang is the language of the page, Dir its direction: "ltr" or "rtl".
 	Lang, Dir string
-	// Step is the Prompt's step, "failure", "signed-out" or "done".
+	// Step is the Prompt's step, that of a page of an account, "failure", "signed-out" or "done".
 	Step string
 	// WindowTitle is the plain text of the title element. Title is the heading, Intro the sentence below it.
 	WindowTitle  string
@@ -52,6 +52,8 @@ type Page struct {
 	QR, QRLink template.URL
 	QRText     []string
 
+	// Account is set on the pages of an account.
+	Account *Account
 	// Failure is set on the page of a failure.
 	Failure *Failure
 	// Application is where a page without anything to do leads to, if that is known.
@@ -110,11 +112,11 @@ type Field struct {
 	DescribedBy string
 }
 
-// Action is a button. Kind is "primary", "secondary" or "quiet"; Main marks the one that submits the fields.
+// Action is a button. ID is that of its element, Kind is "primary", "secondary" or "quiet"; Main marks the one that submits the fields.
 type Action struct {
-	Name, Kind string
-	Label      Text
-	Main       bool
+	ID, Name, Kind string
+	Label          Text
+	Main           bool
 }
 
 // Consent is something that the person may allow; what is Mandatory cannot be left out.
@@ -159,7 +161,7 @@ func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
 	page.Title, page.Intro = page.message(v.Prompt.Title), page.message(v.Prompt.Intro)
 	page.notices(v.Prompt.Messages)
 	page.fields(v.Prompt.Fields)
-	page.actions(v.Prompt.Actions)
+	page.Actions = page.buttons(v.Prompt.Actions)
 	page.consent(v.Prompt.Consent)
 	page.Link = link(v.Prompt.Link)
 	page.qr(v.Prompt)
@@ -321,12 +323,13 @@ func (p *Page) describe(f Field) string {
 	return strings.Join(ids, " ")
 }
 
-func (p *Page) actions(actions []flow.Action) {
+func (p *Page) buttons(actions []flow.Action) (buttons []Action) {
 	for i, a := range actions {
-		p.Actions = append(p.Actions, Action{
-			Name: a.Name, Kind: cmp.Or(string(a.Kind), "primary"), Label: p.catalog.text(a.Label, a.Params, p.ambient), Main: i == 0,
+		buttons = append(buttons, Action{
+			ID: a.Name, Name: a.Name, Kind: cmp.Or(string(a.Kind), "primary"), Label: p.catalog.text(a.Label, a.Params, p.ambient), Main: i == 0,
 		})
 	}
+	return buttons
 }
 
 // consentIcons are the icons of the scopes and claims of OpenID Connect Core §5, by the last part of their title's id.

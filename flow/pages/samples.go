@@ -34,7 +34,15 @@ func (p *Pages) samples() []*Page {
 	}
 	r := &http.Request{Header: http.Header{}}
 	failure := flow.Failure{Code: "code", Detail: "detail", Correlation: "id", StartOver: "/", Application: "/", Branding: brand, Message: message}
-	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.done(r, view), p.failure(r, failure)}
+	account := AccountView{
+		Step: "account", Title: message, Intro: message, Person: "sample", Submit: "/", Messages: []flow.Message{message}, Branding: brand,
+		Links: []AccountLink{{ID: "link", URL: "/", Label: "account.nav", Current: true}},
+		Sections: []AccountSection{{
+			ID: "section", Title: message, Intro: message, Codes: []string{"CODE"}, Fields: view.Prompt.Fields, Actions: view.Prompt.Actions,
+			Items: []AccountItem{{ID: "id", Icon: "key", Title: message, Details: []flow.Message{message}, Actions: view.Prompt.Actions}},
+		}},
+	}
+	all := []*Page{p.prompt(r, view), p.signedOut(r, view), p.done(r, view), p.failure(r, failure), p.account(r, account)}
 	for step := range p.templates.steps {
 		view.Prompt.Step = step
 		all = append(all, p.prompt(r, view))

@@ -22,6 +22,7 @@ const (
 	failurePage   = "failure"
 	signedOutPage = "signed-out"
 	donePage      = "done"
+	accountPage   = "account"
 )
 
 // frame are the files that every page is made of, besides its own; icons is the file of what they are adorned with.
@@ -45,7 +46,7 @@ func newTemplates(host fs.FS) (templates, error) {
 	}
 	t := templates{kinds: map[string]*template.Template{}, steps: map[string]*template.Template{}}
 	var problems []error
-	for _, kind := range []string{promptPage, failurePage, signedOutPage, donePage} {
+	for _, kind := range []string{promptPage, failurePage, signedOutPage, donePage, accountPage} {
 		page, err := parse(layers, append(slices.Clone(frame), kind+".html")...)
 		t.kinds[kind], problems = page, append(problems, err)
 	}

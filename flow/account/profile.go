@@ -1,0 +1,194 @@
+package account
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/flow/pages"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// detail is a field of the profile, by its name in a directory.User and in its problems.
+type detail struct {
+	name, autocomplete string
+	of                 func(*directory.User) *string
+}
+
+var details = [...]detail{
+	{"name", "name", func(u *directory.User) *string { return &u.Name }},
+	{"givenName", "given-name", func(u *directory.User) *string { return &u.GivenName }},
+	{"familyName", "family-name", func(u *directory.User) *string { return &u.FamilyName }},
+	{"nickname", "nickname", func(u *directory.User) *string { return &u.Nickname }},
+	{"birthdate", "bday", func(u *directory.User) *string { return &u.Birthdate }},
+	{"website", "url", func(u *directory.User) *string { return &u.Website }},
+	{"locale", "off", func(u *directory.User) *string { return &u.Locale }},
+	{"zoneinfo", "off", func(u *directory.User) *string { return &u.Zoneinfo }},
+}
+
+// profile is who the person is.
+func (p *Portal) profile(v *visit) ([]pages.AccountSection, error) {
+	section := pages.AccountSection{ID: "profile"}
+	writes := p.Directory.Capabilities(v.user).Write
+	for _, d := range details {
+		section.Fields = append(section.Fields, flow.Field{
+			Name: d.name, Type: flow.TextField, Label: "account." + d.name, Value: *d.of(v.user), Autocomplete: d.autocomplete, ReadOnly: !writes,
+		})
+	}
+	if writes {
+		section.Actions = []flow.Action{{Name: "save", Label: "account.save"}}
+	} else {
+		section.Items = readOnly(v.user)
+	}
+	return []pages.AccountSection{section}, nil
+}
+
+// readOnly is the profile of somebody whose store does not write.
+func readOnly(u *directory.User) (items []pages.AccountItem) {
+	for _, d := range details {
+		if value := *d.of(u); value != "" {
+			items = append(items, pages.AccountItem{Icon: "badge", Title: flow.Message{ID: "account." + d.name}, Details: []flow.Message{literal(value)}})
+		}
+	}
+	return items
+}
+
+// literal is a text of the person's own.
+func literal(s string) flow.Message {
+	return flow.Message{ID: "account.literal", Params: map[string]string{"text": s}}
+}
+
+func (p *Portal) saveProfile(v *visit) (outcome, error) {
+	return p.write(v, "account.saved", func(u *directory.User) {
+		for _, d := range details {
+			*d.of(u) = strings.TrimSpace(v.form.Value(d.name))
+		}
+	})
+}
+
+// write edits what people may write about themselves, and has new addresses confirmed.
+func (p *Portal) write(v *visit, done string, edit func(*directory.User)) (outcome, error) {
+	var confirm bool
+	err := p.apply(v, func(b *store.Batch) error {
+		u, err := p.Directory.UserOf(v.Context(), v.subject)
+		if err != nil {
+			return err
+		}
+		edit(u)
+		tickets, err := p.Directory.ReplaceOwn(v.Context(), b, u)
+		if err != nil {
+			return err
+		}
+		confirm = len(tickets) > 0
+		for _, ticket := range tickets {
+			if err := p.ask(v, b, ticket); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil && confirm:
+		return did("account.confirm"), nil
+	case err == nil:
+		return did(done), nil
+	}
+	return v.refuse(err)
+}
+
+// refuse is the outcome of a form with what directory has found wrong with it. Other errors are failures.
+func (v *visit) refuse(err error) (outcome, error) {
+	if _, ok := errors.AsType[*directory.TakenError](err); ok {
+		return refused("account.taken"), nil
+	}
+	if conflict, ok := errors.AsType[*store.Conflict](err); ok && conflict.Key.Name != "" {
+		return refused("account.taken"), nil
+	}
+	if _, ok := errors.AsType[*directory.TicketLimitError](err); ok {
+		return refused("throttle.wait"), nil
+	}
+	found := directory.Problems(err)
+	if len(found) == 0 {
+		return outcome{}, err
+	}
+	v.problems, v.typed = map[string]flow.Message{}, map[string]string{}
+	for _, name := range v.form.Names() {
+		v.typed[name] = v.form.Value(name)
+	}
+	for _, one := range found {
+		m := flow.Message{ID: "account.bad", Level: flow.Error}
+		switch {
+		case one.ID != "":
+			m = flow.Message{ID: one.ID, Level: flow.Error, Params: one.Params}
+		case slices.Contains(explained, one.Field):
+			m.ID += "." + one.Field
+		}
+		v.problems[one.Field] = m
+	}
+	return refused("account.refused"), nil
+}
+
+// explained are the fields of which the person is told what they should look like.
+var explained = []string{"birthdate", "website", "locale", "zoneinfo", "email", "phone"}
+
+// contact is how the person is reached.
+func (p *Portal) contact(v *visit) ([]pages.AccountSection, error) {
+	if !p.Directory.Capabilities(v.user).Write {
+		return []pages.AccountSection{{ID: "contact", Intro: flow.Message{ID: "account.elsewhere"}}}, nil
+	}
+	section := pages.AccountSection{
+		ID: "contact",
+		Fields: []flow.Field{
+			{Name: "email", Type: flow.EmailField, Label: "account.email", Value: v.user.Email, Autocomplete: "email"},
+			{Name: "phone", Type: flow.TextField, Label: "account.phone", Value: v.user.Phone, Autocomplete: "tel"},
+		},
+		Actions: []flow.Action{{Name: "save", Label: "account.save"}},
+	}
+	for _, a := range []struct {
+		icon, value, pending string
+		verified             bool
+	}{{"mail", v.user.Email, v.user.PendingEmail, v.user.EmailVerified}, {"phone", v.user.Phone, v.user.PendingPhone, v.user.PhoneVerified}} {
+		if a.value != "" {
+			state := "account.unverified"
+			if a.verified {
+				state = "account.verified"
+			}
+			section.Items = append(section.Items, pages.AccountItem{Icon: a.icon, Title: literal(a.value), Details: []flow.Message{{ID: state}}})
+		}
+		if a.pending != "" {
+			section.Items = append(section.Items, pages.AccountItem{
+				Icon: "clock", Title: literal(a.pending), Details: []flow.Message{{ID: "account.pending"}},
+			})
+		}
+	}
+	return []pages.AccountSection{section}, nil
+}
+
+func (p *Portal) contactActions() map[string]func(*visit) (outcome, error) {
+	return map[string]func(*visit) (outcome, error){"save": func(v *visit) (outcome, error) {
+		return p.write(v, "account.saved", func(u *directory.User) {
+			u.Email, u.Phone = strings.TrimSpace(v.form.Value("email")), strings.TrimSpace(v.form.Value("phone"))
+		})
+	}}
+}
+
+// ask adds to the batch the message that has an address confirmed.
+func (p *Portal) ask(v *visit, b *store.Batch, issued *directory.IssuedTicket) error {
+	if p.Messages == nil {
+		return errors.New("account: an address is to be confirmed, and nothing can be sent")
+	}
+	m := notify.Message{
+		Template: notify.VerifyEmailOnUpdate, Channel: notify.Email, To: issued.Ticket.Address, Subject: v.subject.Ref(), Organization: v.subject.Org,
+		Expires: issued.Ticket.Expires, Params: map[string]string{notify.Code: issued.Code.Reveal()},
+	}
+	if issued.Ticket.Purpose == directory.VerifyPhone {
+		m.Template, m.Channel = notify.VerifyMobileOnUpdate, notify.SMS
+	}
+	if issued.Token != "" {
+		m.Params[notify.Link] = p.Engine.VerificationLink(issued.Token)
+	}
+	return p.Messages.Send(b, m)
+}
