@@ -87,7 +87,7 @@ const kits = "store/storetest store/directory/directorytest internal/testenv"
 // exclusive packages of internal have few importers on purpose.
 var exclusive = []edge{
 	{"store/directory idptest", "internal/password", "one place hashes passwords, behind one gate for the memory that costs"},
-	{"flow scim", "internal/password", "who answers for the directory tells a full gate (503, Retry-After) from a failure"},
+	{"flow flow/account scim", "internal/password", "who answers for the directory tells a full gate (503, Retry-After) from a failure"},
 	{".", "internal/password", "the facade makes the hasher of the cost that the host chose"},
 	{"oidc/... saml/... idptest . internal/bench", "internal/keyring", "protocols take keys through small interfaces; the key ring is their default"},
 	{"saml/... internal/xmlsig", "internal/xmldoc", "only SAML reads XML"},
