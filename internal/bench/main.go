@@ -22,8 +22,8 @@
 // adds to a request, and has three nodes serve one PostgreSQL.
 //
 // Beside that it measures the start of a process with existing keys, up to the first 200 of the discovery document and of
-// the key set; its resident memory when it is idle, after a garbage collection and before the first hash; and that of the
-// server after all load.
+// the key set; its memory when it is idle, after a garbage collection and before the first hash, apart from the pages of its file; and
+// that of the server after all load.
 package main
 
 import (
@@ -61,7 +61,7 @@ func main() {
 	flag.StringVar(&o.store, "store", "all", "stores with commas between them, of memory, sqlite, postgres and mariadb, each also with +redis; all is "+allStores)
 	flag.IntVar(&o.connections, "connections", 8, "how many connections are busy at once")
 	flag.IntVar(&o.rounds, "rounds", 5, "how many rounds the median is taken of")
-	flag.DurationVar(&o.slice, "slice", 500*time.Millisecond, "how long each is busy in a round")
+	flag.DurationVar(&o.slice, "slice", time.Second, "how long each is busy in a round")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this `folder`")
 	flag.BoolVar(&o.million, "million", false, "1,000,000 people, rather than 100,000, in the rows that list and find them")
 	flag.StringVar(&o.role, "role", "", "what this process is: for the program itself")

@@ -52,7 +52,7 @@ type loaded struct {
 // The targets of a process.
 const (
 	maxColdStart = 150 * time.Millisecond
-	maxIdle      = 30 << 20
+	maxIdle      = 10 << 20
 )
 
 // print writes the table.
@@ -73,8 +73,8 @@ func (r *report) print(out io.Writer) {
 	}
 	_ = w.Flush()
 	if r.Process != nil {
-		_, _ = fmt.Fprintf(out, "cold start %s (target %s), idle memory %.1f MiB (target %d MiB)\n",
-			brief(r.Process.ColdStart), maxColdStart, mebibytes(r.Process.Idle), maxIdle>>20)
+		_, _ = fmt.Fprintf(out, "cold start %s (target %s), idle memory %.1f MiB (target %d MiB) and %.1f MiB of the program's file\n",
+			brief(r.Process.ColdStart), maxColdStart, mebibytes(r.Process.Idle), maxIdle>>20, mebibytes(r.Process.Program))
 	}
 	for _, t := range r.Trips {
 		_, _ = fmt.Fprintf(out, "round trips of an Apply, %s: %.2f for one operation", t.Store, t.One)

@@ -47,8 +47,8 @@ type outcome struct {
 	Load          load
 	Durable       *durable
 	Proven        []proven
-	// Resident is memory in bytes.
-	Resident int64
+	// Resident is memory in bytes, and Own what of it is in no file: no other process has it too, and it cannot be read again.
+	Resident, Own int64
 }
 
 // usage is what the process has used so far.
@@ -121,8 +121,7 @@ func (s *server) obey(ctx context.Context, q order) (outcome, error) {
 	case "usage":
 		return outcome{Usage: used()}, nil
 	case "memory":
-		resident, err := residentMemory()
-		return outcome{Resident: resident}, err
+		return occupied()
 	case "profile":
 		return outcome{}, s.profileTo(q.Profile)
 	case "populate":
@@ -255,14 +254,24 @@ func used() usage {
 	return usage{Allocations: m.Mallocs, AllocatedBytes: m.TotalAlloc, CPU: cpu}
 }
 
-// residentMemory is that of this process in bytes, as Linux tells it.
-func residentMemory() (int64, error) {
+// occupied is the memory of this process, as Linux tells it.
+func occupied() (outcome, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, err
+		return outcome{}, err
 	}
-	kib, err := strconv.ParseInt(strings.TrimSpace(between(string(status), "VmRSS:", " kB")), 10, 64)
-	return kib << 10, err
+	resident, err := kibibytes(status, "VmRSS:")
+	if err != nil {
+		return outcome{}, err
+	}
+	files, err := kibibytes(status, "RssFile:")
+	return outcome{Resident: resident, Own: resident - files}, err
+}
+
+// kibibytes returns what stands behind a name in /proc/self/status, in bytes.
+func kibibytes(status []byte, name string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(between(string(status), name, " kB")), 10, 64)
+	return n << 10, err
 }
 
 // serveProvider is the process whose start and idle memory are measured: a provider over an existing database, and nothing
@@ -293,8 +302,7 @@ func serveProvider(ctx context.Context, o options, in *os.File) error {
 	serve(port, provider)
 	err = answerLines(in, os.Stdout, func(order) (outcome, error) {
 		debug.FreeOSMemory()
-		resident, err := residentMemory()
-		return outcome{Resident: resident}, err
+		return occupied()
 	})
 	return errors.Join(err, opened.Close())
 }
