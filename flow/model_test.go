@@ -11,7 +11,6 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
-	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -45,8 +44,9 @@ type model struct {
 	asked    []*asked
 	seen     []seen
 	wins     int
-	// begun is the session that a flow has ended in; it has one end.
-	begun map[string]store.Ref
+	// begun is the session in which a flow has ended. It has one end, unless it reopens because its answer has become too old.
+	begun   map[string]string
+	reopens map[string]bool
 	// box has the codes that were sent, and at has a request meet one node of several.
 	box *outbox
 	at  func(i int) func(*http.Request)
@@ -111,7 +111,7 @@ func newModel(t *testing.T, p storetest.Placement, d dice) *model {
 	w := newWorld(t, p, post(box, steps))
 	m := &model{
 		world: w, dice: d, seeds: map[string][]byte{}, names: map[string]string{},
-		proven: map[proof]time.Time{}, begun: map[string]store.Ref{}, box: box, at: w.nodes(2),
+		proven: map[proof]time.Time{}, begun: map[string]string{}, reopens: map[string]bool{}, box: box, at: w.nodes(2),
 	}
 	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Throttle, "", "",
 		directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleSend}}))
@@ -181,7 +181,11 @@ func (m *model) look(b *browser, a *asked) {
 	if m.dice.roll(4) > 0 {
 		b = a.browser
 	}
-	m.judge(b, b.get(a.path))
+	p := b.get(a.path)
+	if p.View != nil && a.in.MaxAge != nil {
+		m.reopens[p.View.Flow] = true
+	}
+	m.judge(b, p)
 }
 
 // post answers a page that somebody has seen, however old, with something.
@@ -220,21 +224,21 @@ func (m *model) post() {
 	for more := true; more; more = m.dice.roll(5) == 0 { // once, or again and again, wherever it arrives
 		node := m.at(m.dice.roll(2))
 		answer := b.do(http.MethodPost, s.page.View.Submit, form, node)
-		end := b.follow(answer)
-		m.judge(b, end)
-		if setCookie(answer, "session") != nil && end.Result != nil {
-			m.complete(s.page.View.Flow, end.Result)
+		m.judge(b, b.follow(answer))
+		if cookie := setCookie(answer, "session"); cookie != nil && cookie.MaxAge >= 0 {
+			session, _, _ := strings.Cut(cookie.Value, ".")
+			m.complete(s.page.View.Flow, session)
 		}
 	}
 }
 
-// complete notes where a flow has ended, which is once.
-func (m *model) complete(flow string, r *directory.Result) {
+// complete notes in which session a flow has ended, which is once.
+func (m *model) complete(flow, session string) {
 	m.Helper()
-	if before, ok := m.begun[flow]; ok && before != r.Session {
-		m.Fatalf("a flow has ended in session %v, and now in %v", before, r.Session)
+	if before, ok := m.begun[flow]; ok && before != session && !m.reopens[flow] {
+		m.Fatalf("a flow has ended in session %s, and now in %s", before, session)
 	}
-	m.begun[flow] = r.Session
+	m.begun[flow] = session
 }
 
 // answer is the code of somebody's app, and a note that this browser has shown it.
