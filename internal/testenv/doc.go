@@ -18,5 +18,7 @@
 //	… // a provider with smtp.Config{Host: server.Host, Port: server.Port, RootCAs: server.RootCAs, Username: …}
 //	code := server.Wait(t, "ann@example.com", 1).Code()
 //
+// [Axe] is no program either, but the rules by which pages are judged in a browser.
+//
 // Only tests import this package; internal/archtest holds that.
 package testenv
