@@ -221,7 +221,7 @@ func (p *Provider) buildPlans() error {
 		plans["recover"], plans["register"] = flow.Recovery(), flow.Registration()
 	}
 	if p.config.Account != nil {
-		maps.Copy(plans, account.Plans(p.config.Passkeys != nil, p.pushes()))
+		maps.Copy(plans, account.Plans(p.config.Factors.orDefault().TOTP != nil, p.config.Passkeys != nil, p.pushes()))
 	}
 	maps.Copy(plans, p.config.Plans)
 	p.config.Plans = plans
@@ -234,8 +234,10 @@ func (p *Provider) buildPlans() error {
 	return nil
 }
 
-// pushes reports whether people can confirm sign-ins on a device.
-func (p *Provider) pushes() bool { return p.Messages != nil && p.Messages.Reaches(notify.Push) }
+// pushes reports whether people are asked to confirm sign-ins on a device.
+func (p *Provider) pushes() bool {
+	return p.Messages != nil && p.Messages.Reaches(notify.Push) && p.config.Factors.orDefault().Push != nil
+}
 
 // accountHome is where the pages of accounts begin, below the issuer.
 func (p *Provider) accountHome() string {
@@ -319,6 +321,7 @@ func (p *Provider) buildOIDC() (err error) {
 }
 
 func (p *Provider) buildAccount() (err error) {
+	factors := p.config.Factors.orDefault()
 	var outbox notify.Outbox
 	if p.Messages != nil {
 		outbox = p.Messages
@@ -326,7 +329,8 @@ func (p *Provider) buildAccount() (err error) {
 	p.account, err = account.New(account.Config{
 		Settings: *p.config.Account, DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofAccount),
 		Engine: p.flow, Look: p.pages, Applications: p.OIDC, Connections: p.Connections, Messages: outbox,
-		Passkeys: p.config.Passkeys != nil, Push: p.pushes(), Logger: p.log,
+		TOTP: factors.TOTP != nil, Passkeys: p.config.Passkeys != nil, Push: p.pushes(),
+		HOTP: p.config.Factors.HOTP, BackupCodes: factors.BackupCodes, Logger: p.log, // nobody has a token unless the host gives them out
 	})
 	return err
 }

@@ -44,12 +44,15 @@ type Config struct {
 	Connections *federated.Connections
 	// Messages takes what is sent to an address that is to be confirmed. Nil sends nothing; then no policy may ask for it.
 	Messages notify.Outbox
-	// Passkeys and Push offer to add passkeys, and devices that confirm sign-ins: what the Engine was given.
+	// TOTP, Passkeys and Push offer to add authenticator apps, passkeys, and devices that confirm sign-ins: what people are asked for when
+	// they sign in.
+	TOTP     bool
 	Passkeys bool
 	Push     bool
-	// HOTP and BackupCodes are what they are in the Engine.
-	HOTP        mfa.HOTP
-	BackupCodes mfa.BackupCodes
+	// HOTP and BackupCodes offer to add a token, and to draw codes, of what they are in the Engine. Nil offers none. What somebody has is
+	// shown, and can be removed, all the same.
+	HOTP        *mfa.HOTP
+	BackupCodes *mfa.BackupCodes
 	// Logger takes the causes of failures. Nil discards them.
 	Logger *slog.Logger
 }
@@ -104,10 +107,11 @@ func (c *Config) check() error {
 			problems = append(problems, fmt.Errorf("account: Config.%s is required", field))
 		}
 	}
-	for field, factor := range map[string]interface{ Validate() error }{"HOTP": c.HOTP, "BackupCodes": c.BackupCodes} {
-		if err := factor.Validate(); err != nil {
-			problems = append(problems, fmt.Errorf("account: Config.%s: %w", field, err))
-		}
+	if c.HOTP != nil {
+		problems = append(problems, c.HOTP.Validate())
+	}
+	if c.BackupCodes != nil {
+		problems = append(problems, c.BackupCodes.Validate())
 	}
 	return errors.Join(problems...)
 }

@@ -140,8 +140,11 @@ const (
 
 // Plans are what the Engine needs of a Portal, for its Config.Plans: one for each thing that is added to an account by a flow. They add
 // something for nobody but whom the flow is about from the start, who has proven it within ten minutes.
-func Plans(passkeys, push bool) map[string]flow.Plan {
-	plans := map[string]flow.Plan{addTOTP: adding("totp-enroll")}
+func Plans(totp, passkeys, push bool) map[string]flow.Plan {
+	plans := map[string]flow.Plan{}
+	if totp {
+		plans[addTOTP] = adding("totp-enroll")
+	}
 	if passkeys {
 		plans[addPasskey] = adding("passkey-offer")
 	}

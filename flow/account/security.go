@@ -2,7 +2,9 @@ package account
 
 import (
 	"context"
+	"encoding/base32"
 	"errors"
+	"strings"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/pages"
@@ -22,7 +24,13 @@ func (p *Portal) security(v *visit) ([]pages.AccountSection, error) {
 	if p.Directory.Capabilities(v.user).SetPassword {
 		sections = append(sections, passwordSection(v))
 	}
-	sections = append(sections, p.passkeySection(credentials), p.authenticatorSection(credentials), p.backupSection(v, credentials))
+	for _, section := range []pages.AccountSection{
+		p.passkeySection(credentials), p.authenticatorSection(credentials), p.tokenSection(credentials), p.backupSection(v, credentials),
+	} {
+		if len(section.Items)+len(section.Actions)+len(section.Codes) > 0 {
+			sections = append(sections, section)
+		}
+	}
 	if p.Connections != nil {
 		links, err := p.linkSection(v)
 		if err != nil {
@@ -38,7 +46,8 @@ func (p *Portal) securityActions() map[string]func(*visit) (outcome, error) {
 		"change_password": p.changePassword,
 		"remove":          p.removeCredential,
 		"rename":          p.renameCredential,
-		"add_totp":        func(v *visit) (outcome, error) { return p.add(v, addTOTP) },
+		"add_totp":        p.ifOffered(p.TOTP, addTOTP),
+		"add_hotp":        p.addHOTP,
 		"add_passkey":     p.ifOffered(p.Passkeys, addPasskey),
 		"add_push":        p.ifOffered(p.Push, addPush),
 		"draw_codes":      p.drawCodes,
@@ -137,13 +146,11 @@ func (p *Portal) authenticatorSection(credentials []*directory.Credential) pages
 		case directory.TOTPCredential:
 			hasTOTP = true
 			section.Items = append(section.Items, item(c, "clock", "account.totp"))
-		case directory.HOTPCredential:
-			section.Items = append(section.Items, item(c, "lock", "account.hotp"))
 		case directory.PushCredential:
 			section.Items = append(section.Items, item(c, "phone", "account.push"))
 		}
 	}
-	if !hasTOTP {
+	if p.TOTP && !hasTOTP {
 		section.Actions = append(section.Actions, flow.Action{Name: "add_totp", Label: "account.totp.add", Kind: flow.Secondary})
 	}
 	if p.Push {
@@ -187,7 +194,9 @@ func (p *Portal) renameCredential(v *visit) (outcome, error) {
 func (p *Portal) backupSection(v *visit, credentials []*directory.Credential) pages.AccountSection {
 	section := pages.AccountSection{
 		ID: "backup", Title: flow.Message{ID: "account.codes"}, Intro: flow.Message{ID: "account.codes.intro"}, Codes: v.codes,
-		Actions: []flow.Action{{Name: "draw_codes", Label: "account.codes.draw", Kind: flow.Secondary}},
+	}
+	if p.BackupCodes != nil {
+		section.Actions = []flow.Action{{Name: "draw_codes", Label: "account.codes.draw", Kind: flow.Secondary}}
 	}
 	for _, c := range credentials {
 		if c.Type == directory.BackupCodesCredential {
@@ -195,7 +204,9 @@ func (p *Portal) backupSection(v *visit, credentials []*directory.Credential) pa
 				Icon: "lock", Title: count("account.codes.left", len(c.Codes)), Details: []flow.Message{at("account.added", c.Created)},
 				Actions: []flow.Action{{Name: "remove_codes", Label: "account.remove", Kind: flow.Secondary}},
 			}}
-			section.Actions[0].Label = "account.codes.again"
+			if p.BackupCodes != nil {
+				section.Actions[0].Label = "account.codes.again"
+			}
 		}
 	}
 	return section
@@ -203,6 +214,9 @@ func (p *Portal) backupSection(v *visit, credentials []*directory.Credential) pa
 
 // drawCodes gives the person new backup codes, in the place of those they had. They are in this answer and nowhere else.
 func (p *Portal) drawCodes(v *visit) (outcome, error) {
+	if p.BackupCodes == nil {
+		return outcome{}, errMalformed
+	}
 	codes, err := p.BackupCodes.New()
 	if err != nil {
 		return outcome{}, err
@@ -221,6 +235,58 @@ func (p *Portal) drawCodes(v *visit) (outcome, error) {
 		v.codes = append(v.codes, code.Reveal())
 	}
 	return outcome{message: flow.Message{ID: "account.codes.drawn", Level: flow.Success}}, nil
+}
+
+// tokenSection is the token with a button: by its key, as it came with it, and two codes that follow one another.
+func (p *Portal) tokenSection(credentials []*directory.Credential) pages.AccountSection {
+	section := pages.AccountSection{ID: "token", Title: flow.Message{ID: "account.hotp"}}
+	for _, c := range credentials {
+		if c.Type == directory.HOTPCredential {
+			section.Items = append(section.Items, item(c, "lock", "account.hotp"))
+		}
+	}
+	if p.HOTP != nil && len(section.Items) == 0 {
+		section.Intro = flow.Message{ID: "account.hotp.intro"}
+		section.Fields = []flow.Field{
+			{Name: "hotp_key", Type: flow.PasswordField, Label: "account.hotp.key", Autocomplete: "off", Required: true},
+			{Name: "hotp_first", Type: flow.TextField, Label: "account.hotp.first", Autocomplete: "off", Required: true},
+			{Name: "hotp_second", Type: flow.TextField, Label: "account.hotp.second", Autocomplete: "off", Required: true},
+		}
+		section.Actions = []flow.Action{{Name: "add_hotp", Label: "account.hotp.add", Kind: flow.Secondary}}
+	}
+	return section
+}
+
+// addHOTP takes a token up, never in the place of another: what opens an account is removed by name.
+func (p *Portal) addHOTP(v *visit) (outcome, error) {
+	if p.HOTP == nil {
+		return outcome{}, errMalformed
+	}
+	wrong := func(field, message string) (outcome, error) {
+		v.problems = map[string]flow.Message{field: {ID: message, Level: flow.Error}}
+		return refused("account.refused"), nil
+	}
+	typed := strings.ToUpper(strings.Join(strings.Fields(v.form.Value("hotp_key")), ""))
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(typed, "="))
+	if err != nil || len(seed) < 16 || len(seed) > 64 {
+		return wrong("hotp_key", "account.hotp.bad")
+	}
+	next, err := p.HOTP.Resync(seed, v.form.Value("hotp_first"), v.form.Value("hotp_second"), 0)
+	if errors.Is(err, mfa.ErrWrongCode) {
+		return wrong("hotp_second", "account.hotp.wrong")
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	if _, _, err := p.Directory.Credentials.HOTP(v.Context(), v.subject.Ref()); err == nil {
+		return refused("account.gone"), nil
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return outcome{}, err
+	}
+	err = p.apply(v, func(b *store.Batch) error {
+		return p.Directory.Credentials.EnrollHOTP(v.Context(), b, v.subject.Ref(), "", seed, next)
+	})
+	return did("account.saved"), err
 }
 
 func (p *Portal) removeCodes(v *visit) (outcome, error) {
