@@ -8,9 +8,13 @@ type Application struct {
 	store.Meta
 	// Name is shown to people. Required, at most 120 characters.
 	Name string `json:"name"`
+	// Description says in a sentence or two what it is for, in at most 1024 characters.
+	Description string `json:"description,omitempty"`
 	// URL is where a person finds the application.
 	URL  string `json:"url,omitempty"`
 	Logo string `json:"logo,omitempty"`
+	// Discoverable lists the application to everybody of its organization who looks for one; it needs a URL.
+	Discoverable bool `json:"discoverable,omitempty"`
 	// PolicyURL is what the application does with what it learns of people, TermsURL on what terms it serves them: https URLs, or
 	// paths on this origin.
 	PolicyURL string `json:"policyUrl,omitempty"`

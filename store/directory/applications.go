@@ -11,11 +11,15 @@ var (
 	applicationType = store.Type[Application]{
 		Kind: applicationKind,
 		Index: func(a *Application) []store.Entry {
-			return append([]store.Entry{
+			entries := append([]store.Entry{
 				{Field: "id", Value: store.Text(a.ID)},
 				{Field: "name", Value: store.Text(Fold(a.Name))},
 				{Field: "status", Value: store.Text(string(a.Status))},
 			}, a.TrustedApp.trusted()...)
+			if a.Discoverable {
+				entries = append(entries, store.Entry{Field: "discoverable", Value: store.Text("true")})
+			}
+			return entries
 		},
 	}
 )
@@ -66,9 +70,22 @@ func (a *Applications) Get(ctx context.Context, ref store.Ref) (*Application, er
 	return a.all.Get(ctx, ref)
 }
 
-// List returns a page of applications. Fields: id, name (in Fold's form), status.
+// List returns a page of applications. Fields: id, name (in Fold's form), status, discoverable.
 func (a *Applications) List(ctx context.Context, q store.Query) (store.Listing[Application], error) {
 	return a.all.List(ctx, q)
+}
+
+// maxDiscoverable bounds how many applications are listed to people.
+const maxDiscoverable = 1000
+
+// Discoverable returns the applications of an organization that people are meant to find and can use, by name: at most the first thousand.
+func (a *Applications) Discoverable(ctx context.Context, org string) ([]*Application, error) {
+	page, err := a.all.List(ctx, store.Query{
+		Org: org, Sort: "name", Limit: maxDiscoverable, Filter: store.And{
+			store.Equals("discoverable", store.Text("true")), store.Equals("status", store.Text(string(Active))),
+		},
+	})
+	return page.Items, err
 }
 
 // Replace writes an application over the version that was read. The event is "application.updated". Errors:
@@ -147,7 +164,11 @@ func (a *Applications) Remove(b *store.Batch, app *Application) {
 func (a *Application) Validate() error {
 	var v validation
 	v.required("name", a.Name, 120)
+	v.text("description", a.Description, 1024)
 	v.link("url", a.URL)
+	if a.Discoverable && a.URL == "" {
+		v.add("url", "is required of an application that people are to find")
+	}
 	v.asset("logo", a.Logo)
 	v.asset("policyUrl", a.PolicyURL)
 	v.asset("termsUrl", a.TermsURL)
