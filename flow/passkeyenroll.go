@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -100,18 +99,11 @@ func (p passkeyEnroller) begin(ctx context.Context, s *State) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err := p.dir.Credentials.PasskeyUser(ctx, s.Subject, p.rp.RPID())
-	if err != nil {
-		return nil, err
-	}
 	list, err := p.of(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.rp.BeginRegistration(mfa.Registration{
-		UserHandle: name.Handle, Username: shortened(cmp.Or(user.Username, user.Email)), DisplayName: shortened(user.Name),
-		Exclude: records(list), Conditional: p.passing, Lifetime: p.lifetime,
-	}, s.Now)
+	c, err := p.enrolment().begin(ctx, s.Subject, user, list, mfa.Registration{Conditional: p.passing, Lifetime: p.lifetime}, s.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +158,7 @@ func (p passkeyEnroller) Judge(ctx context.Context, s *State, in Input) (Verdict
 	if err != nil {
 		return p.again(ctx, s, err)
 	}
-	name, credential, err := p.credential(ctx, s, key)
+	name, credential, err := p.enrolment().credential(ctx, s.Subject, key, !p.skippable)
 	if err != nil {
 		return p.again(ctx, s, err)
 	}
@@ -176,36 +168,6 @@ func (p passkeyEnroller) Judge(ctx context.Context, s *State, in Input) (Verdict
 		v.Evidence = []directory.Evidence{passkeyEvidence(credential, key, key.UserVerified, s)}
 	}
 	return v, nil
-}
-
-// credential is the passkey as it is to be written. Errors: *mfa.PasskeyError when somebody has it already, when the person was given
-// another name in another tab meanwhile, or has as many as there may be.
-func (p passkeyEnroller) credential(ctx context.Context, s *State, key mfa.Passkey) (*directory.PasskeyUser, *directory.Credential, error) {
-	name, err := p.dir.Credentials.PasskeyUser(ctx, s.Subject, p.rp.RPID())
-	if err != nil {
-		return nil, nil, err
-	}
-	if name.Version == 0 {
-		name.Handle = key.UserHandle
-	}
-	have, err := p.dir.Credentials.Passkeys(ctx, s.Subject, "")
-	if err != nil {
-		return nil, nil, err
-	}
-	_, err = p.dir.Credentials.Passkey(ctx, s.Subject.Org, key.RPID, key.ID)
-	switch {
-	case err == nil:
-		return nil, nil, &mfa.PasskeyError{Reason: mfa.PasskeyForeign}
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, nil, err
-	case string(name.Handle) != string(key.UserHandle):
-		return nil, nil, &mfa.PasskeyError{Reason: mfa.PasskeyRestart}
-	case len(have) >= directory.MaxPasskeys:
-		return nil, nil, directory.ErrTooManyPasskeys
-	}
-	made := toDirectory(key)
-	made.SecondFactor = !p.skippable
-	return name, p.dir.Credentials.NewPasskey(s.Subject, "", made), nil
 }
 
 // again is the verdict on an answer that came to nothing, with a new challenge. In passing, it is no matter: the person goes on.

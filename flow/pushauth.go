@@ -30,17 +30,18 @@ const maxPushBody = 16 << 10
 // errDevice says that what a device has sent is not believed. Which part of it, it does not learn.
 var errDevice = errors.New("flow: not believed")
 
-func (e *Engine) pushRoutes() map[string]http.Handler {
-	return map[string]http.Handler{
-		pushAnswerPath:  e.pushRoute(http.MethodPost, e.pushAnswer),
-		pushStatusPath:  e.pushRoute(http.MethodGet, e.pushStatus),
-		pushDevicesPath: e.pushRoute(http.MethodPost, e.pushRegister),
+func (e *Engine) pushRoutes() []Route {
+	return []Route{
+		e.pushRoute(http.MethodPost, pushAnswerPath, "", e.pushAnswer),
+		e.pushRoute(http.MethodGet, pushStatusPath, "", e.pushStatus),
+		e.pushRoute(http.MethodPost, pushDevicesPath, "", e.pushRegister),
+		e.pushRoute(http.MethodPost, pushDevicesPath, "/{id}/remove", e.pushRemove),
 	}
 }
 
-// pushRoute serves one method.
-func (e *Engine) pushRoute(method string, serve func(*http.Request) (status int, answer any, err error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// pushRoute serves one method, at a path and what may stand behind it.
+func (e *Engine) pushRoute(method, path, rest string, serve func(*http.Request) (status int, answer any, err error)) Route {
+	return Route{Path: e.site.Path(path) + rest, Methods: []string{method}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		web.NoStore(w.Header())
 		if r.Method != method {
 			w.Header().Set("Allow", method)
@@ -66,7 +67,7 @@ func (e *Engine) pushRoute(method string, serve func(*http.Request) (status int,
 			return
 		}
 		web.WriteJSON(w, status, body)
-	})
+	})}
 }
 
 // admitDevice bounds what an address may send, in which there is a signature to be verified.
@@ -214,4 +215,38 @@ func (e *Engine) registerPush(ctx context.Context, r mfa.PushRegistration, key m
 		return refusedDevice(err)
 	}
 	return b.Apply(ctx)
+}
+
+// pushRemove takes a device off an account, as the device itself wants, which signs that. One that is not there is refused as one that
+// has not signed.
+func (e *Engine) pushRemove(r *http.Request) (int, any, error) {
+	var body struct {
+		Token string `json:"token"`
+	}
+	if strictjson.Decode(r.Body, maxPushBody, &body) != nil {
+		return 0, nil, errDevice
+	}
+	id := r.PathValue("id")
+	for range maxTries {
+		err := e.removePush(r.Context(), id, body.Token)
+		if _, conflict := errors.AsType[*store.Conflict](err); !conflict {
+			return http.StatusNoContent, nil, err
+		}
+	}
+	return 0, nil, errDevice // removed by another meanwhile
+}
+
+func (e *Engine) removePush(ctx context.Context, id, token string) error {
+	device, err := e.dir.Pushes.Named(ctx, id)
+	if err != nil {
+		return refusedDevice(err)
+	}
+	key, err := mfa.ParsePushKey(device.Push.PublicKey)
+	if err != nil {
+		return err
+	}
+	if err := mfa.VerifyPushRemoval(token, device.ID, key, e.db.Now()); err != nil {
+		return refusedDevice(err)
+	}
+	return e.dir.Credentials.Delete(ctx, device)
 }

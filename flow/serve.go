@@ -16,8 +16,10 @@ import (
 type Route struct {
 	// Path is the whole path on the host.
 	Path string
-	// Handler serves GET, HEAD and POST.
+	// Handler serves GET, HEAD and POST, or the Methods alone.
 	Handler http.Handler
+	// Methods are those of a route that has not all of GET, HEAD and POST; GET includes HEAD. Nil is all.
+	Methods []string
 }
 
 // Routes lists the pages. They are of the same-origin class: the Engine itself refuses posts from elsewhere, except at CallbackPath, and
@@ -25,13 +27,11 @@ type Route struct {
 func (e *Engine) Routes() []Route {
 	var routes []Route
 	for _, path := range pagePaths() {
-		routes = append(routes, Route{e.site.Path(path), e})
+		routes = append(routes, Route{Path: e.site.Path(path), Handler: e})
 	}
-	routes = append(routes, Route{e.site.Path(CallbackPath + "{name}"), http.HandlerFunc(e.callback)})
-	routes = append(routes, Route{e.site.Path(linkPath), http.HandlerFunc(e.openLink)})
-	for path, serve := range e.pushRoutes() {
-		routes = append(routes, Route{e.site.Path(path), serve})
-	}
+	routes = append(routes, Route{Path: e.site.Path(CallbackPath + "{name}"), Handler: http.HandlerFunc(e.callback)})
+	routes = append(routes, Route{Path: e.site.Path(linkPath), Handler: http.HandlerFunc(e.openLink)})
+	routes = append(routes, e.pushRoutes()...)
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return routes
 }

@@ -23,9 +23,9 @@ func (e *Engine) WellKnown() []Route {
 		return nil
 	}
 	return []Route{
-		{trustedAndroid, http.HandlerFunc(e.serveAndroid)},
-		{trustedApple, http.HandlerFunc(e.serveApple)},
-		{mfa.RelatedOriginsPath, http.HandlerFunc(e.serveRelatedOrigins)},
+		{Path: trustedAndroid, Handler: http.HandlerFunc(e.serveAndroid)},
+		{Path: trustedApple, Handler: http.HandlerFunc(e.serveApple)},
+		{Path: mfa.RelatedOriginsPath, Handler: http.HandlerFunc(e.serveRelatedOrigins)},
 	}
 }
 

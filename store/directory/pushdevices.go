@@ -146,5 +146,17 @@ func (p *Pushes) Device(ctx context.Context, subject store.Ref, id string) (*Cre
 	return credential, err
 }
 
+// Named returns the device of an id, whoever's it is, or store.ErrNotFound: for a device that speaks for itself, and has yet to prove that.
+func (p *Pushes) Named(ctx context.Context, id string) (*Credential, error) {
+	if !validID(id) {
+		return nil, store.ErrNotFound
+	}
+	credential, err := p.credentials.Get(ctx, store.Ref{ID: id})
+	if err == nil && (credential.Type != PushCredential || credential.Push == nil) {
+		return nil, store.ErrNotFound
+	}
+	return credential, err
+}
+
 // Token is where messages to the device are sent.
 func (p *Pushes) Token(device *Credential) (secret.Text, error) { return p.credentials.open(device) }
