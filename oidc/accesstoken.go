@@ -46,6 +46,21 @@ func (t *presentedToken) scopes() []string { return strings.Fields(t.claims.Scop
 
 func (t *presentedToken) grants(scope string) bool { return slices.Contains(t.scopes(), scope) }
 
+// boundTo holds the token to what it is bound to: the error is errToken unless its sender has proven all of it.
+func (t *presentedToken) boundTo(proven confirmation) error {
+	bound := t.claims.Confirmation.demanded()
+	if !bound.provenBy(proven) { // a bound token is nobody's bearer token
+		return errToken
+	}
+	if proven.JKT != "" && bound.JKT == "" { // RFC 9449 §7.1: the scheme is for tokens that are bound
+		return errToken
+	}
+	return nil
+}
+
+// isFor reports whether the token is for somebody.
+func (t *presentedToken) isFor(whom string) bool { return slices.Contains(t.claims.Audience, whom) }
+
 // openAccessToken finds out what an access token is worth. errBroken means nothing; any other error is a failure.
 func (p *Provider) openAccessToken(ctx context.Context, text string) (*presentedToken, error) {
 	var t *presentedToken

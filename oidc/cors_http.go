@@ -63,9 +63,13 @@ func (s *sharing) serveShared(w http.ResponseWriter, r *http.Request, handler ht
 
 // servePreflight answers what a browser asks before a script may call.
 func (s *sharing) servePreflight(w http.ResponseWriter, r *http.Request) {
+	s.preflight(w, r, sharedMethods)
+}
+
+func (s *sharing) preflight(w http.ResponseWriter, r *http.Request, methods string) {
 	w.Header().Add("Vary", headerOrigin)
 	if origin := r.Header.Get(headerOrigin); origin != "" && (s.open(r.URL.Path) || s.knownOrigin(r, origin)) {
-		allowCalls(w.Header(), s.readers(r.URL.Path, origin))
+		allowCalls(w.Header(), s.readers(r.URL.Path, origin), methods)
 		s.letCookiesIn(w, r, origin)
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -84,13 +88,16 @@ func (s *sharing) letCookiesIn(w http.ResponseWriter, r *http.Request, origin st
 
 // servePublicPreflight is for documents that anybody may read.
 func servePublicPreflight(w http.ResponseWriter, _ *http.Request) {
-	allowCalls(w.Header(), "*")
+	allowCalls(w.Header(), "*", sharedMethods)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func allowCalls(h http.Header, origin string) {
+// sharedMethods are those of the protocol's endpoints.
+const sharedMethods = "GET, POST"
+
+func allowCalls(h http.Header, origin, methods string) {
 	h.Set(allowOrigin, origin)
-	h.Set("Access-Control-Allow-Methods", "GET, POST")
+	h.Set("Access-Control-Allow-Methods", methods)
 	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, MCP-Protocol-Version")
 	h.Set("Access-Control-Max-Age", "3600")
 }

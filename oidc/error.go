@@ -18,7 +18,9 @@ type Error struct {
 	RetryAfter time.Duration
 
 	challenge   string
-	outcome     bool // a sign-in has come to it
+	scope       string            // that a token lacks
+	again       *Reauthentication // that a person is asked for
+	outcome     bool              // a sign-in has come to it
 	cause       error
 	application string // the URL for a person to go on from
 }

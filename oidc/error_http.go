@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
@@ -45,8 +46,14 @@ func (p *Provider) challenges(e *Error) []string {
 	if e.challenge != "Basic" && e.Code != "" { // RFC 6750 §3
 		parameters = append(parameters, fmt.Sprintf("error=%q", e.Code), fmt.Sprintf("error_description=%q", e.Description))
 	}
-	if e.Code == "insufficient_scope" {
-		parameters = append(parameters, fmt.Sprintf("scope=%q", scopeOpenID))
+	if e.scope != "" {
+		parameters = append(parameters, fmt.Sprintf("scope=%q", e.scope))
+	}
+	if a := e.again; a != nil && a.ACR != "" { // RFC 9470 §3
+		parameters = append(parameters, fmt.Sprintf("acr_values=%q", a.ACR))
+	}
+	if a := e.again; a != nil && a.MaxAge > 0 {
+		parameters = append(parameters, "max_age="+strconv.FormatInt(int64(a.MaxAge/time.Second), 10))
 	}
 	algs := ""
 	if p.proofs != nil {

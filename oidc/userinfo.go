@@ -14,10 +14,7 @@ var (
 		Code: "invalid_token", Description: "the access token is wrong, expired or revoked", Status: 401, challenge: schemeBearer,
 	}
 	errNoToken   = &Error{Status: 401, challenge: schemeBearer} // RFC 6750 §3.1: no error code when nothing was presented
-	errNotOpenID = &Error{
-		Code: "insufficient_scope", Description: "the access token does not have the scope openid", Status: 403,
-		challenge: schemeBearer,
-	}
+	errNotOpenID = insufficientScope(scopeOpenID)
 )
 
 // SignedUserInfo lets clients be registered for userinfo that is signed (OpenID Connect Core §5.3.2).
@@ -94,12 +91,8 @@ func (p *Provider) userClaims(ctx context.Context, token string, proven confirma
 	if err != nil {
 		return nil, nil, err
 	}
-	bound := t.claims.Confirmation.demanded()
-	if !bound.provenBy(proven) { // a bound token is nobody's bearer token
-		return nil, nil, errToken
-	}
-	if proven.JKT != "" && bound.JKT == "" { // RFC 9449 §7.1: the scheme is for tokens that are bound
-		return nil, nil, errToken
+	if err := t.boundTo(proven); err != nil {
+		return nil, nil, err
 	}
 	if t.chain == nil || !t.grants(scopeOpenID) {
 		return nil, nil, errNotOpenID

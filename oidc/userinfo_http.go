@@ -62,10 +62,6 @@ func readToken(w http.ResponseWriter, r *http.Request) (scheme, token string, er
 	if err := refuseQuerySecrets(r); err != nil {
 		return schemeBearer, "", err
 	}
-	headers := r.Header.Values("Authorization")
-	if len(headers) > 1 {
-		return schemeBearer, "", invalidRequest("the Authorization header stands more than once")
-	}
 	inBody := ""
 	if r.Method == http.MethodPost && r.ContentLength != 0 {
 		form, err := web.ReadBody(w, r)
@@ -74,11 +70,27 @@ func readToken(w http.ResponseWriter, r *http.Request) (scheme, token string, er
 		}
 		inBody = form.Value("access_token")
 	}
-	if len(headers) == 0 {
-		if inBody == "" {
-			return schemeBearer, "", errNoToken
-		}
+	scheme, token, err = readAuthorization(r)
+	switch {
+	case inBody == "":
+		return scheme, token, err
+	case len(r.Header.Values("Authorization")) == 0:
 		return schemeBearer, inBody, nil
+	case err == nil:
+		err = invalidRequest("the access token stands in more than one place")
+	}
+	return scheme, "", err
+}
+
+// readAuthorization finds the one access token in the header (RFC 6750 §2.1, RFC 9449 §7.1).
+func readAuthorization(r *http.Request) (scheme, token string, err error) {
+	headers := r.Header.Values("Authorization")
+	switch len(headers) {
+	case 0:
+		return schemeBearer, "", errNoToken
+	case 1:
+	default:
+		return schemeBearer, "", invalidRequest("the Authorization header stands more than once")
 	}
 	scheme, token, _ = strings.Cut(headers[0], " ")
 	switch {
@@ -89,11 +101,8 @@ func readToken(w http.ResponseWriter, r *http.Request) (scheme, token string, er
 	default:
 		return schemeBearer, "", errNoToken
 	}
-	switch token = strings.TrimSpace(token); {
-	case token == "":
+	if token = strings.TrimSpace(token); token == "" {
 		return schemeBearer, "", errNoToken
-	case inBody != "":
-		return scheme, "", invalidRequest("the access token stands in more than one place")
 	}
 	return scheme, token, nil
 }
