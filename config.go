@@ -10,6 +10,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/oidc"
@@ -100,6 +101,8 @@ type Config struct {
 	Passkeys *flow.Passkeys
 	// Account has the pages on which people look after their account, at /account: flow/account. Nil has none.
 	Account *account.Settings
+	// Me has the API by which people look after their account from applications, below /api/users: flow/me. Nil has none.
+	Me *me.Settings
 	// Executors are steps of the host's own for Plans, by name; see flow.Config.
 	Executors map[string]flow.Executor
 	// Authenticators are how apps know the Executors when they sign people in without a browser (OIDC.Direct); see native.Config.

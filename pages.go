@@ -96,7 +96,7 @@ func (p *Provider) miss(w http.ResponseWriter, r *http.Request) {
 
 // methods lists those by which there is something at the path of a request.
 func (p *Provider) methods(r *http.Request) (allowed []string) {
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
 		if _, pattern := p.mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != "/" {
 			allowed = append(allowed, method)
 		}

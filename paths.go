@@ -66,7 +66,7 @@ func (p *Provider) apiRoutes() (routes []web.Route) {
 			Handler: func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) },
 		})
 	}
-	return routes
+	return append(routes, p.meRoutes()...)
 }
 
 // checkPaths reports what was moved to where something else is: a mux would panic.
@@ -82,9 +82,8 @@ func (p *Provider) checkPaths() error {
 	for _, pattern := range p.OIDC.Patterns() {
 		claim(pattern)
 	}
-	for _, r := range p.pageRoutes() {
-		claim("GET " + r.Path)
-		claim("POST " + r.Path)
+	for _, r := range p.routes() {
+		claim(r.pattern)
 	}
 	for _, pattern := range p.api.Patterns(p.apiRoutes()) {
 		claim(pattern)

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/flow/pages"
@@ -50,10 +51,10 @@ type Provider struct {
 	ring   *keyring.Ring // nil with Config.SigningKeys
 	flow   *flow.Engine
 	pages  *pages.Pages
-	// execution is nil without Config.FlowExecution.
+	// Each is nil without what Config has for it: FlowExecution, Account, Me.
 	execution *execute.Transport
-	// account is nil without Config.Account.
-	account *account.Portal
+	account   *account.Portal
+	me        *me.API
 	// api is where the APIs of the product are.
 	api *web.Site
 	mux *http.ServeMux
@@ -87,7 +88,7 @@ func (p *Provider) build() error {
 		return named("store", err)
 	}
 	problems := []error{
-		named("paths", p.buildAPI()), named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
+		named("directory", p.buildDirectory()), named("keys", p.buildKeys()), named("pages", p.buildPages()),
 	}
 	if p.Directory != nil && p.config.Messages != nil {
 		problems = append(problems, named("messages", p.buildMessages()))
@@ -101,6 +102,10 @@ func (p *Provider) build() error {
 	if p.OIDC != nil && p.flow != nil && p.config.Account != nil {
 		problems = append(problems, named("account", p.buildAccount()))
 	}
+	if p.OIDC != nil && p.flow != nil && p.config.Me != nil {
+		problems = append(problems, named("me", p.buildMe()))
+	}
+	problems = append(problems, named("paths", p.buildAPI()))
 	return errors.Join(problems...)
 }
 
@@ -351,9 +356,8 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.mux.Ser
 // where their specifications have them: at the root of the host.
 func (p *Provider) Mount(mux *http.ServeMux) {
 	p.OIDC.Mount(mux)
-	for _, r := range p.pageRoutes() {
-		mux.Handle("GET "+r.Path, r.Handler)
-		mux.Handle("POST "+r.Path, r.Handler)
+	for _, r := range p.routes() {
+		mux.Handle(r.pattern, r.handler)
 	}
 	p.api.Mount(mux, p.apiRoutes())
 	for _, r := range p.flow.WellKnown() {
@@ -370,6 +374,26 @@ func (p *Provider) pageRoutes() []flow.Route {
 	routes := p.flow.Routes()
 	if p.account != nil {
 		routes = append(routes, p.account.Routes()...)
+	}
+	return routes
+}
+
+// route is one line of a host's mux.
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
+// routes are the pages for people, and what their devices call.
+func (p *Provider) routes() (routes []route) {
+	for _, r := range p.pageRoutes() {
+		methods := r.Methods
+		if methods == nil {
+			methods = []string{http.MethodGet, http.MethodPost}
+		}
+		for _, method := range methods {
+			routes = append(routes, route{method + " " + r.Path, r.Handler})
+		}
 	}
 	return routes
 }

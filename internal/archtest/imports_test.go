@@ -40,6 +40,7 @@ var edges = []edge{
 	{"flow/*", "flow mfa store store/directory internal/*", "transports, scripts and messages are parts of the engine cut off by dependency"},
 	{"flow/notify/*", "flow/notify internal/*", "a way to send that costs a library is a package of its own"},
 	{"flow/account", "flow/pages flow/notify flow/federated", "the pages of an account have the look of all others, and show links upstream"},
+	{"flow/me", "flow/federated", "people see, and remove, their accounts upstream"},
 	{"flow/federated", "oidc/rp saml/sp", "an upstream login is a step of a flow; only this package knows both"},
 
 	{"store", "internal/secret internal/strictjson", "the ground floor"},

@@ -1,0 +1,57 @@
+package me
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// Guard finds out who calls. It is safe for concurrent use.
+type Guard interface {
+	// Caller returns the person whom the token of a request speaks for. It reads every link of the chain that the token hangs on, and takes
+	// none of a client that acts for itself or by which somebody acts for another, for somebody else, without the proof of what it is bound
+	// to, or without the scope. A request that it does not let pass has been answered (RFC 6750 §3), and the Caller is nil.
+	Caller(w http.ResponseWriter, r *http.Request, scope string) *Caller
+	// AskAgain answers a request of somebody who has to sign in once more, or more strongly (RFC 9470 §3).
+	AskAgain(w http.ResponseWriter, r *http.Request, maxAge time.Duration, acr string)
+}
+
+// Caller is the person whom a token speaks for.
+type Caller struct {
+	Subject *directory.Subject
+	// Holder is what the token belongs to: the person's session, or the grant of one that is in none.
+	Holder store.Ref
+	// AuthTime is when the person was authenticated, the zero time when nobody here knows; ACR says how well.
+	AuthTime time.Time
+	ACR      string
+}
+
+// proof is what a change of how somebody signs in demands of them: "" is nothing in particular. Who has enrolled a second factor has to
+// have shown two, or whoever knows but the password would take the second away.
+func (a *API) proof(ctx context.Context, caller *Caller) (acr string, err error) {
+	if a.ACR != "" {
+		return a.ACR, nil
+	}
+	credentials, err := a.Directory.Credentials.List(ctx, caller.Subject.Ref())
+	if err != nil {
+		return "", err
+	}
+	for _, c := range credentials {
+		switch {
+		case c.Type == directory.PasswordCredential, c.Type == directory.BackupCodesCredential: // codes alone are asked for nowhere
+		case c.Passkey != nil && !c.Passkey.Suspended.IsZero():
+		default:
+			return directory.ACR2, nil
+		}
+	}
+	return "", nil
+}
+
+// shown reports whether the caller has signed in just now, and as is demanded.
+func (a *API) shown(caller *Caller, acr string) bool {
+	fresh := !caller.AuthTime.IsZero() && a.DB.Now().Before(caller.AuthTime.Add(a.MaxAge))
+	return fresh && (acr == "" || directory.Assurance{ACR: caller.ACR}.Satisfies(acr))
+}

@@ -1,0 +1,194 @@
+package me
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/signet-idp/signet/internal/strictjson"
+	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+const (
+	// maxBody is what may be sent, and maxPasskeyBody where an authenticator has its say (it may attest itself with certificates).
+	maxBody        = 16 << 10
+	maxPasskeyBody = 96 << 10
+	// maxTries bounds how often a change is judged anew because something that it rests on has changed.
+	maxTries = 4
+)
+
+// call is one request of somebody who is known.
+type call struct {
+	*Caller
+	r       *http.Request
+	ref     store.Ref // of the person
+	address string
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+// answer is what is said to a call: the zero Status is 200, and a nil Body is none.
+type answer struct {
+	Status int
+	Body   any
+}
+
+var noContent = answer{Status: http.StatusNoContent}
+
+// handler serves an endpoint.
+func (a *API) handler(e endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.NoStore(w.Header())
+		caller := a.Guard.Caller(w, r, Scope)
+		if caller == nil {
+			return
+		}
+		if e.sensitive {
+			acr, err := a.proof(r.Context(), caller)
+			if err != nil {
+				a.fail(w, r, err)
+				return
+			}
+			if !a.shown(caller, acr) {
+				a.Guard.AskAgain(w, r, a.MaxAge, acr)
+				return
+			}
+		}
+		said, err := e.serve(&call{
+			Caller: caller, r: r, ref: caller.Subject.Ref(), address: a.site.Address(r).String(),
+		})
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		a.write(w, r, said)
+	})
+}
+
+func (a *API) write(w http.ResponseWriter, r *http.Request, said answer) {
+	if said.Status == 0 {
+		said.Status = http.StatusOK
+	}
+	if said.Body == nil {
+		w.WriteHeader(said.Status)
+		return
+	}
+	body, err := json.Marshal(said.Body)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	web.WriteJSON(w, said.Status, body)
+}
+
+// decode reads the body: JSON, which nothing else reads differently, of bounded size.
+func (c *call) decode(v any, limit int64) error {
+	if media := c.r.Header.Get("Content-Type"); media != "" {
+		if name, _, err := mime.ParseMediaType(media); err != nil || name != "application/json" {
+			return errMediaType
+		}
+	}
+	if strictjson.Decode(c.r.Body, limit, v) != nil {
+		return errMalformed
+	}
+	return nil
+}
+
+// user is the person as their store describes them.
+func (a *API) user(c *call) (*directory.User, error) { return a.Directory.UserOf(c.ctx(), c.Subject) }
+
+// again does a change, once more as long as something that it rests on has changed meanwhile.
+func again(step func() error) (err error) {
+	for range maxTries {
+		if err = step(); !isConflict(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func isConflict(err error) bool {
+	_, ok := errors.AsType[*store.Conflict](err)
+	return ok
+}
+
+// fail answers with an error. The cause is in the line of the log with the same traceId, and never in the answer.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	trace := web.NewCorrelationID()
+	p := problemOf(err)
+	level := slog.LevelInfo
+	if p.status >= http.StatusInternalServerError && p.status != http.StatusNotImplemented {
+		level = slog.LevelError
+	}
+	a.log.LogAttrs(r.Context(), level, "me: request refused",
+		slog.String("code", p.code), slog.String("correlation", trace), slog.String("method", r.Method),
+		slog.String("path", r.Pattern), slog.String("cause", err.Error())) // the pattern: a path may name a credential
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	web.WriteValue(w, p.status, struct {
+		Code        string `json:"code"`
+		Message     string `json:"message"`
+		Description string `json:"description"`
+		Trace       string `json:"traceId"`
+	}{p.code, p.message, p.description, trace})
+}
+
+// problem is an error as it is told.
+type problem struct {
+	status                     int
+	code, message, description string
+	retryAfter                 time.Duration
+}
+
+// Error implements error.
+func (p problem) Error() string { return "me: " + p.code + ": " + p.description }
+
+var (
+	errMalformed  = problem{status: 400, code: "ME-60001", message: "Invalid request", description: "The body is not the JSON that is expected here."}
+	errMediaType  = problem{status: 415, code: "ME-60001", message: "Invalid request", description: "The body has to be application/json."}
+	errAbsent     = problem{status: 404, code: "ME-60002", message: "Not found", description: "There is no such thing that is yours."}
+	errChanged    = problem{status: 409, code: "ME-60003", message: "Conflict", description: "It was changed by another request meanwhile."}
+	errLastWayIn  = problem{status: 409, code: "ME-60004", message: "Last way to sign in", description: "There is no other way left by which you could sign in."}
+	errReadOnly   = problem{status: 409, code: "ME-60005", message: "Read-only", description: "The store in which the account lives does not allow it."}
+	errTooMany    = problem{status: 409, code: "ME-60006", message: "Too many", description: "There are as many as there may be."}
+	errOff        = problem{status: 501, code: "ME-60007", message: "Not implemented", description: "This is not offered here."}
+	errNotNow     = problem{status: 503, code: "ME-65001", message: "Unavailable", description: "The service cannot answer at the moment.", retryAfter: 5 * time.Second}
+	errWrongPass  = problem{status: 400, code: "PWD-10001", message: "Invalid current password", description: "The current password provided is incorrect."}
+	errPassPolicy = problem{status: 400, code: "PWD-10003", message: "Password policy violation"}
+)
+
+// throttled tells an address to wait.
+func throttled(wait time.Duration) problem {
+	return problem{status: 429, code: "ME-60008", message: "Too many attempts", description: "Too many attempts come from this address.", retryAfter: wait}
+}
+
+func notImplemented(*call) (answer, error) { return answer{}, errOff }
+
+// problemOf is how an error is told. What is no answer of ours is a failure: 503, and never "no".
+func problemOf(err error) problem {
+	if p, ok := errors.AsType[problem](err); ok {
+		return p
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return errAbsent
+	case errors.Is(err, directory.ErrLastWayIn):
+		return errLastWayIn
+	case errors.Is(err, directory.ErrReadOnly):
+		return errReadOnly
+	case errors.Is(err, directory.ErrTooManyPasskeys), errors.Is(err, directory.ErrTooManyDevices):
+		return errTooMany
+	case isConflict(err):
+		return errChanged
+	}
+	return errNotNow
+}
