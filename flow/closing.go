@@ -10,6 +10,7 @@ import (
 func closings() map[string]Plan {
 	return map[string]Plan{
 		renewPlan: sequence{{Name: renewPlan, Options: []string{renewPlan}, When: mustRenew}},
+		limitPlan: sequence{{Name: limitPlan, Options: []string{limitPlan}, When: mustMakeRoom}},
 	}
 }
 
@@ -18,7 +19,7 @@ func (e *Engine) closing(ctx context.Context, x *execution, s *State) (bool, err
 	if x.Request.Purpose != directory.SignIn || x.Subject.IsZero() {
 		return false, nil
 	}
-	for _, name := range []string{renewPlan} {
+	for _, name := range []string{renewPlan, limitPlan} {
 		missing, err := e.plans[name].Steps()[0].When(ctx, s)
 		if err != nil {
 			return false, err

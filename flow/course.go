@@ -275,6 +275,9 @@ func (e *Engine) moveBy(ctx context.Context, x *execution, v Verdict, action str
 	if !ok || !x.prove(v) {
 		return Move{Refusal: directory.LoginRequired}, nil
 	}
+	if v.end != nil {
+		x.End = v.end
+	}
 	if lost { // what the plan has counted on
 		if err := e.beginAnew(ctx, x); err != nil {
 			return Move{}, err

@@ -73,7 +73,8 @@
 // brings its own of each.
 //
 // When the plan of a sign-in finds nothing missing, whatever plan it is, the engine asks for what it must not go on without: another
-// password, where the one that was typed has expired or the person's store wants it changed.
+// password, where the one that was typed has expired or the person's store wants it changed; which sessions are to end, where there are
+// as many as the person may have.
 //
 // # What holds whatever an Executor does
 //
@@ -107,10 +108,16 @@
 //
 // # Not implemented
 //
-// Pages on which people manage their own account, and the Me contracts behind them: passkeys are added in passing, devices and
-// authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page. A page that asks which
-// session to end where there are too many (the sign-in is refused); recovery by SMS and of usernames, registration with other attributes
-// or without a password; codes instead of links for invitations. Certificates of clients, SAML upstream, and authentication services of
-// one's own over HTTP as steps; tests for bots. The API of the flow builder. Push as the way to begin; a page to
-// choose between accounts (prompt=select_account asks for name and password); a bound on live flows of one browser.
+//   - Pages on which people manage their own account, and the Me contracts behind them: passkeys are added in passing, devices and
+//     authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page.
+//   - Recovery by SMS and of usernames; codes instead of links for invitations.
+//   - Registration with other attributes or without a password.
+//   - Certificates of clients.
+//   - SAML upstream.
+//   - Authentication services of one's own over HTTP as steps.
+//   - Tests for bots.
+//   - The API of the flow builder.
+//   - Push as the way to begin.
+//   - A page to choose between accounts (prompt=select_account asks for name and password).
+//   - A bound on live flows of one browser.
 package flow

@@ -82,6 +82,9 @@ type execution struct {
 	Failure directory.Failure    `json:"failure,omitzero"`
 	Proof   []directory.Evidence `json:"proof,omitempty"`
 
+	// End are the sessions that the person wants to end when theirs begins, as there are too many.
+	End []string `json:"end,omitempty"`
+
 	// Echo is for a duplicate of the post that completed the flow.
 	Echo      store.Sealed `json:"echo,omitempty"`
 	EchoUntil time.Time    `json:"echoUntil,omitzero"`

@@ -160,6 +160,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		pushFactor:    pushExecutor{c.Directory, c.Messages, c.Push, site},
 		"push-enroll": pushEnrolExecutor{c.Directory, site},
 		renewPlan:     renewExecutor{c.DB, c.Directory, c.Lifetime},
+		limitPlan:     limitExecutor{c.Directory},
 		"consent":     consentExecutor{},
 		"logout":      logoutExecutor{},
 	}

@@ -58,6 +58,26 @@ var journeys = map[string]journey{
 			return b.submit(p, "new_password", newPassword)
 		}
 	},
+	"the last seat": func(w *world, b *browser) (directory.Interaction, func(page) page) {
+		w.user("ann")
+		w.must(directory.Set(w.Context(), w.Settings, w.Settings.SessionLimit, "", "", directory.SessionLimitPolicy{Max: 1}))
+		return directory.Interaction{}, func(p page) page { return b.login(p, "ann", goodPassword) }
+	},
+	"too many sessions": func(w *world, b *browser) (directory.Interaction, func(page) page) {
+		w.user("ann")
+		w.browser().signIn("ann")
+		w.limitSessions(1)
+		return directory.Interaction{}, func(p page) page {
+			if p.step() == "password" {
+				return b.login(p, "ann", goodPassword)
+			}
+			var all []string
+			for _, name := range p.choices() { // none, when its own session is what has filled the place
+				all = append(all, name, "true")
+			}
+			return b.submit(p, all...)
+		}
+	},
 	"logout": func(w *world, b *browser) (directory.Interaction, func(page) page) {
 		w.user("ann")
 		b.signIn("ann")

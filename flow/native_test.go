@@ -47,6 +47,9 @@ type spoken struct {
 			ID       string `json:"authenticatorId"`
 			Metadata struct {
 				Additional map[string]string `json:"additionalData"`
+				Params     []struct {
+					Param string `json:"param"`
+				} `json:"params"`
 			} `json:"metadata"`
 			RequiredParams []string `json:"requiredParams"`
 		} `json:"authenticators"`

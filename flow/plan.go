@@ -85,6 +85,7 @@ const (
 	consentPlan  = "consent"
 	logoutPlan   = "logout"
 	renewPlan    = "renew-password"
+	limitPlan    = "session-limit"
 )
 
 // sequence is the Plan that Compile makes.

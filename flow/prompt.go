@@ -97,8 +97,11 @@ const (
 type Field struct {
 	Name string    `json:"name"`
 	Type FieldType `json:"type"`
-	// Label is the message id of the label.
-	Label string `json:"label"`
+	// Label is the message id of the label, and Params fill its placeholders.
+	Label  string            `json:"label"`
+	Params map[string]string `json:"params,omitempty"`
+	// Hint says more about it.
+	Hint Message `json:"hint,omitzero"`
 	// Value is what stands in the field at first; never a secret.
 	Value string `json:"value,omitempty"`
 	// Autocomplete is the token list of HTML's autocomplete attribute.

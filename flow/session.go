@@ -117,7 +117,7 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 	if in.session == nil {
 		in.session, in.cookie, err = e.dir.Sessions.Begin(ctx, b, directory.NewSession{
 			ID: x.NewSession, Subject: subject, Evidence: x.Proof, Remember: x.Remember,
-			UserAgent: r.UserAgent(), Address: e.site.Address(r.Request).String(),
+			UserAgent: r.UserAgent(), Address: e.site.Address(r.Request).String(), End: x.End,
 		})
 	} else {
 		b.Check(e.dir.Subjects.Kind(), subject.Ref(), subject.Version)
@@ -125,6 +125,10 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 		in.cookie, err = e.dir.Sessions.StepUp(b, in.session, x.Proven...)
 	}
 	if _, full := errors.AsType[*directory.SessionLimitError](err); full { // there is no room for another one
+		if !x.again { // unless it is its own, begun before a crash
+			x.again = true
+			return e.signIn(r, b, x)
+		}
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}

@@ -47,6 +47,8 @@ type State struct {
 	epoch   int64                // of the Subject, when it was written
 	proven  []directory.Evidence // in this flow
 
+	// crowded is Engine.crowded.
+	crowded func(ctx context.Context, limit int) (*directory.SessionLimitError, error)
 	client  func() Client
 	from    *visit
 	ours    func(cookie string) bool
@@ -240,6 +242,9 @@ func (e *Engine) state(x *execution) (*State, error) {
 		steps = x.plan.Steps()
 	}
 	return &State{
+		crowded: func(ctx context.Context, limit int) (*directory.SessionLimitError, error) {
+			return e.crowded(ctx, x, limit)
+		},
 		client: func() Client { return e.client(x.from) }, from: x.from, ours: e.ownCookie,
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,

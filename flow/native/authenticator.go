@@ -79,6 +79,7 @@ func builtIn() map[string]Authenticator {
 			Name: "renew-password", DisplayName: "New password", Key: "authenticator.renew.password",
 			Params: []Param{{Name: "newPassword", Field: "new_password", Key: "new.password.param", DisplayName: "New password", Confidential: true}},
 		},
+		"session-limit": {Name: "SessionExecutor", DisplayName: "Active sessions", Key: "authenticator.session.limit"},
 		"email-code": {
 			Name: "email-otp-authenticator", DisplayName: "Email OTP", Key: "authenticator.email.otp",
 			Params: []Param{username, code("OTPCode", "otp", "code.param", "Code")}, Actions: resend,

@@ -147,13 +147,26 @@ func (t *Transport) describe(r *http.Request, v flow.View, choice flow.Choice) a
 			continue
 		}
 		if p.DisplayName == "" {
-			p.DisplayName = t.text(r, v, flow.Message{ID: p.Key})
+			p.DisplayName = t.label(r, v, choice.Prompt.Fields, p)
 		}
 		a.Metadata.Params = append(a.Metadata.Params, param{
 			Param: p.Name, Type: "STRING", Order: i, Key: p.Key, DisplayName: p.DisplayName, Confidential: p.Confidential,
 		})
 	}
 	return a
+}
+
+// label is how a person knows a value that has no name of its own.
+func (t *Transport) label(r *http.Request, v flow.View, fields []flow.Field, p Param) string {
+	i := slices.IndexFunc(fields, func(f flow.Field) bool { return f.Name == p.Field })
+	if i < 0 {
+		return t.text(r, v, flow.Message{ID: p.Key})
+	}
+	label := t.text(r, v, flow.Message{ID: p.Key, Params: fields[i].Params})
+	if hint := fields[i].Hint; hint.ID != "" {
+		label += " (" + t.text(r, v, hint) + ")"
+	}
+	return label
 }
 
 // additional is what a prompt shows besides what it asks.

@@ -102,7 +102,7 @@ type Notice struct {
 // what is no prose.
 type Field struct {
 	Name, Type, InputType               string
-	Label                               Text
+	Label, Hint                         Text
 	Value, Autocomplete, InputMode, Dir string
 	Required, ReadOnly, Focus, Verbatim bool
 	// Capitals says that what is typed is shown in capital letters.
@@ -287,7 +287,8 @@ func (p *Page) notices(messages []flow.Message) {
 func (p *Page) fields(fields []flow.Field) {
 	for _, f := range fields {
 		field := Field{
-			Name: f.Name, Type: string(f.Type), InputType: "text", Label: p.catalog.text(f.Label, p.ambient), Value: f.Value,
+			Name: f.Name, Type: string(f.Type), InputType: "text", Value: f.Value,
+			Label: p.catalog.text(f.Label, f.Params, p.ambient), Hint: p.message(f.Hint),
 			Autocomplete: f.Autocomplete, Required: f.Required, ReadOnly: f.ReadOnly, Focus: f.Focus, Problem: p.message(f.Problem),
 		}
 		switch f.Type {

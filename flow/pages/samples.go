@@ -29,7 +29,7 @@ func (p *Pages) samples() []*Page {
 	}
 	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField} {
 		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
-			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message,
+			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message, Hint: message,
 		})
 	}
 	r := &http.Request{Header: http.Header{}}

@@ -116,7 +116,7 @@
 // context.selectedAcr and user.claims are in the Output of a run and reach no token yet; user.remoteClaims are empty, and who comes by a
 // provider is known by its issuer. A password given to a step (silent authentication) is left out: its page is shown.
 // getAssociatedLocalUser, doAssociationWithLocalUser, removeAssociatedLocalUser, getAuthenticatedApplications, isWithinSessionLimit,
-// killSession, getSessionData, checkMicrosoftEmailVerification; SessionExecutor and other authenticators for which the flow has no
+// killSession, getSessionData, checkMicrosoftEmailVerification; authenticators for which the flow has no
 // Executor. internalWait does not poll by itself: the person goes on when the time is over. response.headers. The management APIs of
 // secrets and libraries. Local time is that of the machine: nodes must share it. Intl, Map, Set, Symbol, Promise, Proxy; this of a function that is called
 // through a computed name is as in the interpreter. callElastic, callAnalytics, publishToAnalytics, verifyUserWithTypingDNA and the functions of

@@ -65,10 +65,12 @@ func (s *Sessions) admit(ctx context.Context, b *store.Batch, n NewSession, sess
 	if changed {
 		p.Last, p.Reminded = b.Now(), 0
 	}
-	if policy.Max > 0 {
+	if policy.Max > 0 || len(n.End) > 0 {
 		if err := s.makeRoom(ctx, b, p, policy, n); err != nil {
 			return err
 		}
+	}
+	if policy.Max > 0 {
 		p.Sessions, changed = append(p.Sessions, session.ID), true
 	} else if len(p.Sessions) > 0 {
 		p.Sessions, changed = nil, true
@@ -89,7 +91,10 @@ func (s *Sessions) makeRoom(ctx context.Context, b *store.Batch, p *Presence, po
 	if err != nil {
 		return err
 	}
-	excess := len(open) + 1 - policy.Max
+	excess := 0
+	if policy.Max > 0 {
+		excess = len(open) + 1 - policy.Max
+	}
 	ending := slices.DeleteFunc(slices.Clone(open), func(o *Session) bool { return !slices.Contains(n.End, o.ID) })
 	if policy.Over == EndOldestSession && len(ending) == 0 {
 		ending = open[:max(0, excess)]

@@ -91,7 +91,8 @@ type NewSession struct {
 	// UserAgent and Address describe the device to its owner.
 	UserAgent string
 	Address   string
-	// End are ids of sessions of the person that are ended in the same step, as they chose when there were too many.
+	// End are ids of sessions of the person that are ended in the same step, as they chose when there were too many, by
+	// SessionLimitPolicy or by whoever asked them. Those of others are left alone.
 	End []string
 }
 
