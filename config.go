@@ -45,6 +45,8 @@ type Config struct {
 	Claims oidc.ClaimsSource
 	// TokenHook adds claims to tokens, or refuses them, before anything is consumed. Nil is none.
 	TokenHook oidc.TokenHook
+	// ScopeHook narrows what scopes are granted to whom, beside roles and the grants of applications at APIs. Nil narrows nothing.
+	ScopeHook oidc.ScopeHook
 	// Observer learns of refusals, reuses and attempts at signing in that failed, on the request's path, and must be quick. Nil is
 	// none.
 	Observer func(context.Context, directory.Observation)

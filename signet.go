@@ -314,7 +314,7 @@ func (p *Provider) buildOIDC() (err error) {
 		Links:  links,
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
-		Paths: p.config.paths(ofProtocol), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, Observer: p.config.Observer,
+		Paths: p.config.paths(ofProtocol), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, ScopeHook: p.config.ScopeHook, Observer: p.config.Observer,
 		Logger: p.log, TrustedProxies: p.config.TrustedProxies,
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,

@@ -36,7 +36,22 @@ func (p *Provider) grantable(ctx context.Context, c *Client, by beneficiary, sco
 			granted = append(granted, s)
 		}
 	}
-	return granted, nil
+	return p.validScopes(ctx, c, by, granted)
+}
+
+// validScopes are those of the scopes that ScopeHook leaves.
+func (p *Provider) validScopes(ctx context.Context, c *Client, by beneficiary, scopes []string) ([]string, *Error) {
+	if p.config.ScopeHook == nil || len(scopes) == 0 {
+		return scopes, nil
+	}
+	draft := &ScopeDraft{Client: *c.clone(), Subject: by.subject, Resources: slices.Clone(by.resources), Scopes: slices.Clone(scopes)}
+	if err := p.config.ScopeHook(ctx, draft); err != nil {
+		if refusal, ok := errors.AsType[*Error](err); ok {
+			return nil, refusal
+		}
+		return nil, unavailable(err)
+	}
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return !slices.Contains(draft.Scopes, s) }), nil
 }
 
 // stillGrantable are the scopes of a Grant about to be made that client and person may be granted at this moment, whatever it is made
@@ -71,6 +86,9 @@ func (p *Provider) ownScopes(ctx context.Context, r tokenRequest, app *directory
 		if (own || ofAPI && (listed || len(r.client.Scopes) == 0)) && !slices.Contains(scopes, s) {
 			scopes = append(scopes, s)
 		}
+	}
+	if scopes, refusal = p.validScopes(ctx, r.client, beneficiary{app: app}, scopes); refusal != nil {
+		return nil, refusal
 	}
 	if len(asked) > 0 && len(scopes) == 0 {
 		return nil, invalidScope("the client may not have any of the requested scopes")

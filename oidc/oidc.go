@@ -54,6 +54,8 @@ type Config struct {
 	Claims ClaimsSource
 	// TokenHook sees every token before anything is consumed. Nil is none.
 	TokenHook TokenHook
+	// ScopeHook narrows what scopes are granted. Nil narrows nothing.
+	ScopeHook ScopeHook
 	// Observer learns of refusals and reuses, of at most 100 a second. It is called on the request's path and must be quick. Nil
 	// is none.
 	Observer func(context.Context, directory.Observation)

@@ -84,6 +84,24 @@ const (
 // client may try again with the same code or refresh token. An *Error is sent as it is; any other error is a failure (503).
 type TokenHook func(ctx context.Context, draft *TokenDraft) error
 
+// ScopeDraft is what scopes are about to be granted, as a hook sees it.
+type ScopeDraft struct {
+	Client Client
+	// Subject is whom the scopes are for; zero is the client itself, and where nobody has signed in yet, whoever it may turn out to be.
+	Subject store.Ref
+	// Resources are what they are for (RFC 8707); none are all that they can be for.
+	Resources []string
+	// Scopes are those that client and person may have by their registration, grants and roles. What the hook removes is not granted; what it
+	// adds counts for nothing.
+	Scopes []string
+}
+
+// ScopeHook is the host's say about scopes, beside what applications were granted at APIs and what roles permit. It is asked when a request
+// arrives, again when it is known for whom, and whenever tokens are made or renewed: what it removes then is left out of them, and a
+// request of which nothing is left is refused (invalid_scope). An *Error is sent as it is; any other error is a failure (503). It is
+// called concurrently.
+type ScopeHook func(ctx context.Context, draft *ScopeDraft) error
+
 // issue is a set of tokens in the making: drafted, then written with the batch that consumes, then signed.
 type issue struct {
 	client *Client
