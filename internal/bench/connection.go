@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,7 +54,10 @@ func (c *connection) request(method, target string, headers []string, body strin
 		out = append(append(out, line...), "\r\n"...)
 	}
 	if method == "POST" {
-		out = append(out, "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
+		if !slices.Contains(headers, jsonBody) {
+			out = append(out, "Content-Type: application/x-www-form-urlencoded\r\n"...)
+		}
+		out = append(out, "Content-Length: "...)
 		out = append(strconv.AppendInt(out, int64(len(body)), 10), "\r\n"...)
 	}
 	out = append(append(out, "\r\n"...), body...)

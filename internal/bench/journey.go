@@ -34,6 +34,8 @@ type work struct {
 	Codes []string
 	// Login has a person for each connection: each journey signs them in, in a browser that knows them from before.
 	Login []person
+	// Native has those of Login sign in without a browser.
+	Native bool
 	// Signed is what the client signs for the sign-ins, when they begin with a pushed request; when there is none left the slice ends.
 	Signed []pair
 	// ClientID and RedirectURI are those of the authorization request.
@@ -61,6 +63,8 @@ func (w *work) journeys(connections int) []journey {
 		switch {
 		case len(w.Signed) > 0:
 			all[i] = &pushedLogin{login: login{work: w, person: w.Login[i]}, signed: signed}
+		case w.Native:
+			all[i] = &nativeLogin{work: w, person: w.Login[i]}
 		case len(w.Login) > 0:
 			all[i] = &login{work: w, person: w.Login[i]}
 		case len(w.Refresh) > 0:

@@ -36,6 +36,11 @@ func measure(ctx context.Context, o options, only *regexp.Regexp) (r *report, er
 			return nil, fmt.Errorf("process: %w", err)
 		}
 	}
+	if only.MatchString(partsName) {
+		if r.Parts, err = measureParts(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if !matchesAny(only) {
 		return r, nil
 	}
@@ -101,6 +106,8 @@ const (
 	tripsName   = "driver: round trips"
 	durableName = "driver: commits"
 	proofsName  = "DPoP: calls of the store"
+	signInsName = "sign-in: commits"
+	partsName   = "sign-in: parts"
 	nodesName   = "three nodes: refresh"
 )
 
@@ -133,6 +140,16 @@ func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at
 			r.Proven = append(r.Proven, p)
 		}
 	}
+	if only.MatchString(signInsName) {
+		counted, err := ask[outcome](server, order{Do: "sign-ins"})
+		if err != nil {
+			return fmt.Errorf("%s: %w", signInsName, err)
+		}
+		for _, c := range counted.SignIns {
+			c.Store = name
+			r.SignIns = append(r.SignIns, c)
+		}
+	}
 	if name != "postgres" || !only.MatchString(nodesName) {
 		return nil
 	}
@@ -155,7 +172,7 @@ func (o options) measureBeside(tb testenv.TB, r *report, name, folder string, at
 
 // matchesAny reports whether there is anything to measure over a store.
 func matchesAny(only *regexp.Regexp) bool {
-	for _, name := range []string{tripsName, durableName, proofsName, nodesName} {
+	for _, name := range []string{tripsName, durableName, proofsName, signInsName, nodesName} {
 		if only.MatchString(name) {
 			return true
 		}

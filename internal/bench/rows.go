@@ -61,6 +61,7 @@ func rows() []row {
 		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
 		{"code flow", signing, logins, signIn},
 		{"PAR+code+DPoP", usual, pushedLogins, pushedSignIn},
+		{"app-native sign-in", signing, nativeLogins, nativeSignIn},
 	}
 }
 
@@ -303,19 +304,27 @@ func signIn(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
 
 // pages: the cookies that bind a browser in the four requests of one, and the password. What verifying that reads is taken off the tape.
 func (w *world) pages(ctx context.Context, steps []*recorded) ([][]func() error, error) {
-	ann, err := w.provider.Directory.FindUser(ctx, "", w.people[0].Username)
+	verifying, err := w.passwordOf(ctx, steps[2])
 	if err != nil {
 		return nil, err
 	}
-	post := steps[2]
-	post.calls = without(post.calls, "directory.credential", ann.ID+"/"+string(directory.PasswordCredential))
 	cookie := matching(secret.New().Reveal())
 	return [][]func() error{
 		nil,
 		{cookie},
-		{cookie, cookie, w.verifyingPassword(ctx, ann)},
+		{cookie, cookie, verifying},
 		{cookie, cookie},
 	}, nil
+}
+
+// passwordOf verifies the password of the first person, and takes off the tape of the post what that reads.
+func (w *world) passwordOf(ctx context.Context, post *recorded) (func() error, error) {
+	ann, err := w.provider.Directory.FindUser(ctx, "", w.people[0].Username)
+	if err != nil {
+		return nil, err
+	}
+	post.calls = without(post.calls, "directory.credential", ann.ID+"/"+string(directory.PasswordCredential))
+	return w.verifyingPassword(ctx, ann), nil
 }
 
 // verifyingPassword reads the credential by itself, so it is off the tape.

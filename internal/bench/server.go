@@ -23,7 +23,7 @@ import (
 
 // order is what the server is asked to do.
 type order struct {
-	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk", "durability", "proofs"
+	Do          string // "prepare", "supply", "usage", "memory", "profile", "populate", "drive", "gather", "walk", "durability", "proofs", "sign-ins"
 	Row         string
 	Connections int
 	Count       int
@@ -47,6 +47,7 @@ type outcome struct {
 	Load          load
 	Durable       *durable
 	Proven        []proven
+	SignIns       []signInCost
 	// Resident is memory in bytes, and Own what of it is in no file: no other process has it too, and it cannot be read again.
 	Resident, Own int64
 }
@@ -137,6 +138,9 @@ func (s *server) obey(ctx context.Context, q order) (outcome, error) {
 	case "proofs":
 		p, err := s.proofs()
 		return outcome{Proven: p}, err
+	case "sign-ins":
+		all, err := s.signIns(ctx)
+		return outcome{SignIns: all}, err
 	case "drive":
 		r, ok := driverRowOf(q.Row)
 		if !ok {

@@ -58,7 +58,7 @@ type tokens struct {
 }
 
 // The names of the clients: three for people, which differ in their access tokens and in what they have signed (FAPI 2.0), four for
-// themselves, and a device.
+// themselves, a device, and an app that needs no browser.
 const (
 	webJWT    = "web-jwt"
 	webOpaque = "web-opaque"
@@ -68,6 +68,7 @@ const (
 	ownOpaque = "own-opaque"
 	ownSigned = "own-signed"
 	device    = "device"
+	ownApp    = "own-app"
 )
 
 const (
@@ -93,6 +94,7 @@ func config(driver store.Driver, ephemeral store.Ephemeral, issuer, folder strin
 		OIDC: oidc.Features{
 			PAR: &oidc.PAR{}, ClientAssertions: &oidc.ClientAssertions{}, DPoP: &oidc.DPoP{ProofLifetime: 10 * time.Minute},
 			TokenExchange: &oidc.TokenExchange{}, Device: &oidc.Device{Lifetime: time.Hour}, SignedIntrospection: &oidc.SignedIntrospection{},
+			Direct: &oidc.Direct{},
 		},
 	}, nil
 }
@@ -173,7 +175,19 @@ func (w *world) register(ctx context.Context) (err error) {
 		}
 		w.clients[c.ClientID] = &client{c, value}
 	}
-	return nil
+	return w.registerApp(ctx)
+}
+
+// registerApp makes the client that signs people in by itself, which nobody is asked about.
+func (w *world) registerApp(ctx context.Context) error {
+	app := &directory.Application{Name: ownApp, SkipConsent: true}
+	if err := w.provider.Directory.Applications.Create(ctx, app); err != nil {
+		return err
+	}
+	c := &oidc.Client{ClientID: ownApp, Application: app.Ref(), RedirectURIs: []string{callback}, DirectAuthentication: true}
+	value, err := w.provider.Clients.Create(ctx, ownApp, c)
+	w.clients[ownApp] = &client{c, value}
+	return err
 }
 
 // serve answers on a port until it is closed.
@@ -296,6 +310,11 @@ func (w *world) tape(do func(url string) error) (*tape, error) {
 	if err := do(w.issuer); err != nil {
 		return nil, err
 	}
+	return w.listen(do)
+}
+
+// listen is tape for what can be done but once.
+func (w *world) listen(do func(url string) error) (*tape, error) {
 	port, err := listen()
 	if err != nil {
 		return nil, err
