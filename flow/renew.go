@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -33,13 +34,19 @@ func mustRenew(ctx context.Context, s *State) (bool, error) {
 }
 
 // renewal says that a flow has changed the password of the person it is about, and to which epoch that has brought them. It is written
-// with the password, so that the flow goes on from there when it was not itself written then.
+// with the password, so that the flow goes on from there when it was not itself written then. It is about that person at the epoch that
+// they had before: the same request may begin another flow under the same id, once this one is forgotten.
 type renewal struct {
 	store.Meta
 	Epoch int64 `json:"epoch"`
 }
 
 var renewalType = store.Type[renewal]{Kind: store.Kind{Name: "flow.renewal"}}
+
+// renewalRef is where the change of password that a flow makes is found.
+func renewalRef(s *State) store.Ref {
+	return store.Ref{ID: s.Flow + "." + s.Subject.ID + "." + strconv.FormatInt(s.epoch, 10)}
+}
 
 // renewExecutor asks for a new password whoever has shown everything else, with one that they may not keep. Everything that was issued
 // to them ends, but for the flow.
@@ -65,7 +72,7 @@ func (renewExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 func (r renewExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
 	renewals := store.NewCollection(r.db, renewalType)
 	for range maxTries {
-		made, err := renewals.Get(ctx, store.Ref{ID: s.Flow})
+		made, err := renewals.Get(ctx, renewalRef(s))
 		if err == nil {
 			return r.renewed(ctx, s, made.Epoch)
 		}
@@ -94,7 +101,7 @@ func (r renewExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, 
 		if err != nil {
 			return refusedPassword(err)
 		}
-		renewals.Insert(b, &renewal{Meta: store.Meta{ID: s.Flow, Expires: s.Now.Add(r.life)}, Epoch: subject.Epoch})
+		renewals.Insert(b, &renewal{Meta: store.Meta{ID: renewalRef(s).ID, Expires: s.Now.Add(r.life)}, Epoch: subject.Epoch})
 		if err = b.Apply(ctx); err == nil {
 			return r.renewed(ctx, s, subject.Epoch)
 		}

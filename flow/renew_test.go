@@ -128,6 +128,30 @@ func TestExpiredPasswordOneWinner(t *testing.T) {
 	})
 }
 
+// A new password is that of one person: whoever signs in by the same request after them, once its flow is forgotten, needs one of their own.
+func TestAttackExpiredPasswordAfterAnotherPersons(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		w.user("ann")
+		w.must(w.Subjects.Revoke(t.Context(), w.SubjectRef(w.user("bob")))) // to the epoch to which a new password brings ann
+		w.expire()
+		request := w.request(directory.Interaction{})
+		first := w.browser()
+		p := first.get(request)
+		w.advance(29 * time.Minute)
+		first.submit(first.login(p, "ann", goodPassword), "new_password", newPassword).answer(t)
+		w.advance(2 * time.Minute) // by now the flow is gone
+		b := w.browser()
+		p = b.login(b.get(request), "bob", goodPassword)
+		if p.step() != "renew-password" {
+			t.Fatalf("got %v", p)
+		}
+		if p = b.submit(p, "new_password", goodPassword); p.step() != "renew-password" || b.cookie("session") != "" {
+			t.Errorf("the old password: got %v", p)
+		}
+		b.submit(p, "new_password", newPassword).answer(t)
+	})
+}
+
 // The session in which somebody has signed in before ends with their old password, and with it what was taken over from there.
 func TestExpiredPasswordInASession(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
