@@ -40,7 +40,7 @@ func (p pushEnrolExecutor) Prepare(_ context.Context, s *State) error {
 }
 
 func (p pushEnrolExecutor) invite(s *State) ([]byte, func(*store.Batch) error, error) {
-	i := p.dir.Pushes.NewInvitation(s.Subject)
+	i := p.dir.Pushes.NewInvitation(s.Subject, s.epoch)
 	data, err := json.Marshal(invitation{i.Device, i.Challenge.Reveal()})
 	return data, func(b *store.Batch) error {
 		p.dir.Pushes.Invite(b, i)

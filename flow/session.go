@@ -181,6 +181,19 @@ func (e *Engine) baseSession(ctx context.Context, x *execution) (*directory.Sess
 	return nil, nil
 }
 
+// rest refuses a flow under way that is about to write something, as another factor, and was built on a session that has ended since: what a
+// person has added who is signed in would outlive that. A flow that is done has been asked already.
+func (e *Engine) rest(ctx context.Context, b *store.Batch, x *execution) error {
+	if x.Done || len(x.writes) == 0 || len(x.Carried) == 0 {
+		return nil
+	}
+	session, err := e.baseSession(ctx, x)
+	if session != nil {
+		b.Check(e.dir.Sessions.Kind(), session.Ref(), session.Version)
+	}
+	return err
+}
+
 // covers reports whether a session still proves what was carried over from it.
 func covers(standing, carried []directory.Evidence) bool {
 	return !slices.ContainsFunc(carried, func(c directory.Evidence) bool {

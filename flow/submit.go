@@ -265,7 +265,7 @@ func (e *Engine) turnTo(r *visit, x *execution, turn func(*execution) error) err
 			return e.depart(r, x)
 		}
 		b := e.db.Batch()
-		if err = e.write(b, x); err != nil {
+		if err = errors.Join(e.rest(r.Context(), b, x), e.write(b, x)); err != nil {
 			return err
 		}
 		err = b.Apply(r.Context())
@@ -306,6 +306,9 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 	if err != nil {
 		return err
 	}
+	if err := e.rest(r.Context(), b, x); err != nil {
+		return err
+	}
 	due := x.Rehash
 	if x.Done {
 		x.Rehash = nil
@@ -330,10 +333,11 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 		e.admit(r, in)
 		e.rehash(r.Context(), x, due)
 	}
-	switch v.Outcome {
-	case Again:
+	switch {
+	case x.Done:
+	case v.Outcome == Again:
 		return e.show(r, x)
-	case Leave:
+	case v.Outcome == Leave:
 		return e.away(r, x, v.To)
 	}
 	return e.onward(r, x)

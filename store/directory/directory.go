@@ -120,7 +120,7 @@ func New(config Config) (*Directory, error) {
 	d.idleRounds = store.NewCollection(config.DB, idleRoundType)
 	d.FunctionLocks = newFunctionLocks(config.DB, d.Subjects)
 	d.Sends = newSends(config.DB, d.Settings, d.Throttle)
-	d.Pushes = newPushes(config.DB, d.Credentials, d.Settings)
+	d.Pushes = newPushes(config.DB, d.Credentials, d.Subjects, d.Settings)
 	d.Groups = newGroups(config.DB, d.Subjects)
 	d.Roles = newRoles(config.DB, d.Subjects, d.Groups, d.Applications)
 	d.APIs = newAPIResources(config.DB)

@@ -25,6 +25,7 @@ type PushDevice struct {
 type pushInvitation struct {
 	store.Meta
 	Subject   store.Ref    `json:"subject"`
+	Epoch     int64        `json:"subjectEpoch"`
 	Challenge store.Sealed `json:"challenge"`
 }
 
@@ -49,16 +50,17 @@ type PushInvitation struct {
 	Device    string
 	Challenge secret.Text
 	subject   store.Ref
+	epoch     int64
 }
 
-// NewInvitation makes an invitation to register a device for the subject.
-func (p *Pushes) NewInvitation(subject store.Ref) PushInvitation {
-	return PushInvitation{Device: store.NewID(), Challenge: secret.Text(secret.UUID()), subject: subject}
+// NewInvitation makes an invitation to register a device for the subject, as long as it is at an epoch.
+func (p *Pushes) NewInvitation(subject store.Ref, epoch int64) PushInvitation {
+	return PushInvitation{Device: store.NewID(), Challenge: secret.Text(secret.UUID()), subject: subject, epoch: epoch}
 }
 
 // Invite adds to the batch that an invitation is good for three minutes, once, for whoever has its challenge.
 func (p *Pushes) Invite(b *store.Batch, i PushInvitation) {
-	invitation := &pushInvitation{Meta: store.Meta{ID: i.Device, Expires: b.Now().Add(invitationLife)}, Subject: i.subject}
+	invitation := &pushInvitation{Meta: store.Meta{ID: i.Device, Expires: b.Now().Add(invitationLife)}, Subject: i.subject, Epoch: i.epoch}
 	invitation.Challenge = p.db.Seal(invitationKind, invitation.Ref(), "challenge", []byte(i.Challenge.Reveal()))
 	p.invitations.Insert(b, invitation)
 }
@@ -94,6 +96,13 @@ func (p *Pushes) Register(ctx context.Context, b *store.Batch, device, label str
 		return nil, err
 	}
 	subject := invitation.Subject
+	owner, err := p.subjects.check(ctx, subject, invitation.Epoch)
+	if errors.Is(err, ErrChainBroken) {
+		return nil, ErrNotInvited
+	}
+	if err != nil {
+		return nil, err
+	}
 	policy, err := Resolve(ctx, p.settings, p.settings.Push, subject.Org, "")
 	if err != nil {
 		return nil, err
@@ -114,6 +123,7 @@ func (p *Pushes) Register(ctx context.Context, b *store.Batch, device, label str
 		Push: &about, Epoch: firstEpoch(), Created: b.Now(),
 	}
 	p.credentials.seal(credential, token)
+	p.subjects.Check(b, owner)
 	p.put(b, record)
 	p.invitations.Delete(b, invitation)
 	p.credentials.all.Insert(b, credential)

@@ -73,13 +73,14 @@ type Pushes struct {
 	all         *store.Collection[Push]
 	invitations *store.Collection[pushInvitation]
 	credentials *Credentials
+	subjects    *Subjects
 	settings    *Settings
 }
 
-func newPushes(db *store.DB, credentials *Credentials, settings *Settings) *Pushes {
+func newPushes(db *store.DB, credentials *Credentials, subjects *Subjects, settings *Settings) *Pushes {
 	return &Pushes{
 		db: db, all: store.NewCollection(db, pushType), invitations: store.NewCollection(db, invitationType),
-		credentials: credentials, settings: settings,
+		credentials: credentials, subjects: subjects, settings: settings,
 	}
 }
 

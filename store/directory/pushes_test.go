@@ -14,7 +14,7 @@ import (
 // phone registers a device for a person.
 func (w *world) phone(ctx context.Context, s *directory.Subject, token secret.Text) (*directory.Credential, error) {
 	b := w.db.Batch()
-	invitation := w.Pushes.NewInvitation(s.Ref())
+	invitation := w.Pushes.NewInvitation(s.Ref(), s.Epoch)
 	w.Pushes.Invite(b, invitation)
 	id := invitation.Device
 	if err := b.Apply(ctx); err != nil {
@@ -56,6 +56,26 @@ type waiting time.Duration
 
 func (w waiting) Error() string { return "wait " + time.Duration(w).String() }
 
+// An invitation that is out does not outlive what everything else of the person's does not.
+func TestAttackPushInvitationAfterARevocation(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		for name, end := range map[string]func(u *directory.User) error{
+			"changed":  func(u *directory.User) error { return w.SetPassword(t.Context(), u, "chosen after the theft") },
+			"disabled": func(u *directory.User) error { return w.Subjects.Disable(t.Context(), w.SubjectRef(u)) },
+			"deleted":  func(u *directory.User) error { return w.DeleteUser(t.Context(), u) },
+		} {
+			u, s := w.person(t, name)
+			b := w.db.Batch()
+			invitation := w.Pushes.NewInvitation(s.Ref(), s.Epoch)
+			w.Pushes.Invite(b, invitation)
+			w.apply(t, b)
+			is(t, name, end(u), nil)
+			_, err := w.Pushes.Register(t.Context(), w.db.Batch(), invitation.Device, "", directory.PushDevice{}, "x")
+			is(t, name, err, directory.ErrNotInvited)
+		}
+	})
+}
+
 func TestPushDevices(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
@@ -78,7 +98,7 @@ func TestPushDevices(t *testing.T) {
 		is(t, "invited once", err, directory.ErrNotInvited)
 
 		b := w.db.Batch()
-		late := w.Pushes.NewInvitation(ann.Ref())
+		late := w.Pushes.NewInvitation(ann.Ref(), ann.Epoch)
 		w.Pushes.Invite(b, late)
 		w.apply(t, b)
 		w.advance(180 * time.Second)
