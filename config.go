@@ -112,6 +112,11 @@ type Config struct {
 	// FlowExecution lets programs make and recover accounts without a browser, in the JSON of flow execution (flow/execute), at
 	// /api/server/v1/flow/execute. Anybody may send something there, as anybody may open the pages.
 	FlowExecution bool
+	// FlowBuilder lets administrators draw what is asked of people who register, recover an account or accept an invitation, in the JSON
+	// of WSO2 Identity Server (flow/builder), at /api/server/v1/flow. They need an access token for the API resource with that URL as its
+	// identifier (directory.APIResource), of a client of the root organization, and the scopes internal_flow_mgt_view or
+	// internal_flow_mgt_update.
+	FlowBuilder bool
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS
 	Locales   fs.FS

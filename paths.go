@@ -3,13 +3,10 @@ package signet
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/signet-idp/signet/flow/account"
-	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/pages"
-	"github.com/signet-idp/signet/internal/web"
 )
 
 // part is whose paths some of Config.Paths are.
@@ -43,30 +40,6 @@ func (c *Config) paths(of part) map[string]string {
 		}
 	}
 	return some
-}
-
-// buildAPI finds the places of the product's APIs.
-func (p *Provider) buildAPI() error {
-	site, err := web.NewSite(p.config.Issuer, p.config.TrustedProxies)
-	if err == nil {
-		site, err = site.WithPaths(p.config.paths(ofAPI))
-	}
-	if err == nil {
-		err = site.CheckRoutes(p.apiRoutes())
-	}
-	p.api = site
-	return err
-}
-
-// apiRoutes are the product's APIs.
-func (p *Provider) apiRoutes() (routes []web.Route) {
-	if p.config.FlowExecution {
-		routes = append(routes, web.Route{
-			Path: execute.Path, Methods: []string{http.MethodPost}, Class: web.TokenAuthenticated,
-			Handler: func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) },
-		})
-	}
-	return append(routes, p.meRoutes()...)
 }
 
 // checkPaths reports what was moved to where something else is: a mux would panic.

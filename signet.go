@@ -17,6 +17,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/account"
+	"github.com/signet-idp/signet/flow/builder"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/me"
@@ -27,6 +28,7 @@ import (
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/oidc/resource"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -55,6 +57,9 @@ type Provider struct {
 	execution *execute.Transport
 	account   *account.Portal
 	me        *me.API
+	// builder is nil without Config.FlowBuilder, and guard, which keeps its API, nil until there is a protocol.
+	builder *builder.Builder
+	guard   *resource.Guard
 	// api is where the APIs of the product are.
 	api *web.Site
 	mux *http.ServeMux
@@ -285,6 +290,12 @@ func (p *Provider) buildFlow() (err error) {
 	if p.Messages != nil {
 		outbox = p.Messages
 	}
+	if p.config.FlowBuilder {
+		if p.builder, err = builder.New(builder.Config{DB: p.DB, Directory: p.Directory, Next: source}); err != nil {
+			return err
+		}
+		source = p.builder
+	}
 	var execution flow.Program
 	if p.config.FlowExecution {
 		p.execution = execute.New(execute.Config{Text: p.pages.Text})
@@ -319,10 +330,11 @@ func (p *Provider) buildOIDC() (err error) {
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,
 	})
-	if err == nil {
-		p.Clients = p.OIDC.Clients
+	if err != nil {
+		return err
 	}
-	return err
+	p.Clients = p.OIDC.Clients
+	return p.buildGuard()
 }
 
 func (p *Provider) buildAccount() (err error) {
@@ -360,6 +372,9 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 		mux.Handle(r.pattern, r.handler)
 	}
 	p.api.Mount(mux, p.apiRoutes())
+	if p.guard != nil {
+		p.guard.Mount(mux)
+	}
 	for _, r := range p.flow.WellKnown() {
 		mux.Handle("GET "+r.Path, r.Handler)
 	}

@@ -30,6 +30,8 @@ type Prompt struct {
 	Link string `json:"link,omitempty"`
 	// WebAuthn is what the browser's authenticators are asked; nil is nothing.
 	WebAuthn *WebAuthn `json:"webAuthn,omitempty"`
+	// Drawing is the form that an administrator has drawn for the step, for Transports that show such; nil has none.
+	Drawing *Drawing `json:"drawing,omitempty"`
 	// Actions are what the person can do; the first is the main one.
 	Actions []Action `json:"actions"`
 }

@@ -110,7 +110,7 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdic
 	if err == nil && subject.State() == "" && !user.Disabled && user.Email != "" && user.EmailVerified {
 		to = addressee{holder: to.holder, whose: subject.ID, subject: subject, address: user.Email}
 	}
-	t := terms{life: policy.LinkLife, code: policy.Code, link: policy.EmailLink, tries: policy.Tries, resends: policy.Resends}
+	t := terms{life: policy.LinkLife, code: policy.Code, link: s.said(ParamLink, policy.EmailLink), tries: policy.Tries, resends: policy.Resends}
 	return r.dispatch(ctx, s, to, name, t)
 }
 
@@ -202,7 +202,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		}
 		return c.out.Send(b, notify.Message{
 			Template: c.told, Channel: notify.Email, To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
-			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !policy.Notify,
+			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !s.said(ParamNotify, policy.Notify),
 		})
 	})
 	switch {
@@ -295,7 +295,12 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"recover-password": choosePassword{
 			mailing: mail, step: "recover-password", purposes: []directory.TicketPurpose{directory.RecoverPassword}, told: notify.PasswordResetSuccess,
 		},
-		"invite-ticket": inviteTicket{mail, []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword}},
+		"recover-link": linkExecutor{
+			mailing: mail, step: "recover-link", purposes: []directory.TicketPurpose{directory.RecoverPassword}, again: recovery.again,
+		},
+		"invite-ticket": linkExecutor{
+			mailing: mail, step: "invite-ticket", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
+		},
 		"invite": choosePassword{
 			mailing: mail, step: "invite", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
 			told: notify.PasswordResetSuccess,
@@ -303,6 +308,8 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"register":          registration,
 		"register-code":     ticketExecutor{dir: c.Directory, step: "register-code", purpose: registration.purpose, again: registration.again},
 		"register-password": registerPassword{mail},
+		"register-profile":  profileExecutor{mail},
+		"register-account":  Act(mail.makeAccount),
 		"verify":            verifyExecutor{mail},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/signet-idp/signet/flow/notify"
@@ -41,23 +42,21 @@ var _ Executor = registerExecutor{}
 
 func (registerExecutor) Prepare(context.Context, *State) error { return nil }
 
-func (registerExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
+func (registerExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	fields, err := formFields(ctx, s)
 	return Prompt{
-		Step: "register", Title: Message{ID: "register.title"}, Intro: Message{ID: "register.intro"},
-		Fields: []Field{
-			{
-				Name: emailField, Type: EmailField, Label: "register.email", Value: s.Request.Hint, Autocomplete: "email", Required: true,
-				Focus: true,
-			},
-			{Name: givenNameField, Type: TextField, Label: "register.given-name", Autocomplete: "given-name"},
-			{Name: familyNameField, Type: TextField, Label: "register.family-name", Autocomplete: "family-name"},
-		},
+		Step: "register", Title: Message{ID: "register.title"}, Intro: Message{ID: "register.intro"}, Fields: fields,
 		Actions: []Action{{Name: continueAction, Label: "register.send"}},
-	}, nil
+	}, err
 }
 
 func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), in.Value(givenNameField), in.Value(familyNameField))
+	if s.Params[ParamFields] != "" {
+		if v := unfilled(s, in); len(v.Problems) > 0 {
+			return v, nil
+		}
+	}
+	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), typed(s, in, givenNameField), typed(s, in, familyNameField))
 	if err := user.Validate(); err != nil || !strings.Contains(user.Email, "@") {
 		return refusedProfile(err, in), nil
 	}
@@ -65,7 +64,11 @@ func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 	if err != nil || v.Outcome != Proceed {
 		return v, err
 	}
-	v.Facts[registerFacts+givenNameField], v.Facts[registerFacts+familyNameField] = user.GivenName, user.FamilyName
+	facts, err := r.learned(ctx, s, in, user) // a password is hashed for whoever has room for a message, and for nobody else
+	if err != nil {
+		return refusedForm(s, in, err)
+	}
+	maps.Copy(v.Facts, facts)
 	return v, nil
 }
 
@@ -94,7 +97,7 @@ func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Ve
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return Verdict{}, err
 	}
-	return r.dispatch(ctx, s, to, address, terms{life: policy.LinkLife, code: policy.Code, link: true})
+	return r.dispatch(ctx, s, to, address, terms{life: policy.LinkLife, code: policy.Code, link: s.said(ParamLink, true)})
 }
 
 // refusedProfile shows what is wrong with what somebody typed about themselves.

@@ -91,6 +91,9 @@ func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
 	if err != nil {
 		return Prompt{}, err
 	}
+	if drawn, ok := x.plan.(DrawnPlan); ok {
+		prompt.Drawing = drawn.Drawing(x.Step)
+	}
 	prompt.Messages = append(slices.Clone(x.Messages), prompt.Messages...)
 	prompt.Fields = slices.Clone(prompt.Fields)
 	if step := x.step(); step != nil && step.Trust && x.from != nil && x.from.program == nil {

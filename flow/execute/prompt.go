@@ -1,6 +1,8 @@
 package execute
 
 import (
+	"encoding/json"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -53,13 +55,16 @@ type completed struct {
 
 // component is a part of a form.
 type component struct {
-	ID         string         `json:"id"`
-	Type       string         `json:"type"`
-	Variant    string         `json:"variant,omitempty"`
-	ActionID   string         `json:"actionId,omitempty"`
-	Config     map[string]any `json:"config"`
-	Components []component    `json:"components,omitempty"`
+	ID         string      `json:"id"`
+	Type       string      `json:"type"`
+	Variant    string      `json:"variant,omitempty"`
+	ActionID   string      `json:"actionId,omitempty"`
+	Config     any         `json:"config"`
+	Components []component `json:"components,omitempty"`
 }
+
+// settings are the config of a component.
+type settings = map[string]any
 
 // validation is what a value has to keep to.
 type validation struct {
@@ -111,8 +116,11 @@ func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 		a.Data.WebAuthnData = challenge.Data(v.Prompt.WebAuthn.Options, v.Prompt.WebAuthn.Ceremony == flow.WebAuthnCreate)
 	case internal(v.Prompt):
 		a.Type = internalPrompt
-	default:
+	case v.Prompt.Drawing == nil:
 		a.Data.Components = t.components(r, v)
+	}
+	if v.Prompt.Drawing != nil {
+		a.Data.Components = drawn(v.Prompt, v.Prompt.Drawing.Components)
 	}
 	if v.Prompt.QR != "" {
 		a.Data.AdditionalData = map[string]string{"uri": v.Prompt.QR, "secret": v.Prompt.QRText}
@@ -134,20 +142,80 @@ func asked(p flow.Prompt) []flow.Field {
 func required(p flow.Prompt) (names []string) {
 	for _, f := range asked(p) {
 		if f.Required {
-			names = append(names, identifier(f.Name))
+			names = append(names, known(p, f.Name))
 		}
 	}
 	return names
 }
 
+// known is how programs call a field of a prompt: as it was drawn, or as it is called everywhere.
+func known(p flow.Prompt, field string) string {
+	if p.Drawing != nil {
+		for d := range parts(p.Drawing.Components) {
+			if d.Field == field && d.Identifier != "" {
+				return d.Identifier
+			}
+		}
+	}
+	return identifier(field)
+}
+
+// parts are the parts of a drawing, those within others too.
+func parts(components []flow.Drawn) iter.Seq[flow.Drawn] {
+	return func(yield func(flow.Drawn) bool) {
+		rest := slices.Clone(components)
+		for len(rest) > 0 {
+			d := rest[0]
+			rest = append(rest[1:], d.Components...)
+			if !yield(d) {
+				return
+			}
+		}
+	}
+}
+
+// drawn are the components of a form that was drawn, with what the engine knows of its fields: whether they must be filled, and with what.
+func drawn(p flow.Prompt, components []flow.Drawn) (all []component) {
+	for _, d := range components {
+		c := component{ID: d.ID, Type: d.Type, Variant: d.Variant, Config: d.Config, Components: drawn(p, d.Components)}
+		if len(d.Config) == 0 {
+			c.Config = settings{}
+		}
+		if d.Action != "" {
+			c.ActionID = d.ID
+		}
+		if i := slices.IndexFunc(p.Fields, func(f flow.Field) bool { return d.Field != "" && f.Name == d.Field }); i >= 0 {
+			c.Config = amended(d.Config, p.Fields[i])
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// amended is the config of an input that was drawn, over which goes what the engine holds to.
+func amended(config json.RawMessage, f flow.Field) any {
+	all := settings{}
+	if len(config) > 0 && json.Unmarshal(config, &all) != nil {
+		return config
+	}
+	all["required"] = f.Required
+	if f.Value != "" {
+		all["defaultValue"] = f.Value
+	}
+	if f.Policy != nil {
+		all["validations"] = validations(*f.Policy)
+	}
+	return all
+}
+
 // components are the form of a prompt.
 func (t *Transport) components(r *http.Request, v flow.View) []component {
 	p := v.Prompt
-	all := []component{{ID: "title", Type: "TYPOGRAPHY", Variant: "H3", Config: map[string]any{"text": t.text(r, v, p.Title)}}}
+	all := []component{{ID: "title", Type: "TYPOGRAPHY", Variant: "H3", Config: settings{"text": t.text(r, v, p.Title)}}}
 	if p.Intro.ID != "" {
-		all = append(all, component{ID: "intro", Type: "TYPOGRAPHY", Variant: "BODY1", Config: map[string]any{"text": t.text(r, v, p.Intro)}})
+		all = append(all, component{ID: "intro", Type: "TYPOGRAPHY", Variant: "BODY1", Config: settings{"text": t.text(r, v, p.Intro)}})
 	}
-	form := component{ID: "form", Type: "FORM", Config: map[string]any{}}
+	form := component{ID: "form", Type: "FORM", Config: settings{}}
 	for _, f := range asked(p) {
 		if f.Type != flow.HiddenField {
 			form.Components = append(form.Components, t.input(r, v, f))
@@ -167,16 +235,16 @@ func (t *Transport) components(r *http.Request, v flow.View) []component {
 // input is a field of a form.
 func (t *Transport) input(r *http.Request, v flow.View, f flow.Field) component {
 	variant, kind := shape(f.Type)
-	c := component{ID: f.Name, Type: "INPUT", Variant: variant, Config: map[string]any{
+	config := settings{
 		"identifier": identifier(f.Name), "type": kind, "label": t.text(r, v, flow.Message{ID: f.Label}), "required": f.Required,
-	}}
+	}
 	if f.Value != "" {
-		c.Config["defaultValue"] = f.Value
+		config["defaultValue"] = f.Value
 	}
 	if f.Policy != nil {
-		c.Config["validations"] = validations(*f.Policy)
+		config["validations"] = validations(*f.Policy)
 	}
-	return c
+	return component{ID: f.Name, Type: "INPUT", Variant: variant, Config: config}
 }
 
 // shape is how a type of field is shown.
@@ -206,7 +274,7 @@ func (t *Transport) button(r *http.Request, v flow.View, a flow.Action) componen
 		variant, kind = "TEXT", "button"
 	}
 	text := t.text(r, v, flow.Message{ID: a.Label, Params: a.Params})
-	return component{ID: a.Name, Type: "BUTTON", Variant: variant, ActionID: a.Name, Config: map[string]any{"type": kind, "text": text}}
+	return component{ID: a.Name, Type: "BUTTON", Variant: variant, ActionID: a.Name, Config: settings{"type": kind, "text": text}}
 }
 
 // validations are what a new password has to keep to, as far as there are names for it.

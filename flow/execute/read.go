@@ -64,6 +64,16 @@ func actionOf(p flow.Prompt, sent request) (string, error) {
 		return p.Actions[0].Name, nil
 	case sent.ActionID == "":
 		return "", nil
+	case p.Drawing != nil:
+		for d := range parts(p.Drawing.Components) {
+			switch {
+			case d.ID != sent.ActionID || d.Action == "":
+			case d.Action == flow.MainAction && len(p.Actions) > 0:
+				return p.Actions[0].Name, nil
+			case offers(p, d.Action):
+				return d.Action, nil
+			}
+		}
 	case offers(p, sent.ActionID):
 		return sent.ActionID, nil
 	}
@@ -74,7 +84,7 @@ func actionOf(p flow.Prompt, sent request) (string, error) {
 func fill(fields url.Values, p flow.Prompt, inputs map[string]any) error {
 	names := map[string]string{}
 	for _, f := range asked(p) {
-		names[identifier(f.Name)] = f.Name
+		names[known(p, f.Name)] = f.Name
 	}
 	if p.WebAuthn != nil {
 		names[challenge.Param] = "credential"
@@ -109,7 +119,7 @@ func lacks(reply flow.Reply, p flow.Prompt) error {
 		case f.Name == "username":
 			return bad(usernameMissing, "")
 		default:
-			return bad(badInputs, "the input "+identifier(f.Name)+" is missing")
+			return bad(badInputs, "the input "+known(p, f.Name)+" is missing")
 		}
 	}
 	return nil

@@ -1,0 +1,73 @@
+// Package builder lets administrators draw what people are asked who register, recover an account or accept an invitation, in the JSON of
+// the flow builder of WSO2 Identity Server.
+//
+//	package main
+//
+//	import (
+//		"log"
+//		"net/http"
+//
+//		"github.com/signet-idp/signet"
+//		"github.com/signet-idp/signet/store"
+//		"github.com/signet-idp/signet/store/memory"
+//	)
+//
+//	func main() {
+//		keys, err := store.OpenKeyFile("keyring")
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		idp, err := signet.New(signet.Config{
+//			Issuer: "http://localhost:8080", Store: memory.New(), Keys: keys,
+//			FlowBuilder:   true, // flows are drawn at /api/server/v1/flow
+//			FlowExecution: true, // and used there, below /execute, and by the pages
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		log.Fatal(http.ListenAndServe("localhost:8080", idp))
+//	}
+//
+// # What is drawn
+//
+// A Flow is a row of steps. A VIEW is a form: inputs in a FORM, by the identifiers of what they ask for, and one BUTTON that leads on, by NEXT
+// or by an EXECUTOR; beside it may stand one of the type RESEND. An EXECUTION does something without a form. The last one leads to COMPLETE.
+//
+//	REGISTRATION               views with emailaddress, givenname, lastname and password; one with otp and EmailOTPExecutor; at the end
+//	                           UserProvisioningExecutor, at a button or by itself
+//	PASSWORD_RECOVERY          who it is (username or emailaddress; UserResolveExecutor or NEXT); EmailOTPExecutor or MagicLinkExecutor; a
+//	                           password (PasswordProvisioningExecutor)
+//	INVITED_USER_REGISTRATION  ConfirmationCodeValidationExecutor, or nothing; a password (PasswordProvisioningExecutor)
+//
+// Everything else in the JSON, as sizes and positions, is kept and given back. How a form looks is for those who show it: flow/execute hands
+// out what was drawn, flow/pages asks for the same fields in its own look.
+//
+// # What holds whatever is drawn
+//
+// A flow is compiled into a flow.Graph over the engine's own Executors, and cannot take away what these do: an address is verified before an
+// account is made of it, nobody learns who has an account, guesses are counted, a proof is good once, and a flow ends well only when what it is
+// for was done. Put refuses what breaks a rule, with a *RuleError for each, and whatever the engine cannot do. What the policies of the
+// organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed. A password that is asked for before the
+// address is verified waits in the flow as a hash, sealed.
+//
+// A flow that is enabled takes the place of the engine's plan, on pages as well; one that is disabled gives it back. Who has begun with a flow
+// ends with it: each version is a record of its own, by its hash, for at least Config.Retain.
+//
+// # Management
+//
+// Builder.Routes are the calls of the API, behind a Guard: GET, PUT and DELETE /api/server/v1/flow, GET …/meta, GET …/configs, GET and PATCH
+// …/config, with the scopes internal_flow_mgt_view and internal_flow_mgt_update. Errors are {"code","message","description","traceId"}:
+//
+//	FM-60001 400  flowType is missing, or none that there is
+//	FM-60002 400  the body is malformed or too large; 415
+//	FM-60003 404  no flow of this type was drawn
+//	FM-60004 400  the flow breaks rules, which the description names
+//	FM-65001 503  not now
+//
+// # Not implemented
+//
+// Branches, and several buttons that lead on; attributes beyond names and address; usernames that are not the address; SMS, passkeys and
+// upstream providers as steps; a code by mail beside the link of an invitation; completions but isFlowCompletionNotificationEnabled; the
+// extension over HTTP, and flows that are made of words. After a drawn registration people sign in by the login, whatever
+// RegistrationPolicy.SignIn says.
+package builder

@@ -1,0 +1,131 @@
+package builder_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/signet-idp/signet/flow/builder"
+)
+
+// fixture is a flow of testdata with some of its text replaced: old, new, old, new.
+func fixture(t testing.TB, name string, replace ...string) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := string(text)
+	for i := 0; i+1 < len(replace); i += 2 {
+		if !strings.Contains(edited, replace[i]) {
+			t.Fatalf("%s has no %q", name, replace[i])
+		}
+		edited = strings.ReplaceAll(edited, replace[i], replace[i+1])
+	}
+	return edited
+}
+
+// Each rule has a flow that breaks it, and is told.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	const claims = "http://wso2.org/claims/"
+	for _, c := range []struct {
+		flow string
+		edit []string
+		want string
+	}{
+		{"registration", []string{`"REGISTRATION"`, `"LOGIN"`}, "flowType must be"},
+		{"registration", []string{`"id": "who",`, `"id": "",`}, "an id is 1 to 64"},
+		{"registration", []string{`"id": "pass"`, `"id": "mail"`}, `"mail": the id stands twice`},
+		{"registration", []string{`"id": "again"`, `"id": "COMPLETE"`}, `is the end and no id`},
+		{"registration", []string{`"id": "provision", "type": "EXECUTION"`, `"id": "provision", "type": "REDIRECTION"`}, `a step of the type "REDIRECTION" is not supported`},
+		{"registration", []string{`"type": "EXECUTOR", "executor": {"name": "UserProvisioningExecutor"}`, `"type": "NEXT"`}, "a step without a form needs an action"},
+		{"registration", []string{`"next": "more"`, `"next": "nowhere"`}, `"nowhere": an action leads there, and there is no such step`},
+		{"registration", []string{`"next": "COMPLETE"`, `"next": "who"`}, "never ends in COMPLETE"},
+		{"registration", []string{`, "next": "COMPLETE"`, ``}, `"provision": leads nowhere`},
+		{"registration", []string{`"next": "verify"`, `"next": "more"`}, `"verify": nothing leads to the step`},
+		{"registration", []string{`"action": {"type": "NEXT", "next": "provision"}`, `"action": {"type": "RESEND"}`}, `"more": a view needs a button that leads on`},
+		{"registration", []string{`"action": {"type": "RESEND"}`, `"action": {"type": "NEXT", "next": "more"}`}, "one button that leads on"},
+		{"registration", []string{`"config": {"text": "Again"}, "action": {"type": "RESEND"}`, `"config": {"text": "Again"}`}, `"again": a button needs an action`},
+		{"registration", []string{`{"type": "NEXT", "next": "provision"}`, `{"type": "JUMP", "next": "provision"}`}, "an action is NEXT, or EXECUTOR"},
+		{"registration", []string{`"variant": "H3", `, `"variant": "H3", "action": {"type": "NEXT", "next": "more"}, `}, "only a button has an action"},
+		{"registration", []string{`"id": "more-form", "type": "FORM"`, `"id": "more-form", "type": "BLOCK"`}, `"family": an input must be in a form`},
+		{"registration", []string{`"identifier": "` + claims + `lastname", `, ``}, `"family": an input needs an identifier`},
+		{"registration", []string{claims + "lastname", claims + "shoesize"}, "must map to an attribute of the profile"},
+		{"registration", []string{claims + "lastname", claims + "mobile"}, "the attribute is not supported here"},
+		{"registration", []string{claims + "lastname", claims + "givenname"}, "asks for what a view before it has asked for"},
+		{"registration", []string{`"identifier": "password"`, `"identifier": "` + claims + `givenname"`}, "the view asks twice"},
+		{"registration", []string{"EmailOTPExecutor", "SMSOTPExecutor"}, "SMSOTPExecutor needs a phone input before it"},
+		{"registration", []string{"EmailOTPExecutor", "OIDCExecutor"}, `the executor "OIDCExecutor" is not supported`},
+		{"registration", []string{`"identifier": "otp"`, `"identifier": "` + claims + `lastname"`}, `EmailOTPExecutor needs an input "otp"`},
+		{"registration", []string{`"type": "EXECUTOR", "executor": {"name": "EmailOTPExecutor"}, "next": "more"`, `"type": "NEXT", "next": "more"`}, `an input "otp" needs EmailOTPExecutor`},
+		{"registration", []string{claims + "emailaddress", claims + "lastname", `"` + claims + `lastname", "label": "Family name"`, `"` + claims + `emailaddress", "label": "Mail"`}, "EmailOTPExecutor needs an e-mail input before it"},
+		{"registration", []string{`"type": "EXECUTOR", "executor": {"name": "PasswordOnboardExecutor"}`, `"type": "NEXT"`}, "a form with a password needs a provisioning action"},
+		{"registration", []string{`"identifier": "password"`, `"identifier": "` + claims + `lastname"`, `"` + claims + `lastname", "label": "Family name"`, `"` + claims + `givenname", "label": "Family name"`, `"` + claims + `givenname", "label": "Given name", "required": true`, `"otp"`}, "somebody needs a password"},
+		{"recovery-code", []string{"EmailOTPExecutor", "UserResolveExecutor", `"identifier": "otp"`, `"identifier": "` + claims + `emailaddress"`}, "a recovery needs a verification"},
+		{"recovery-code", []string{claims + "username", "password"}, "a recovery begins with a view that asks for the username"},
+		{"recovery-code", []string{"PasswordProvisioningExecutor", "UserResolveExecutor"}, "a form with a password needs a provisioning action"},
+		{"recovery-link", []string{"MagicLinkExecutor", "UserResolveExecutor"}, "a recovery needs a verification"},
+		{"recovery-link", []string{"MagicLinkExecutor", "EmailOTPExecutor"}, `EmailOTPExecutor needs an input "otp"`},
+		{"invited", []string{"ConfirmationCodeValidationExecutor", "EmailOTPExecutor"}, `the executor "EmailOTPExecutor" is not supported`},
+		{"invited", []string{"ConfirmationCodeValidationExecutor", "PasswordProvisioningExecutor"}, "an invitation has one view"},
+		{"invited", []string{`"identifier": "password"`, `"identifier": "otp"`}, "must map to an attribute"},
+	} {
+		text := fixture(t, c.flow, c.edit...)
+		f, err := builder.Parse([]byte(text))
+		if err == nil {
+			_, err = builder.Compile(f, nil)
+		}
+		if _, ok := errors.AsType[*builder.RuleError](err); !ok || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %q: %v, want %s", c.flow, c.edit, err, c.want)
+		}
+	}
+	for text, want := range map[string]string{
+		`{"flowType":"REGISTRATION","steps":[]}`:                                                                           "1 to 32 steps",
+		`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"VIEW","data":{}}]}`:                                         "a view needs components",
+		`{"flowType":"REGISTRATION","flowType":"REGISTRATION"}`:                                                            "not well-formed",
+		`{"flowType":"REGISTRATION","steps":[{"id":"end","type":"END","data":{}}]}`:                                        "a flow needs a view",
+		`{"flowType":"ASK_PASSWORD","steps":[{"id":"end","type":"END","data":{}}]}`:                                        "a flow needs a view",
+		`{"flowType":"REGISTRATION","steps":[` + strings.Repeat(`{"id":"a","type":"END","data":{}},`, 40) + `{"id":"b"}]}`: "1 to 32 steps",
+		strings.Repeat(" ", 70<<10): "larger than 64 KiB",
+	} {
+		f, err := builder.Parse([]byte(text))
+		if err == nil {
+			_, err = builder.Compile(f, nil)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.80s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
+func FuzzCompile(f *testing.F) {
+	for _, name := range []string{"registration", "recovery-code", "recovery-link", "invited"} {
+		f.Add([]byte(fixture(f, name)))
+	}
+	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		drawn, err := builder.Parse(text)
+		if err != nil {
+			return
+		}
+		plan, err := builder.Compile(drawn, nil)
+		if err != nil {
+			if _, ok := errors.AsType[*builder.RuleError](err); !ok {
+				t.Errorf("%q is refused by no rule: %v", text, err)
+			}
+			return
+		}
+		password := false
+		for _, step := range plan.Steps() {
+			for _, option := range step.Options {
+				password = password || strings.HasPrefix(option, "register") || option == "invite" || option == "recover-password"
+			}
+		}
+		if !password {
+			t.Errorf("%q leads to no password", text)
+		}
+	})
+}
