@@ -116,7 +116,6 @@
 //   - SAML upstream.
 //   - Authentication services of one's own over HTTP as steps.
 //   - Tests for bots.
-//   - The API of the flow builder.
 //   - Push as the way to begin.
 //   - A page to choose between accounts (prompt=select_account asks for name and password).
 //   - A bound on live flows of one browser.
