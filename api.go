@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/builder"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/internal/web"
@@ -14,16 +13,20 @@ import (
 )
 
 // buildAPI finds the places of the product's APIs.
-func (p *Provider) buildAPI() error {
+func (p *Provider) buildAPI() (err error) {
+	if p.api, err = p.apiSite(); err != nil {
+		return err
+	}
+	return p.api.CheckRoutes(p.apiRoutes())
+}
+
+// apiSite is where the APIs are.
+func (p *Provider) apiSite() (*web.Site, error) {
 	site, err := web.NewSite(p.config.Issuer, p.config.TrustedProxies)
-	if err == nil {
-		site, err = site.WithPaths(p.config.paths(ofAPI))
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = site.CheckRoutes(p.apiRoutes())
-	}
-	p.api = site
-	return err
+	return site.WithPaths(p.config.paths(ofAPI))
 }
 
 // apiRoutes are the product's APIs.
@@ -34,21 +37,28 @@ func (p *Provider) apiRoutes() (routes []web.Route) {
 			Handler: func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) },
 		})
 	}
-	if p.config.FlowBuilder {
-		routes = append(routes, p.builderRoutes()...)
+	for _, r := range p.management {
+		routes = append(routes, web.Route{
+			Path: r.Path, Methods: []string{r.Method}, Class: web.TokenAuthenticated, Handler: r.Handler.ServeHTTP,
+		})
 	}
 	return append(routes, p.meRoutes()...)
 }
 
-// buildGuard makes what keeps the APIs of administrators.
-func (p *Provider) buildGuard() (err error) {
-	if !p.config.FlowBuilder || p.api == nil {
-		return nil
+// buildManagement makes the API of the flow builder, and what keeps it.
+func (p *Provider) buildManagement() error {
+	site, err := p.apiSite()
+	if err != nil {
+		return err
 	}
 	p.guard, err = resource.New(resource.Config{
-		Resource: p.api.URL(builder.Path), Issuers: []string{p.config.Issuer}, Verifier: p.OIDC,
+		Resource: site.URL(builder.Path), Issuers: []string{p.config.Issuer}, Verifier: p.OIDC,
 		Scopes: []string{builder.ScopeView, builder.ScopeUpdate}, Now: p.config.Now, Logger: p.log,
 	})
+	if err != nil {
+		return err
+	}
+	p.management, err = p.builder.Routes(builder.Management{Guard: rootGuard{p}, Check: p.flow.CheckPlan, Logger: p.log})
 	return err
 }
 
@@ -82,21 +92,4 @@ func (g rootGuard) atRoot(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil && client.Org == "", err
-}
-
-// builderRoutes are those of the flow builder.
-func (p *Provider) builderRoutes() (routes []web.Route) {
-	if p.builder == nil { // the paths are asked for before there is a store
-		for _, path := range builder.Paths() {
-			routes = append(routes, web.Route{Path: path})
-		}
-		return routes
-	}
-	check := func(plan flow.Plan) error { return p.flow.CheckPlan(plan) }
-	for _, r := range p.builder.Routes(builder.Management{Guard: rootGuard{p}, Check: check, Logger: p.log}) {
-		routes = append(routes, web.Route{
-			Path: r.Path, Methods: []string{r.Method}, Class: web.TokenAuthenticated, Handler: r.Handler.ServeHTTP,
-		})
-	}
-	return routes
 }

@@ -57,9 +57,10 @@ type Provider struct {
 	execution *execute.Transport
 	account   *account.Portal
 	me        *me.API
-	// builder is nil without Config.FlowBuilder, and guard, which keeps its API, nil until there is a protocol.
-	builder *builder.Builder
-	guard   *resource.Guard
+	// builder is nil without Config.FlowBuilder; management is its API, and guard keeps that.
+	builder    *builder.Builder
+	management []builder.Route
+	guard      *resource.Guard
 	// api is where the APIs of the product are.
 	api *web.Site
 	mux *http.ServeMux
@@ -109,6 +110,9 @@ func (p *Provider) build() error {
 	}
 	if p.OIDC != nil && p.flow != nil && p.config.Me != nil {
 		problems = append(problems, named("me", p.buildMe()))
+	}
+	if p.OIDC != nil && p.flow != nil && p.builder != nil {
+		problems = append(problems, named("builder", p.buildManagement()))
 	}
 	problems = append(problems, named("paths", p.buildAPI()))
 	return errors.Join(problems...)
@@ -330,11 +334,10 @@ func (p *Provider) buildOIDC() (err error) {
 		CodeLifetime: p.config.Tokens.Code, AccessTokenLifetime: p.config.Tokens.Access,
 		IDTokenLifetime: p.config.Tokens.ID, RefreshTokenLifetime: p.config.Tokens.Refresh,
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		p.Clients = p.OIDC.Clients
 	}
-	p.Clients = p.OIDC.Clients
-	return p.buildGuard()
+	return err
 }
 
 func (p *Provider) buildAccount() (err error) {

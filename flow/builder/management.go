@@ -18,9 +18,6 @@ import (
 // Path is where flows are managed, below the issuer's path.
 const Path = "/api/server/v1/flow"
 
-// Paths are all paths of the API.
-func Paths() []string { return []string{Path, Path + "/meta", Path + "/configs", Path + "/config"} }
-
 // The scopes of administrators.
 const (
 	ScopeView   = "internal_flow_mgt_view"
@@ -57,11 +54,10 @@ type management struct {
 	builder *Builder
 }
 
-// Routes are the calls of the API below the issuer's path, each behind the Guard. It panics without Guard or Check, as nobody must be able
-// to leave them out.
-func (b *Builder) Routes(m Management) []Route {
+// Routes are the calls of the API below the issuer's path, each behind the Guard. The error says that Guard or Check is missing.
+func (b *Builder) Routes(m Management) ([]Route, error) {
 	if m.Guard == nil || m.Check == nil {
-		panic("builder: Management needs Guard and Check")
+		return nil, errors.New("builder: Management.Guard and Management.Check are required")
 	}
 	if m.Logger == nil {
 		m.Logger = slog.New(slog.DiscardHandler)
@@ -76,7 +72,7 @@ func (b *Builder) Routes(m Management) []Route {
 		{http.MethodGet, Path + "/configs", view(api.serve(api.configs))},
 		{http.MethodGet, Path + "/config", view(api.serve(api.readConfig))},
 		{http.MethodPatch, Path + "/config", update(api.serve(api.patchConfig))},
-	}
+	}, nil
 }
 
 // problem is an error answer.

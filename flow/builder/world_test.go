@@ -132,7 +132,9 @@ func newWorld(t *testing.T) *world {
 	for _, route := range w.engine.Routes() {
 		w.mux.Handle(route.Path, route.Handler)
 	}
-	for _, route := range w.builder.Routes(builder.Management{Guard: w, Check: w.engine.CheckPlan}) {
+	routes, err := w.builder.Routes(builder.Management{Guard: w, Check: w.engine.CheckPlan})
+	w.must(err)
+	for _, route := range routes {
 		w.mux.Handle(route.Method+" "+route.Path, route.Handler)
 	}
 	return w
