@@ -275,6 +275,11 @@ func (e *Engine) moveBy(ctx context.Context, x *execution, v Verdict, action str
 	if !ok || !x.prove(v) {
 		return Move{Refusal: directory.LoginRequired}, nil
 	}
+	if v.takesUp {
+		if err := e.takeUp(ctx, x); err != nil {
+			return Move{}, err
+		}
+	}
 	if v.end != nil {
 		x.End = v.end
 	}

@@ -96,7 +96,7 @@
 //
 // # Specifications
 //
-// Covered: prompt, max_age, acr_values, login_hint and id_token_hint of OpenID Connect Core §3.1.2.1 as conditions of an
+// Covered: prompt (with a page for select_account), max_age, acr_values, login_hint and id_token_hint of OpenID Connect Core §3.1.2.1 as conditions of an
 // Interaction; throttling and locks after NIST SP 800-63B-4 §3.2.2; one-time use of codes (RFC 6238 §5.2);
 // passkeys (WebAuthn Level 3 §5.1, §7) with conditional mediation for signing in and for making one in passing.
 //
@@ -117,6 +117,5 @@
 //   - Authentication services of one's own over HTTP as steps.
 //   - Tests for bots.
 //   - Push as the way to begin.
-//   - A page to choose between accounts (prompt=select_account asks for name and password).
 //   - A bound on live flows of one browser.
 package flow

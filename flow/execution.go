@@ -58,6 +58,8 @@ type execution struct {
 	Carried     []directory.Evidence `json:"carried,omitempty"`
 	// Revived says that Base was idle and is only remembered: a second factor that was shown before counts no more.
 	Revived  bool     `json:"revived,omitempty"`
+	// Chosen says that the person has chosen, where that was asked, to go on as whoever Base is of.
+	Chosen   bool     `json:"chosen,omitempty"`
 	Approved []string `json:"approved"`
 	Asked    bool     `json:"asked,omitempty"`
 	Remember bool     `json:"remember,omitempty"`

@@ -119,6 +119,8 @@ type Verdict struct {
 
 	// revoked says that the answer has ended everything that was issued to the subject; the flow goes on over that.
 	revoked *epochs
+	// takesUp says that the person goes on in the session that the browser had when the flow began.
+	takesUp bool
 	// end are ids of sessions of the subject that end when theirs begins; nil leaves those that were named before.
 	end []string
 }

@@ -115,6 +115,7 @@ func New(config Config) (*Engine, error) {
 	plans := map[string]Plan{loginPlan: config.Passkeys.Steps(LoginSteps{}).Plan()}
 	maps.Copy(plans, config.Plans)
 	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
+	plans[selectPlan] = selection()
 	maps.Copy(plans, closings())
 	if config.Lifetime == 0 {
 		config.Lifetime = 30 * time.Minute
@@ -159,6 +160,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		linkMethod:    magicLink(c, site),
 		pushFactor:    pushExecutor{c.Directory, c.Messages, c.Push, site},
 		"push-enroll": pushEnrolExecutor{c.Directory, site},
+		selectPlan:    selectExecutor{c.Directory},
 		renewPlan:     renewExecutor{c.DB, c.Directory, c.Lifetime},
 		limitPlan:     limitExecutor{c.Directory},
 		"consent":     consentExecutor{},

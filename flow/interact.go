@@ -212,7 +212,7 @@ func (e *Engine) setOut(ctx context.Context, x *execution) error {
 		first = registerPlan
 	}
 	if first == "" {
-		return nil
+		return e.letSelect(ctx, x)
 	}
 	if open, err := e.has(ctx, x, first); err != nil || !open {
 		x.refuse(directory.RegistrationUnavailable)
@@ -273,7 +273,9 @@ func (x *execution) carry(session *directory.Session) {
 	}
 	x.Base, x.BaseSubject = session.Ref(), session.Subject
 	standing := session.Standing()
-	x.Carried = accepted(x.Request, standing, x.Began)
+	in := x.Request
+	in.SelectAccount = in.SelectAccount && !x.Chosen
+	x.Carried = accepted(in, standing, x.Began)
 	x.Revived = len(standing) < len(session.Evidence)
 	if len(x.Carried) > 0 && len(x.Carried) == len(standing) {
 		x.Subject, x.SubjectEpoch, x.Session = session.Subject, session.SubjectEpoch, session.Ref()

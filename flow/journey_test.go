@@ -78,6 +78,11 @@ var journeys = map[string]journey{
 			return b.submit(p, all...)
 		}
 	},
+	"choice of an account": func(w *world, b *browser) (directory.Interaction, func(page) page) {
+		w.user("ann")
+		b.signIn("ann")
+		return directory.Interaction{SelectAccount: true}, func(p page) page { return b.submit(p, "action", "current_account") }
+	},
 	"logout": func(w *world, b *browser) (directory.Interaction, func(page) page) {
 		w.user("ann")
 		b.signIn("ann")

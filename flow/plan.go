@@ -84,6 +84,7 @@ const (
 	verifyPlan   = "verify"
 	consentPlan  = "consent"
 	logoutPlan   = "logout"
+	selectPlan   = "select-account"
 	renewPlan    = "renew-password"
 	limitPlan    = "session-limit"
 )

@@ -68,7 +68,7 @@ func TestCatalogues(t *testing.T) {
 func TestMessagesHaveTexts(t *testing.T) {
 	t.Parallel()
 	known := pages.MessageIDs()
-	id := regexp.MustCompile(`^(action|method|password|totp|totp-enroll|renew-password|session-limit|consent|logout|device|ciba|approval|done|signed-out|flow|throttle|error|failure|qr|footer|page|locale)(\.[a-z_-]+)+$`)
+	id := regexp.MustCompile(`^(action|method|password|totp|totp-enroll|select-account|renew-password|session-limit|consent|logout|device|ciba|approval|done|signed-out|flow|throttle|error|failure|qr|footer|page|locale)(\.[a-z_-]+)+$`)
 	inTemplate := regexp.MustCompile(`T "([^"]+)"`)
 	var used []string
 	for _, source := range []string{"*.go", "../*.go"} {
