@@ -93,7 +93,19 @@ func (p passkeyExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict
 	if err != nil {
 		return p.refuse(ctx, s, answer, nil, err)
 	}
-	proven, err := p.rp.FinishAuthentication(c.Session, answer, fromDirectory(*credential.Passkey), s.Now)
+	key := fromDirectory(*credential.Passkey)
+	proven, err := p.rp.FinishAuthentication(c.Session, answer, key, s.Now)
+	if proven.CounterRegressed || errors.Is(err, &mfa.PasskeyError{Reason: mfa.PasskeyCloned}) {
+		// The very answer that this flow has taken already, before a crash kept it from getting on, has the counter that it has left.
+		taken, failed := s.begunBy(ctx, credential)
+		if failed != nil {
+			return Verdict{}, failed
+		}
+		if taken && key.Counter > 0 {
+			key.Counter--
+			proven, err = p.rp.FinishAuthentication(c.Session, answer, key, s.Now)
+		}
+	}
 	if err != nil {
 		return p.refuse(ctx, s, answer, credential, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -48,6 +49,8 @@ type State struct {
 	epoch   int64                // of the Subject, when it was written
 	proven  []directory.Evidence // in this flow
 
+	// begun is the session that the flow begins, if it has.
+	begun func(ctx context.Context) (*directory.Session, error)
 	// crowded is Engine.crowded.
 	crowded func(ctx context.Context, limit int) (*directory.SessionLimitError, error)
 	client  func() Client
@@ -161,6 +164,17 @@ func (s *State) Usable(ctx context.Context, options []string) ([]string, error) 
 	return usable, nil
 }
 
+// begunBy reports whether the flow has begun its session already, by a proof with the credential, although it has not got on since.
+func (s *State) begunBy(ctx context.Context, credential *directory.Credential) (bool, error) {
+	session, err := s.begun(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && session.Subject == credential.Subject && slices.ContainsFunc(session.Evidence, func(e directory.Evidence) bool {
+		return e.Credential == credential.ID
+	}), err
+}
+
 // credentials returns the live credentials of the subject.
 func (s *State) credentials(ctx context.Context) (map[store.Ref]*directory.Credential, error) {
 	if s.creds != nil || s.Subject.IsZero() {
@@ -243,6 +257,9 @@ func (e *Engine) state(x *execution) (*State, error) {
 		steps = x.plan.Steps()
 	}
 	return &State{
+		begun: func(ctx context.Context) (*directory.Session, error) {
+			return e.dir.Sessions.Get(ctx, store.Ref{ID: x.NewSession})
+		},
 		crowded: func(ctx context.Context, limit int) (*directory.SessionLimitError, error) {
 			return e.crowded(ctx, x, limit)
 		},
