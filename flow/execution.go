@@ -57,7 +57,7 @@ type execution struct {
 	BaseSubject store.Ref            `json:"baseSubject,omitzero"`
 	Carried     []directory.Evidence `json:"carried,omitempty"`
 	// Revived says that Base was idle and is only remembered: a second factor that was shown before counts no more.
-	Revived  bool     `json:"revived,omitempty"`
+	Revived bool `json:"revived,omitempty"`
 	// Chosen says that the person has chosen, where that was asked, to go on as whoever Base is of.
 	Chosen   bool     `json:"chosen,omitempty"`
 	Approved []string `json:"approved"`

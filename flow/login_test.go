@@ -324,7 +324,8 @@ func TestAnotherPerson(t *testing.T) {
 		w.user("ann")
 		bob, b := w.user("bob"), w.browser()
 		first := b.signIn("ann")
-		second := b.login(b.get(w.request(directory.Interaction{SelectAccount: true})), "bob", goodPassword).answer(t)
+		p := b.submit(b.get(w.request(directory.Interaction{SelectAccount: true})), "action", "other_account")
+		second := b.login(p, "bob", goodPassword).answer(t)
 		if second.Subject != bob.Ref() || second.Session == first.Session || len(second.Evidence) != 1 {
 			t.Errorf("got %+v", second)
 		}
