@@ -67,7 +67,7 @@ var testEdges = []edge{
 	{"store/redis", ". oidc", "a provider whose Redis forgets, restarts or is gone"},
 	{"store/ldap", ". oidc flow", "people of a directory sign in at a whole provider"},
 	{"internal/nodes", "store/redis", "nodes share what is ephemeral too"},
-	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
+	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/account flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }
 
 // never are the edges that nothing may add; they exist for their reasons and win over the tables above. Tests are not meant,
