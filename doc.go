@@ -84,6 +84,6 @@
 //
 // # Not implemented
 //
-// SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, pages on which people manage their account, webhooks (Config.Consumers is
+// SAML 2.0, WS-Federation, SCIM 2.0, organizations below the root, webhooks (Config.Consumers is
 // where a host's own would take events), an administration API. Each package lists what it lacks.
 package signet

@@ -10,6 +10,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -142,5 +143,69 @@ func TestAccountDeleted(t *testing.T) {
 	}
 	if page := b.Open(idp.URL + "/account"); page.URL.Path != "/login" {
 		t.Errorf("afterwards: %s", page)
+	}
+}
+
+// A new address is confirmed by its message before it is in use, and one that somebody else has is refused.
+func TestAccountAddress(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) { c.Accounts.Addresses.VerifyEmail = true })
+	ann, b := idp.User("ann"), idp.Browser()
+	page := visitAccount(t, idp, b, ann, "/account/contact")
+	page = page.Fill("email", "new@example.com").Submit("save")
+	if page.Status != http.StatusOK || !strings.Contains(page.Text("contact"), "Waits to be confirmed") {
+		t.Fatalf("asked: %s", page)
+	}
+	current := func() *directory.User {
+		u, err := idp.Provider.Directory.FindUser(t.Context(), "", "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	if u := current(); u.Email != ann.Email {
+		t.Errorf("in use at once: %s", u.Email)
+	}
+	idp.Browser().Open(idp.Mailbox().Last("new@example.com").Link()).Submit("continue")
+	if u := current(); u.Email != "new@example.com" || !u.EmailVerified {
+		t.Errorf("confirmed: %+v", u)
+	}
+	page = b.Open(idp.URL+"/account/contact").Fill("email", "nonsense").Submit("save")
+	if page.Status != http.StatusUnprocessableEntity || !page.Has("email-problem") {
+		t.Errorf("no address: %s", page)
+	}
+}
+
+// The pages move with Config.Paths.
+func TestAccountMoved(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) { c.Paths = map[string]string{"/account": "/me"} })
+	ann, b := idp.User("ann"), idp.Browser()
+	page := visitAccount(t, idp, b, ann, "/me/security")
+	if page = page.Submit("draw_codes"); !page.Has("backup_codes") {
+		t.Errorf("%s", page)
+	}
+	if page := b.Open(idp.URL + "/account"); page.Status != http.StatusNotFound {
+		t.Errorf("where they were: %s", page)
+	}
+}
+
+// A token with a button is taken up by its key and two codes, where the host has turned it on.
+func TestAccountToken(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) { c.Factors.HOTP = &mfa.HOTP{} })
+	ann, b := idp.User("ann"), idp.Browser()
+	seed := []byte("12345678901234567890") // RFC 4226 appendix D
+	page := visitAccount(t, idp, b, ann, "/account/security").Fill("hotp_key", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+	if refused := page.Fill("hotp_first", "755224").Fill("hotp_second", "755224").Submit("add_hotp"); !refused.Has("hotp_second-problem") {
+		t.Errorf("one code twice: %s", refused)
+	}
+	page = page.Fill("hotp_first", "287082").Fill("hotp_second", "359152").Submit("add_hotp")
+	kept, key, err := idp.Provider.Directory.Credentials.HOTP(t.Context(), ann.Ref())
+	if err != nil || string(key) != string(seed) || kept.Step != 3 {
+		t.Fatalf("%+v, %v: %s", kept, err, page)
+	}
+	if page = b.Open(idp.URL + "/account/security"); page.Has("change_password") {
+		t.Errorf("the new factor is not asked for: %s", page)
 	}
 }

@@ -108,8 +108,7 @@
 //
 // # Not implemented
 //
-//   - Pages on which people manage their own account, and the Me contracts behind them: passkeys are added in passing, devices and
-//     authenticators where a plan asks for them; nobody can set up a HOTP token or draw backup codes by a page.
+//   - The Me contracts; the pages of accounts are flow/account.
 //   - Recovery by SMS and of usernames; codes instead of links for invitations.
 //   - Registration with other attributes or without a password.
 //   - Certificates of clients.

@@ -66,6 +66,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	fmt.Fprintf(out, `
   Application         %s   <- open this in a browser
   Identity provider   %s
+  Your account        %s/account
 
   User name           %s
   Password            %s
@@ -73,7 +74,7 @@ func run(ctx context.Context, c config, out io.Writer) error {
   The first sign-in sets up an authenticator app as second factor. E-mail is not sent: it is shown here. Ctrl-C ends the program; everything is
   remembered in %s.
 
-`, appURL, issuer, demoUser, demoPassword, c.folder)
+`, appURL, issuer, issuer, demoUser, demoPassword, c.folder)
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
@@ -36,6 +37,7 @@ func openProvider(ctx context.Context, folder, issuer string, messages io.Writer
 		Issuer: issuer, Store: driver, Keys: keys, Logger: logger,
 		Messages: &notify.Senders{Email: sender, SMS: sender, From: "no-reply@example.com"},
 		Branding: directory.Branding{Name: "Signet Quickstart"},
+		Account:  &account.Settings{},
 		Accounts: directory.AccountPolicies{
 			Registration: directory.RegistrationPolicy{Enabled: true, SignIn: true, Welcome: true},
 		},

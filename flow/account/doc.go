@@ -4,9 +4,9 @@
 //	package main
 //
 //	import (
+//		"context"
 //		"log"
 //		"net/http"
-//		"os"
 //
 //		"github.com/signet-idp/signet"
 //		"github.com/signet-idp/signet/flow/account"
@@ -19,7 +19,7 @@
 //		if err != nil {
 //			log.Fatal(err)
 //		}
-//		db, err := sqlite.Open("signet.db")
+//		db, err := sqlite.Open(context.Background(), "signet.db", sqlite.Config{})
 //		if err != nil {
 //			log.Fatal(err)
 //		}
@@ -33,7 +33,6 @@
 //			log.Fatal(err)
 //		}
 //		defer idp.Close()
-//		log.SetOutput(os.Stderr)
 //		log.Fatal(http.ListenAndServe("localhost:8080", idp))
 //	}
 //
@@ -57,6 +56,6 @@
 //
 // # Not implemented
 //
-// Attributes of a host's own in the profile; further addresses; links to accounts at other providers that are made here; two accounts
+// Attributes of a host's own in the profile; further addresses; names for passkeys and devices; links to accounts at other providers that are made here; two accounts
 // of one person; approvals; pages in the order, or with the parts, that a host would rather have.
 package account

@@ -119,14 +119,21 @@ func (v *visit) refuse(err error) (outcome, error) {
 		v.typed[name] = v.form.Value(name)
 	}
 	for _, one := range found {
+		field := one.Field
+		switch field { // an address that was to wait
+		case "pendingEmail":
+			field = "email"
+		case "pendingPhone":
+			field = "phone"
+		}
 		m := flow.Message{ID: "account.bad", Level: flow.Error}
 		switch {
 		case one.ID != "":
 			m = flow.Message{ID: one.ID, Level: flow.Error, Params: one.Params}
-		case slices.Contains(explained, one.Field):
-			m.ID += "." + one.Field
+		case slices.Contains(explained, field):
+			m.ID += "." + field
 		}
-		v.problems[one.Field] = m
+		v.problems[field] = m
 	}
 	return refused("account.refused"), nil
 }

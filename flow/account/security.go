@@ -45,7 +45,6 @@ func (p *Portal) securityActions() map[string]func(*visit) (outcome, error) {
 	return map[string]func(*visit) (outcome, error){
 		"change_password": p.changePassword,
 		"remove":          p.removeCredential,
-		"rename":          p.renameCredential,
 		"add_totp":        p.ifOffered(p.TOTP, addTOTP),
 		"add_hotp":        p.addHOTP,
 		"add_passkey":     p.ifOffered(p.Passkeys, addPasskey),
@@ -174,20 +173,6 @@ func (p *Portal) removeCredential(v *visit) (outcome, error) {
 		return outcome{}, err
 	}
 	return did("account.removed"), nil
-}
-
-func (p *Portal) renameCredential(v *visit) (outcome, error) {
-	c, err := p.Directory.OwnCredential(v.Context(), v.subject, v.form.Value("id"))
-	if err == nil {
-		err = p.Directory.Credentials.Rename(v.Context(), c, v.form.Value("label"))
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return refused("account.gone"), nil
-	case err != nil:
-		return v.refuse(err)
-	}
-	return did("account.renamed"), nil
 }
 
 // backupSection is the backup codes: how many are left, and those that were just drawn, for once.

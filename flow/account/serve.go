@@ -162,7 +162,7 @@ func (p *Portal) submit(v *visit) error {
 const noticeCookie = "account-notice"
 
 var notices = []string{
-	"account.saved", "account.confirm", "account.password.changed", "account.removed", "account.renamed", "account.unlinked",
+	"account.saved", "account.confirm", "account.password.changed", "account.removed", "account.unlinked",
 	"account.session.ended", "account.sessions.ended", "account.application.revoked",
 }
 

@@ -1,5 +1,5 @@
 // Package pages shows what the flow engine asks as HTML: sign-in, second factor, enrolment, consent, signing out, and dead
-// ends. It is the flow.Transport for browsers. Its pages work without JavaScript and without a request to anybody else,
+// ends; and the pages of accounts (flow/account). It is the flow.Transport for browsers. Its pages work without JavaScript and without a request to anybody else,
 // from 320 CSS pixels on, in light and dark, from left to right and from right to left; they aim at WCAG 2.2 level AA.
 //
 // The engine shows them by itself: flow.Config.Transport is all that is to be said. This program shows one without an engine, for
@@ -66,6 +66,5 @@
 //
 // # Not implemented
 //
-// Passkeys and push, which need a script of their own; a switch of language on the page; pages for registration and recovery;
-// scripts of the host, which the Content-Security-Policy refuses; audits of accessibility by people.
+// A switch of language on the page; times in the manner of the language and place; scripts of the host, which the Content-Security-Policy refuses; audits of accessibility by people.
 package pages
