@@ -332,7 +332,7 @@ func (s *self) totp(action string) []byte {
 	if uri.Scheme != "otpauth" || !strings.HasSuffix(uri.Path, ":ann") {
 		s.Errorf("got %s", uri)
 	}
-	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(uri.Query().Get("secret"))
+	seed, err := base32Seed(uri.Query().Get("secret"))
 	s.must(err)
 	var secret struct {
 		Secret string `json:"secret"`
@@ -342,6 +342,10 @@ func (s *self) totp(action string) []byte {
 		s.Errorf("two secrets: %s and %s", secret.Secret, uri)
 	}
 	return seed
+}
+
+func base32Seed(text string) ([]byte, error) {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
 }
 
 // codeOf is what an app with a seed shows.

@@ -59,8 +59,9 @@ func (p *Provider) AskAgain(w http.ResponseWriter, r *http.Request, how Reauthen
 	p.refuse(w, r, challenged(scheme, err))
 }
 
-// Share wraps the handler of an API of the provider's own, so that scripts of those origins may call it by the methods that Features.CORS
-// lets call the token endpoint; it answers what browsers ask before they do (OPTIONS, which is none of methods). Without the feature it changes nothing.
+// Share wraps the handler of an API of the provider's own, so that scripts of the origins that may call the token endpoint (Features.CORS)
+// may call it too, by these methods. It answers what browsers ask before they do, by OPTIONS, which is to be routed to it and is none of the
+// methods. Without the feature it returns the handler.
 func (p *Provider) Share(methods []string, next http.Handler) http.Handler {
 	if p.shared == nil {
 		return next
