@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
 	"github.com/signet-idp/signet/store/storetest"
@@ -365,6 +367,26 @@ func (s *self) ownToken(app *idptest.App) *idptest.Tokens {
 		s.Fatal("no token")
 	}
 	return &idptest.Tokens{Token: &token}
+}
+
+// A new password that was on its way from a stolen token when the person chose one of their own is not written over that.
+func TestAttackMePasswordOverTheOwners(t *testing.T) {
+	everySelf(t, func(s *self) {
+		s.idp.Faults.Hook(func(c storetest.Call) error {
+			if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == "directory.subject" }) {
+				return nil
+			}
+			s.idp.Heal()
+			return s.idp.Provider.Directory.SetPassword(s.Context(), s.user, "chosen by the owner")
+		})
+		a := s.call("POST", "/change-password", map[string]string{"currentPassword": idptest.Password, "newPassword": "chosen by the thief"})
+		if a.status != 409 {
+			s.Errorf("the thief: %d %s", a.status, a.text)
+		}
+		if right, err := s.idp.Provider.Directory.Users.VerifyPassword(s.Context(), s.user, "chosen by the owner"); !right || err != nil {
+			s.Errorf("the owner's: %v, %v", right, err)
+		}
+	})
 }
 
 // A failing store is never an answer, whichever of its calls fails.

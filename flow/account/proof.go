@@ -34,12 +34,12 @@ func (p *Portal) identify(v *visit) (standing, error) {
 	if err != nil {
 		return nobody, err
 	}
-	v.session = session
-	if v.subject, err = p.Directory.Subjects.Get(v.Context(), session.Subject); errors.Is(err, store.ErrNotFound) {
+	if v.subject, err = p.Directory.Subjects.Get(v.Context(), session.Subject); errors.Is(err, store.ErrNotFound) { // deleted just now
 		return nobody, nil
 	} else if err != nil {
 		return nobody, err
 	}
+	v.session = session
 	v.user, err = p.Directory.UserOf(v.Context(), v.subject)
 	if errors.Is(err, store.ErrNotFound) { // an agent, or somebody whose store has deleted them
 		return nobody, errNobody

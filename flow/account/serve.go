@@ -143,6 +143,9 @@ func (p *Portal) submit(v *visit) error {
 	}
 	out, err := act(v)
 	switch {
+	case errors.Is(err, directory.ErrChainBroken), errors.Is(err, directory.ErrEnded): // by another browser, meanwhile
+		web.SeeOther(v.w, p.site.Path(v.page.path)) // which asks them to sign in
+		return nil
 	case err != nil:
 		return err
 	case out.answered:

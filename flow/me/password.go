@@ -37,14 +37,25 @@ func (a *API) changePassword(c *call) (answer, error) {
 	case !right:
 		return answer{}, errWrongPass
 	}
-	err = a.Directory.SetPassword(c.ctx(), user, body.New.Reveal())
-	if problems := directory.Problems(err); len(problems) > 0 {
-		return answer{}, violations(problems)
+	return noContent, a.replacePassword(c, user, body.New.Reveal())
+}
+
+// replacePassword writes a new password over that which the call has confirmed, and over no other that was set meanwhile.
+func (a *API) replacePassword(c *call, user *directory.User, password string) error {
+	subject, b := *c.Subject, a.DB.Batch()
+	err := a.Directory.RenewPassword(c.ctx(), b, user, &subject, password)
+	switch problems := directory.Problems(err); {
+	case len(problems) > 0:
+		return violations(problems)
+	case errors.Is(err, directory.ErrEnded):
+		return errAbsent
+	case err != nil:
+		return err
 	}
-	if errors.Is(err, directory.ErrEnded) {
-		return answer{}, errAbsent
+	if err := b.Apply(c.ctx()); err != nil {
+		return err
 	}
-	return noContent, err
+	return a.Directory.Sessions.EndRevoked(c.ctx(), &subject, "password.changed")
 }
 
 // violations says what the policy has against a password, without saying the password.

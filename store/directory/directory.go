@@ -317,15 +317,15 @@ func (d *Directory) remove(ctx context.Context, u *User, again bool) (*Subject, 
 // same step, and their devices are forgotten. Events: "password.changed", "subject.revoked". Errors: *InvalidError for a password
 // that the policy refuses, ErrReadOnly, ErrEnded.
 func (d *Directory) SetPassword(ctx context.Context, u *User, password string) error {
-	_, err := d.replacePassword(ctx, u, password, nil)
+	_, err := d.replacePassword(ctx, u, password, nil, false)
 	return err
 }
 
 // ChangePassword is SetPassword by the person, who stays signed in where they are: in the Session current, under a new secret, as
-// somebody else may have its cookie. It returns the value of the new cookie; the old one is dead. When the session has ended
-// meanwhile, or SessionPolicy.EndOnPasswordChange wants it to, there is no cookie; flow.Engine.KeepSession gives it to the browser. A cookie beside an error is
+// somebody else may have its cookie. It returns the value of the new cookie; the old one is dead. When
+// SessionPolicy.EndOnPasswordChange wants the session to end, there is no cookie; flow.Engine.KeepSession gives it to the browser. A cookie beside an error is
 // good: the password was changed, and what failed is to mark sessions as ended that sign nobody in any more. Errors: as
-// SetPassword, and *InvalidError for a session of somebody else.
+// SetPassword, *InvalidError for a session of somebody else, and ErrChainBroken for one that has ended, by the time the password is written.
 func (d *Directory) ChangePassword(ctx context.Context, u *User, password string, current *Session) (secret.Text, error) {
 	if current == nil || current.Subject != d.SubjectRef(u) {
 		return "", &InvalidError{Field: "current", Problem: "must be a session of the person"}
@@ -334,13 +334,11 @@ func (d *Directory) ChangePassword(ctx context.Context, u *User, password string
 	if err != nil {
 		return "", err
 	}
-	if policy.EndOnPasswordChange {
-		current = nil
-	}
-	return d.replacePassword(ctx, u, password, current)
+	return d.replacePassword(ctx, u, password, current, !policy.EndOnPasswordChange)
 }
 
-func (d *Directory) replacePassword(ctx context.Context, u *User, password string, keep *Session) (cookie secret.Text, err error) {
+// replacePassword changes a password: in a session, which may be kept, or without.
+func (d *Directory) replacePassword(ctx context.Context, u *User, password string, in *Session, keep bool) (cookie secret.Text, err error) {
 	if !d.Capabilities(u).SetPassword {
 		return "", d.readOnly(u)
 	}
@@ -348,11 +346,11 @@ func (d *Directory) replacePassword(ctx context.Context, u *User, password strin
 		return "", err
 	}
 	except := ""
-	if keep != nil {
-		except = keep.ID
+	if keep {
+		except = in.ID
 	}
 	err = retry(func() error {
-		cookie, err = d.setPassword(ctx, u, password, keep)
+		cookie, err = d.setPassword(ctx, u, password, in, keep)
 		return err
 	})
 	if err != nil {
@@ -362,7 +360,7 @@ func (d *Directory) replacePassword(ctx context.Context, u *User, password strin
 }
 
 // setPassword is the first half of replacePassword, in one step.
-func (d *Directory) setPassword(ctx context.Context, u *User, password string, keep *Session) (cookie secret.Text, err error) {
+func (d *Directory) setPassword(ctx context.Context, u *User, password string, in *Session, keep bool) (cookie secret.Text, err error) {
 	s, err := d.SubjectOf(ctx, u)
 	if err != nil {
 		return "", err
@@ -371,15 +369,21 @@ func (d *Directory) setPassword(ctx context.Context, u *User, password string, k
 		return "", ErrEnded
 	}
 	b := d.db.Batch()
+	if in != nil {
+		if err := d.Sessions.stillOf(ctx, in, s); err != nil {
+			return "", err
+		}
+	}
 	if err := d.Users.SetPassword(ctx, b, u, password); err != nil {
 		return "", err
 	}
 	s.revoke(b)
 	d.Subjects.all.Replace(b, s)
-	if keep != nil {
-		if cookie, err = d.Sessions.keep(ctx, b, keep, s.Epoch); err != nil {
-			return "", err
-		}
+	switch {
+	case keep:
+		cookie = d.Sessions.keep(b, in, s.Epoch)
+	case in != nil:
+		d.Sessions.all.Check(b, in)
 	}
 	b.Event(s.event("password.changed"))
 	return cookie, b.Apply(ctx)

@@ -421,16 +421,43 @@ func TestAttackCookieStolenBeforeThePasswordChanged(t *testing.T) {
 			is(t, what, err, directory.ErrNoSession)
 		}
 		is(t, "the end", w.Sessions.End(ctx, kept.Ref(), "test"), nil)
-		cookie, err = w.ChangePassword(ctx, u, goodPassword, kept)
-		is(t, "change in a session that has ended", err, nil)
-		if cookie != "" {
-			t.Error("there is a cookie for it")
-		}
+		_, err = w.ChangePassword(ctx, u, goodPassword, kept)
+		is(t, "change in a session that has ended", err, directory.ErrChainBroken)
 		_, err = w.ChangePassword(ctx, u, goodPassword, nil)
 		if !hasField(err, "current") {
 			t.Errorf("without a session: %v", err)
 		}
 	})
+}
+
+// A new password that was on its way from a stolen session when the person chose one of their own is not written over that, and the
+// session does not come alive again by it.
+func TestAttackPasswordChangedOverTheOwners(t *testing.T) {
+	for name, edit := range map[string]func(*directory.Config){
+		"kept": func(*directory.Config) {}, "ended": func(c *directory.Config) { c.Session.EndOnPasswordChange = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := together(t, edit)
+			ctx := t.Context()
+			u, s := w.person(t, "ann")
+			own, _ := w.signIn(t, s, false)
+			stolen, _ := w.signIn(t, s, false)
+			w.faults.Hook(func(c storetest.Call) error {
+				if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == "directory.subject" }) {
+					return nil
+				}
+				w.faults.Hook(nil)
+				_, err := w.ChangePassword(ctx, u, "chosen by the owner", own)
+				return err
+			})
+			_, err := w.ChangePassword(ctx, u, "chosen by the thief", stolen)
+			is(t, "the thief", err, directory.ErrChainBroken)
+			if right, err := w.Users.VerifyPassword(ctx, u, "chosen by the owner"); !right || err != nil {
+				t.Errorf("the owner's: %v, %v", right, err)
+			}
+		})
+	}
 }
 
 // Whatever else changes at the same moment, a password is set and a person deleted: nobody has to try again.
@@ -444,7 +471,7 @@ func TestPersonChangesMeanwhile(t *testing.T) {
 		if _, err := w.ChangePassword(ctx, u, "another fine password", foreign); !hasField(err, "current") {
 			t.Errorf("with the session of somebody else: %v", err)
 		}
-		meanwhile := func(kind string, change func() error, step func() error) {
+		meanwhile := func(kind string, change func() error, step func() error, want error) {
 			t.Helper()
 			w.faults.Hook(func(c storetest.Call) error {
 				if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == kind }) {
@@ -453,16 +480,16 @@ func TestPersonChangesMeanwhile(t *testing.T) {
 				w.faults.Hook(nil)
 				return change()
 			})
-			is(t, "the step", step(), nil)
+			is(t, "the step", step(), want)
 		}
-		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, s.Ref()) },
-			func() error { return w.SetPassword(ctx, u, "another fine password") })
 		meanwhile("directory.session", func() error { return w.Sessions.End(ctx, ended.Ref(), "test") },
-			func() error { _, err := w.ChangePassword(ctx, u, "yet another password", ended); return err })
+			func() error { _, err := w.ChangePassword(ctx, u, "yet another password", ended); return err }, directory.ErrChainBroken)
+		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, s.Ref()) },
+			func() error { return w.SetPassword(ctx, u, "another fine password") }, nil)
 		kept, _ := w.signIn(t, w.subject(t, s.Ref()), false)
 		var cookie secret.Text
 		meanwhile("directory.subject", func() error { return w.Subjects.Revoke(ctx, bob.Ref()) },
-			func() (err error) { cookie, err = w.ChangePassword(ctx, u, "the last of passwords", kept); return err })
+			func() (err error) { cookie, err = w.ChangePassword(ctx, u, "the last of passwords", kept); return err }, nil)
 		if _, err := w.Sessions.Open(ctx, cookie.Reveal()); err != nil {
 			t.Errorf("the session that was kept: %v", err)
 		}
@@ -476,7 +503,7 @@ func TestPersonChangesMeanwhile(t *testing.T) {
 			}
 			other.Name = "Ann"
 			return w.ReplaceUser(ctx, other)
-		}, func() error { return w.DeleteUser(ctx, u) })
+		}, func() error { return w.DeleteUser(ctx, u) }, nil)
 		if _, err := w.FindUser(ctx, "", "ann"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("after deletion: %v", err)
 		}

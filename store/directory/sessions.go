@@ -287,19 +287,26 @@ func (s *Sessions) rotate(b *store.Batch, session *Session) secret.Text {
 	return cookieValue(session.ID, key)
 }
 
-// keep adds to the batch that a session outlives the revocation of all else that its Subject has, under a new secret, and returns
-// the value of its cookie: "" for one that has ended, which stays so.
-func (s *Sessions) keep(ctx context.Context, b *store.Batch, session *Session, epoch int64) (secret.Text, error) {
+// stillOf reads a session anew, and returns ErrChainBroken for one that has ended or was begun before everything else of the Subject's was
+// revoked.
+func (s *Sessions) stillOf(ctx context.Context, session *Session, subject *Subject) error {
 	current, err := s.Get(ctx, session.Ref())
-	if errors.Is(err, store.ErrNotFound) || err == nil && current.Status != Active {
-		return "", nil
-	}
 	if err != nil {
-		return "", err
+		return broken("session", err)
 	}
-	current.use, current.SubjectEpoch = session.use, epoch
+	if current.Status != Active || current.SubjectEpoch != subject.Epoch {
+		return broken("session", nil)
+	}
+	current.use = session.use
 	*session = *current
-	return s.rotate(b, session), nil
+	return nil
+}
+
+// keep adds to the batch that a session outlives the revocation of all else that its Subject has, under a new secret, and returns
+// the value of its cookie.
+func (s *Sessions) keep(b *store.Batch, session *Session, epoch int64) secret.Text {
+	session.SubjectEpoch = epoch
+	return s.rotate(b, session)
 }
 
 // Extend adds to the batch that a session stands at the version it was read at and that its record lives at least until
