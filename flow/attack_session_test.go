@@ -158,7 +158,7 @@ func TestAttackSessionFixation(t *testing.T) {
 		for name, value := range eve.cookies { // eve has planted hers with ann
 			ann.cookies[name] = value
 		}
-		p := ann.get(w.request(directory.Interaction{SelectAccount: true}))
+		p := ann.submit(ann.get(w.request(directory.Interaction{SelectAccount: true})), "action", "other_account")
 		result := ann.login(p, "ann", goodPassword).answer(t)
 		if ann.cookie("session") == eve.cookie("session") || ann.session().ID == eve.session().ID || ann.cookie("device") == eve.cookie("device") {
 			t.Fatal("ann goes on with a cookie that eve knows")

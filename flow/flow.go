@@ -48,7 +48,7 @@ type Config struct {
 	// Source has plans that change while the Engine runs, and that take precedence over Plans. Nil has none.
 	Source Source
 	// Executors are the host's own, by the names under which the Plans have them; they take precedence over the built-in
-	// ones: "password", "totp", "totp-enroll", "hotp", "email-code", "sms-code", "backup-code", "push", "push-enroll", "magic-link", "consent" and "logout".
+	// ones: "password", "totp", "totp-enroll", "hotp", "hotp-enroll", "email-code", "sms-code", "backup-code", "push", "push-enroll", "magic-link", "consent" and "logout".
 	Executors map[string]Executor
 	// Messages takes the codes and links that are sent to people: flow/notify. Nil sends nothing, and nobody can use the factors that
 	// need it.
@@ -112,6 +112,9 @@ func New(config Config) (*Engine, error) {
 	} else if config.TOTP.Issuer == "" {
 		config.TOTP.Issuer = hostname(site)
 	}
+	if config.HOTP.Issuer == "" {
+		config.HOTP.Issuer = config.TOTP.Issuer
+	}
 	plans := map[string]Plan{loginPlan: config.Passkeys.Steps(LoginSteps{}).Plan()}
 	maps.Copy(plans, config.Plans)
 	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
@@ -154,6 +157,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		totpFactor:    totpExecutor{c.Directory, c.TOTP},
 		"totp-enroll": enrolExecutor{c.Directory, c.TOTP},
 		hotpFactor:    hotpExecutor{c.Directory, c.HOTP},
+		"hotp-enroll": hotpEnrolExecutor{c.Directory, c.HOTP},
 		backupFactor:  backupExecutor{c.Directory},
 		emailFactor:   emailCode(c, site),
 		smsFactor:     smsCode(c, site),

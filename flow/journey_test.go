@@ -39,6 +39,23 @@ var journeys = map[string]journey{
 			return b.submit(p, "otp", w.nextCode(seed))
 		}
 	},
+	"enrolment of a token": func(w *world, b *browser) (directory.Interaction, func(page) page) {
+		w.user("ann")
+		w.enrolTokens()
+		in := directory.Interaction{Application: w.app(directory.SecondFactorRequired).Ref()}
+		var seed []byte
+		counter := int64(-1)
+		return in, func(p page) page {
+			switch p.step() {
+			case "password":
+				return b.login(p, "ann", goodPassword)
+			case "hotp-enroll": // else a crash between the stores came after the enrolment
+				seed, counter = decode(w.T, p.View.Prompt.QRText), -1
+			}
+			counter++
+			return b.submit(p, "otp", w.tokenCode(seed, counter))
+		}
+	},
 	"consent": func(w *world, b *browser) (directory.Interaction, func(page) page) {
 		w.user("ann")
 		login := b.signIn("ann")

@@ -71,6 +71,10 @@ func builtIn() map[string]Authenticator {
 				{Name: "nextToken", Field: "otp-next", Key: "hotp.next", DisplayName: "Next token", Optional: true},
 			},
 		},
+		"hotp-enroll": {
+			Name: "hotp-enroll", DisplayName: "HOTP enrolment", Key: "authenticator.hotp.enroll",
+			Params: []Param{code("token", "otp", "hotp.authenticator", "Token")},
+		},
 		"totp-enroll": {
 			Name: "totp-enroll", DisplayName: "TOTP enrolment", Key: "authenticator.totp.enroll",
 			Params: []Param{code("token", "otp", "totp.authenticator", "Token")},

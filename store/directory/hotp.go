@@ -30,6 +30,20 @@ func (c *Credentials) EnrollHOTP(ctx context.Context, b *store.Batch, subject st
 	}, secret.Text(seed))
 }
 
+// NewHOTP prepares an HOTP token for AddHOTP. The person has proven it with the code before next, which is thereby spent.
+func (c *Credentials) NewHOTP(subject store.Ref, label string, seed []byte, next int64) *Credential {
+	ref := hotpRef(subject)
+	credential := &Credential{
+		Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Subject: subject, Type: HOTPCredential, Label: label, Step: next,
+		Epoch: firstEpoch(), Created: c.db.Now(),
+	}
+	c.seal(credential, secret.Text(seed))
+	return credential
+}
+
+// AddHOTP is AddTOTP for the token that NewHOTP prepared.
+func (c *Credentials) AddHOTP(b *store.Batch, credential *Credential) { c.AddTOTP(b, credential) }
+
 // AdvanceHOTP adds to the batch that all codes before next are spent. The error is ErrReplayed when they, or later ones, were spent
 // before; of several who spend one at once one is applied, and the others get a *store.Conflict on Kind, which means the same.
 func (c *Credentials) AdvanceHOTP(b *store.Batch, credential *Credential, next int64) error {
