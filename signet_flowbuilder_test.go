@@ -1,8 +1,10 @@
 package signet_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -94,5 +97,61 @@ func TestAttackFlowBuilderToken(t *testing.T) {
 	}
 	if rec := manage(idp, http.MethodGet, "/configs", look, ""); rec.Code != http.StatusOK {
 		t.Errorf("to look: %d %s", rec.Code, rec.Body)
+	}
+}
+
+// A client of an organization below the root draws nothing at the root, whatever is registered for it there.
+func TestAttackFlowBuilderOfAnotherOrganization(t *testing.T) {
+	t.Parallel()
+	idp, _, _ := managed(t)
+	for org, want := range map[string]int{"": http.StatusOK, "acme": http.StatusForbidden} {
+		app := &directory.Application{Name: "Machine"}
+		app.Org = org
+		if err := idp.Provider.Directory.Applications.Create(t.Context(), app); err != nil {
+			t.Fatal(err)
+		}
+		people := idp.Provider.Directory
+		if org != "" {
+			own := &directory.APIResource{
+				Name: "Flows", Identifier: idp.URL + "/api/server/v1/flow", Scopes: []directory.APIScope{{Name: "internal_flow_mgt_view"}},
+			}
+			own.Org = org
+			if err := people.APIs.Create(t.Context(), own); err != nil {
+				t.Fatal(err)
+			}
+		}
+		api, err := people.APIs.Find(t.Context(), org, idp.URL+"/api/server/v1/flow")
+		if err == nil {
+			err = people.AuthorizedAPIs.Authorize(t.Context(), &directory.AuthorizedAPI{
+				Application: app.Ref(), API: api.Ref(), Scopes: []string{"internal_flow_mgt_view"}, Policy: directory.AuthorizeByConsent,
+			})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		machine := &oidc.Client{
+			ClientID: "machine" + org, Application: app.Ref(), GrantTypes: []oidc.GrantType{oidc.ClientCredentials},
+			Scopes: []string{"internal_flow_mgt_view"}, Audience: []string{idp.URL + "/api/server/v1/flow"},
+		}
+		machine.Org = org
+		secret, err := idp.Provider.Clients.Create(t.Context(), "Machine", machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"grant_type": {"client_credentials"}, "scope": {"internal_flow_mgt_view"}}
+		r := httptest.NewRequest(http.MethodPost, idp.URL+"/oauth2/token", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.SetBasicAuth(machine.ClientID, secret)
+		rec := httptest.NewRecorder()
+		idp.Provider.ServeHTTP(rec, r)
+		var sent struct {
+			Token string `json:"access_token"`
+		}
+		if err := json.Unmarshal(rec.Body.Bytes(), &sent); err != nil || sent.Token == "" {
+			t.Fatalf("%d %s", rec.Code, rec.Body)
+		}
+		if rec := manage(idp, http.MethodGet, "/configs", sent.Token, ""); rec.Code != want {
+			t.Errorf("of %q: %d %s", org, rec.Code, rec.Body)
+		}
 	}
 }
