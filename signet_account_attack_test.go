@@ -269,6 +269,31 @@ func TestAttackAccountByOneFactor(t *testing.T) {
 	}
 }
 
+// A password alone takes nobody's passkey away, and adds none, also where it signs them in (attacks.md C).
+func TestAttackAccountPasskeyByPassword(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount)
+	ann := idp.User("ann")
+	v := newVisitor(t, idp, ann)
+	key := idp.EnrollPasskey(ann)
+	kept, err := idp.Provider.Directory.Credentials.Passkeys(t.Context(), ann.Ref(), "")
+	if err != nil || len(kept) != 1 {
+		t.Fatal(kept, err)
+	}
+	for _, form := range []url.Values{{"action": {"remove"}, "id": {kept[0].ID}}, {"action": {"add_passkey"}}, {"action": {"add_totp"}}} {
+		if got := v.post("/account/security", form); got.status != http.StatusSeeOther || got.location != "/account/security" {
+			t.Errorf("%v: %d to %s", form, got.status, got.location)
+		}
+	}
+	page := idp.Browser().Open(idp.URL+"/account/security").Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
+	if page.Has("change_password") || page.Has("manual_key") {
+		t.Fatalf("by the password alone: %s", page)
+	}
+	if page = page.UsePasskey(key); !page.Has("change_password") {
+		t.Errorf("with the passkey: %s", page)
+	}
+}
+
 // The ids of what is somebody else's are those of nothing (attacks.md C).
 func TestAttackAccountOfSomebodyElse(t *testing.T) {
 	t.Parallel()

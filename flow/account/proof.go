@@ -47,25 +47,11 @@ func (p *Portal) identify(v *visit) (standing, error) {
 	if err != nil {
 		return nobody, err
 	}
-	demanded, err := p.demanded(v.Context(), v.subject)
+	demanded, err := p.Directory.BestACR(v.Context(), v.subject)
 	if err != nil || !proves(session, demanded, p.DB.Now()) {
 		return stale, err
 	}
 	return fresh, nil
-}
-
-// demanded is the class of authentication without which nobody changes how somebody signs in: two factors of those who have two, on
-// whatever device.
-func (p *Portal) demanded(ctx context.Context, s *directory.Subject) (string, error) {
-	credentials, err := p.Directory.Credentials.List(ctx, s.Ref())
-	for _, c := range credentials {
-		switch {
-		case c.Type == directory.TOTPCredential, c.Type == directory.HOTPCredential, c.Type == directory.PushCredential,
-			c.Passkey != nil && c.Passkey.SecondFactor && c.Passkey.Suspended.IsZero():
-			return directory.ACR2, err
-		}
-	}
-	return directory.ACR1, err
 }
 
 // proves reports whether what was shown in a session lately is of a class.
@@ -88,7 +74,7 @@ func (p *Portal) prove(v *visit) error {
 	in := p.interaction(v, store.NewID())
 	if v.session != nil {
 		in.Reauthenticate, in.Cancelable, in.Subject, in.Hint = true, true, v.session.Subject, v.user.Username
-		class, err := p.demanded(v.Context(), v.subject)
+		class, err := p.Directory.BestACR(v.Context(), v.subject)
 		if err != nil {
 			return err
 		}

@@ -35,19 +35,11 @@ func (a *API) proof(ctx context.Context, caller *Caller) (acr string, err error)
 	if a.ACR != "" {
 		return a.ACR, nil
 	}
-	credentials, err := a.Directory.Credentials.List(ctx, caller.Subject.Ref())
-	if err != nil {
-		return "", err
+	best, err := a.Directory.BestACR(ctx, caller.Subject)
+	if best == directory.ACR1 { // which every sign-in is
+		best = ""
 	}
-	for _, c := range credentials {
-		switch {
-		case c.Type == directory.PasswordCredential, c.Type == directory.BackupCodesCredential: // codes alone are asked for nowhere
-		case c.Passkey != nil && !c.Passkey.Suspended.IsZero():
-		default:
-			return directory.ACR2, nil
-		}
-	}
-	return "", nil
+	return best, err
 }
 
 // shown reports whether the caller has signed in just now, and as is demanded.

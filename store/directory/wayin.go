@@ -39,6 +39,25 @@ func (d *Directory) HasWayIn(ctx context.Context, b *store.Batch, s *Subject, wi
 	return false, nil
 }
 
+// BestACR is the class of authentication that somebody shows with all they have: ACR2 for who has anything beside a password that is in
+// use. It is what a change of how they sign in demands of them, or whoever knows but the password would take the rest away. Backup codes
+// stand in for others, and are asked for by themselves nowhere.
+func (d *Directory) BestACR(ctx context.Context, s *Subject) (string, error) {
+	credentials, err := d.Credentials.List(ctx, s.Ref())
+	if err != nil {
+		return "", err
+	}
+	for _, c := range credentials {
+		switch {
+		case c.Type == PasswordCredential, c.Type == BackupCodesCredential:
+		case c.Passkey != nil && !c.Passkey.Suspended.IsZero():
+		default:
+			return ACR2, nil
+		}
+	}
+	return ACR1, nil
+}
+
 // begins reports whether a sign-in can begin with a credential alone.
 func (c *Credential) begins() bool {
 	return c.Type == PasswordCredential || c.Passkey != nil && c.Passkey.Suspended.IsZero()

@@ -98,3 +98,29 @@ func TestAttackSomebodyElsesCredential(t *testing.T) {
 		}
 	})
 }
+
+// What somebody has beside a password is what they show before they change it; what is out of use, or stands in for others, counts not.
+func TestBestACR(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		_, ann := w.person(t, "ann")
+		best := func(want string) {
+			t.Helper()
+			if got, err := w.BestACR(t.Context(), ann); err != nil || got != want {
+				t.Errorf("%s, %v, want %s", got, err, want)
+			}
+		}
+		best(directory.ACR1)
+		b := w.db.Batch()
+		is(t, "codes", w.Credentials.SetBackupCodes(t.Context(), b, ann.Ref(), nil), nil)
+		w.apply(t, b)
+		best(directory.ACR1)
+		key := w.addPasskey(t, ann, "one")
+		best(directory.ACR2)
+		b = w.db.Batch()
+		w.Credentials.SuspectPasskey(b, key, true)
+		w.apply(t, b)
+		best(directory.ACR1)
+		w.enroll(t, ann, "seed", 1)
+		best(directory.ACR2)
+	})
+}
