@@ -390,7 +390,7 @@ func TestAttackLogoutOfWhoeverIsThere(t *testing.T) {
 		b := w.browser()
 		b.signIn("ann")
 		p := b.get(w.request(directory.Interaction{Purpose: directory.SignOut}))
-		other := b.get(w.request(directory.Interaction{SelectAccount: true}))
+		other := b.submit(b.get(w.request(directory.Interaction{SelectAccount: true})), "action", "other_account")
 		bob := b.login(other, "bob", goodPassword).answer(t)
 		if got := b.submit(p, "action", "logout_confirm").answer(t); got.Session != bob.Session {
 			t.Errorf("got %+v, want session %v", got, bob.Session)
