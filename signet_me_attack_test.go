@@ -1,7 +1,6 @@
 package signet_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -17,10 +16,12 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/oidc/rp"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -445,7 +446,7 @@ func TestMeCORS(t *testing.T) {
 		c.OIDC.CORS = &oidc.CORS{Origins: []string{"https://portal.example"}}
 	})
 	for origin, want := range map[string]string{"https://portal.example": "https://portal.example", "https://evil.example": ""} {
-		r, err := http.NewRequestWithContext(context.Background(), http.MethodOptions, s.idp.URL+"/api/users/v1/me/sessions", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, s.idp.URL+"/api/users/v1/me/sessions", nil)
 		s.must(err)
 		r.Header.Set("Origin", origin)
 		response, err := s.idp.Client().Do(r)
@@ -480,4 +481,48 @@ func TestAttackMeBoundToken(t *testing.T) {
 	if a.status != 401 || a.code() != "invalid_dpop_proof" || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "DPoP ") {
 		t.Errorf("the scheme without a proof: %d %s %q", a.status, a.text, a.header.Get("WWW-Authenticate"))
 	}
+}
+
+// Accounts upstream are listed and unlinked, but for somebody else's, and for the last way in.
+func TestMeLinks(t *testing.T) {
+	everySelf(t, func(s *self) {
+		db := s.idp.Provider.DB
+		all := store.NewCollection(db, store.Type[federated.Link]{
+			Kind: store.Kind{Name: "federated.link"},
+			Index: func(l *federated.Link) []store.Entry {
+				return []store.Entry{{Field: "subject", Value: store.Text(l.Subject.Org + "|" + l.Subject.ID)}}
+			},
+		})
+		link := func(id string, subject store.Ref) {
+			b := db.Batch()
+			all.Insert(b, &federated.Link{Meta: store.Meta{ID: id}, Connection: "google", Issuer: "https://accounts.google.com", ExternalID: "at " + id, Subject: subject})
+			s.must(b.Apply(t.Context()))
+		}
+		bob := &directory.User{Username: "bob"}
+		s.must(s.idp.Provider.Directory.CreateUser(t.Context(), bob, ""))
+		link("anns", s.ref())
+		link("bobs", bob.Ref())
+		a := s.want(200, "GET", "/federated-associations", nil)
+		if a.text != `[{"id":"anns","idpId":"google","federatedUserId":"at anns"}]` {
+			t.Errorf("got %s", a.text)
+		}
+		s.want(404, "DELETE", "/federated-associations/bobs", nil)
+		s.want(204, "DELETE", "/federated-associations/anns", nil)
+		s.want(404, "DELETE", "/federated-associations/anns", nil)
+		s.want(204, "DELETE", "/federated-associations", nil)
+
+		s.idp.EnrollPasskey(bob)
+		s.user = bob
+		s.signIn()
+		var keys []madePasskey
+		s.want(200, "GET", "/webauthn", nil).into(t, &keys)
+		s.want(200, "DELETE", "/webauthn/"+keys[0].Credential.ID, nil) // beside the link
+		for _, path := range []string{"/federated-associations/bobs", "/federated-associations"} {
+			if a := s.want(409, "DELETE", path, nil); a.code() != "ME-60004" {
+				t.Errorf("%s: %s", path, a.text)
+			}
+		}
+	}, withPasskeys, onLocalhost, func(c *signet.Config) {
+		c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
+	})
 }
