@@ -56,15 +56,17 @@
 // # What a host changes
 //
 // Colours, names and logos are settings (directory.Branding), read for each page. Texts are JSON files by language
-// (Config.Locales), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
+// (Config.Locales, over those in English, French, Spanish, German and Arabic), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
 // gets a [Page], or the part of it that the comment above the block names.
 //
 // # Specifications
 //
-// Web Content Accessibility Guidelines 2.2, level AA, as far as tests and browsers judge it (contrast §1.4.3 and §1.4.11, reflow §1.4.10, target size
+// Web Content Accessibility Guidelines 2.2, level AA, as far as axe-core, other tests and browsers judge it (contrast §1.4.3 and §1.4.11, reflow §1.4.10, target size
 // §2.5.8); Content Security Policy Level 3; RFC 4647 §3.4 (which language fits); RFC 9110 §12.5.4 (Accept-Language).
 //
 // # Not implemented
 //
-// A switch of language on the page; times in the manner of the language and place; scripts of the host, which the Content-Security-Policy refuses; audits of accessibility by people.
+// A switch of language on the page; texts and layouts as settings of an organization, where those of the host hold for all; links of
+// Branding that differ by language; times in the manner of the language and place; scripts of the host, which the
+// Content-Security-Policy refuses; audits of accessibility by people.
 package pages

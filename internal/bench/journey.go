@@ -34,6 +34,8 @@ type work struct {
 	Codes []string
 	// Login has a person for each connection: each journey signs them in, in a browser that knows them from before.
 	Login []person
+	// Unredeemed ends sign-ins with the code.
+	Unredeemed bool
 	// Native has those of Login sign in without a browser.
 	Native bool
 	// Signed is what the client signs for the sign-ins, when they begin with a pushed request; when there is none left the slice ends.
@@ -203,7 +205,7 @@ const scopes = "openid profile email"
 func (l *login) once(c *connection) error {
 	l.reset()
 	code, err := l.authorized(c, l.parameters())
-	if err != nil {
+	if err != nil || l.Unredeemed {
 		return err
 	}
 	a, err := l.token(c, l.codeForm(code))

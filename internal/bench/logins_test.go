@@ -38,7 +38,7 @@ func TestCheckEngine(t *testing.T) {
 	t.Parallel()
 	good := report{
 		SignIns: []signInCost{{Commits: maxCommits, Durable: maxDurable}},
-		Lines:   []line{{Name: "code flow", Store: "memory", Endpoint: side{CPU: 2 * maxOverhead}, Floor: side{CPU: maxOverhead}}},
+		Lines:   []line{{Name: signInRow, Store: "memory", Endpoint: side{CPU: 2 * maxOverhead}, Floor: side{CPU: maxOverhead}}},
 		Parts:   []part{{Name: "page", Median: maxRender, Target: maxRender}, {Name: "script", Median: time.Hour}},
 	}
 	if err := good.check(); err != nil {
@@ -46,11 +46,11 @@ func TestCheckEngine(t *testing.T) {
 	}
 	bad := report{
 		SignIns: []signInCost{{Way: "password", Commits: 3, Durable: maxDurable + 1}},
-		Lines:   []line{{Name: "code flow", Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}}},
+		Lines:   []line{{Name: signInRow, Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}}},
 		Parts:   []part{{Name: "page", Median: maxRender + 1, Target: maxRender}},
 	}
 	err := bad.check()
-	for _, want := range []string{"by password", "code flow", "page"} {
+	for _, want := range []string{"by password", "sign-in over memory", "page"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

@@ -135,11 +135,9 @@ func (l line) misses() bool { return l.Ratio < l.Target || l.slow() }
 
 func (l line) slow() bool { return l.Slowest > 0 && l.Endpoint.P99 > l.Slowest }
 
-// engine reports whether the line is a sign-in over memory, whose beyond is the engine's and the protocol's: neither hash, signature nor
-// durable write.
-func (l line) engine() bool {
-	return l.Store == "memory" && (l.Name == "code flow" || l.Name == "app-native sign-in")
-}
+// engine reports whether what the line costs beyond its floor is the engine's and the protocol's, and neither hash, signature nor durable
+// write.
+func (l line) engine() bool { return l.Store == "memory" && l.Name == signInRow }
 
 // overhead is CPU time: how long somebody waits depends on who else does.
 func (l line) overhead() time.Duration { return l.Endpoint.CPU - l.Floor.CPU }

@@ -60,6 +60,7 @@ func rows() []row {
 		{"introspection signed", signing, signedIntrospection(webJWT), introspectedSigned(webJWT)},
 		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
 		{"code flow", signing, logins, signIn},
+		{signInRow, 0, unredeemed, signedIn},
 		{"PAR+code+DPoP", usual, pushedLogins, pushedSignIn},
 		{"app-native sign-in", signing, nativeLogins, nativeSignIn},
 	}
@@ -168,6 +169,24 @@ func logins(_ context.Context, w *world, connections, _ int) (work, error) {
 		return work{}, errors.New("there are fewer people than connections")
 	}
 	return work{Basic: w.basic(webJWT), Login: w.people[:connections], ClientID: webJWT, RedirectURI: callback}, nil
+}
+
+// signInRow is a sign-in up to the code, in which nothing is signed: what it costs beyond its floor is its target, as the floor has next to
+// nothing to do.
+const signInRow = "sign-in"
+
+func unredeemed(ctx context.Context, w *world, connections, count int) (work, error) {
+	made, err := logins(ctx, w, connections, count)
+	made.Unredeemed = true
+	return made, err
+}
+
+// signedIn: what its pages need.
+func signedIn(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
+	if len(t.steps) != 4 {
+		return nil, errors.New("a sign-in is not the four requests that it was")
+	}
+	return w.pages(ctx, t.steps)
 }
 
 // introspected: the client's secret and the access token.
