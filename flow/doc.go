@@ -108,7 +108,6 @@
 //
 // # Not implemented
 //
-//   - The Me contracts; the pages of accounts are flow/account.
 //   - Recovery by SMS and of usernames; codes instead of links for invitations.
 //   - Registration with other attributes or without a password.
 //   - Certificates of clients.
