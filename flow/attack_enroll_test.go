@@ -71,3 +71,29 @@ func TestAttackPushInvitationAfterTheEndOfTheSession(t *testing.T) {
 		}
 	})
 }
+
+// What a request has done first is not done again by whoever comes back to it once its answer has become too old.
+func TestAttackEnrolmentByAnOldRequest(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w := open(t, func(c *flow.Config, _ *directory.Config) {
+			c.Plans = map[string]flow.Plan{"add": compiled(t, flow.Step{
+				Name: "add", Options: []string{"totp-enroll"},
+				When: func(_ context.Context, s *flow.State) (bool, error) {
+					return !s.Subject.IsZero() && s.Last.Step != "add", nil
+				},
+			})}
+		})
+		w.user("ann")
+		b, age := w.browser(), 10*time.Minute
+		b.signIn("ann")
+		request := w.request(directory.Interaction{Plan: "add", MaxAge: &age})
+		p := b.get(request)
+		b.submit(p, "otp", w.code(decode(t, p.View.Prompt.QRText))).answer(t)
+		w.advance(11 * time.Minute)
+		app := w.app(directory.SecondFactorNever) // by which the password is fresh, and no more
+		b.login(b.get(w.request(directory.Interaction{MaxAge: &age, Application: app.Ref()})), "ann", goodPassword).answer(t)
+		if p = b.get(request); p.step() == "totp-enroll" {
+			t.Errorf("got %v", p)
+		}
+	})
+}

@@ -344,6 +344,7 @@ func (e *Engine) resume(r *visit, x *execution) (*directory.Result, error) {
 func (e *Engine) reopen(r *visit, x *execution) (*directory.Result, error) {
 	in := x.Request
 	in.Subject = x.Subject // write-once, also over two rounds
+	in.Plan, in.CreateAccount = "", false
 	again := e.blank(r, in)
 	again.Version, again.Browser, again.Sequence = x.Version, x.Browser, x.Sequence+1
 	again.Person, again.Asked, again.Approved, again.Remember = x.Person, x.Asked, x.Approved, x.Remember
