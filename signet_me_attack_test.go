@@ -526,3 +526,22 @@ func TestMeLinks(t *testing.T) {
 		c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
 	})
 }
+
+// A password that is typed once more does not make the second factor of hours ago a fresh one: who has the browser and knows the password
+// takes nothing away. The challenge leads to where both are asked (attacks.md C, RFC 9470).
+func TestAttackMeOldSecondFactor(t *testing.T) {
+	everySelf(t, func(s *self) {
+		s.idp.EnrollTOTP(s.user)
+		b := s.signIn()
+		s.idp.Advance(11 * time.Minute)
+		maxAge := oauth2.SetAuthURLParam("max_age", "600")
+		s.signInWith(b, maxAge)
+		a := s.want(401, "DELETE", "/totp", nil)
+		if challenge := a.header.Get("WWW-Authenticate"); !strings.Contains(challenge, `acr_values="aal2", max_age=600`) {
+			t.Errorf("%q", challenge)
+		}
+		s.want(401, "GET", "/webauthn/start-registration", nil)
+		s.signInWith(b, maxAge, oauth2.SetAuthURLParam("acr_values", "aal2"))
+		s.want(200, "DELETE", "/totp", nil)
+	})
+}

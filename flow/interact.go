@@ -283,10 +283,16 @@ func (x *execution) carry(session *directory.Session) {
 }
 
 // accepted is the part of a session's evidence that will do. A request for a fresh proof accepts none; one with a greatest
-// age accepts a second factor shown earlier, as auth_time is about the first (OpenID Connect Core §2, §3.1.2.1).
+// age accepts a second factor shown earlier, as auth_time is about the first (OpenID Connect Core §2, §3.1.2.1); one that wants two
+// factors besides accepts none but two of that age, as whoever asks so does before something that a password alone must not do (RFC 9470).
 func accepted(in directory.Interaction, evidence []directory.Evidence, now time.Time) []directory.Evidence {
 	if in.Reauthenticate || in.SelectAccount || in.MaxAge != nil && *in.MaxAge <= 0 {
 		return nil
+	}
+	if in.MaxAge != nil && slices.Contains(in.ACR, directory.ACR2) && directory.Assess(evidence).Satisfies(directory.ACR2) {
+		if since := directory.ReachedSince(evidence, directory.ACR2); since.IsZero() || tooOld(in, since, now) {
+			return nil
+		}
 	}
 	if !tooOld(in, directory.Assess(evidence).AuthTime, now) {
 		return evidence

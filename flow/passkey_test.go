@@ -485,6 +485,28 @@ func TestAttackPasskeyPastACode(t *testing.T) {
 	})
 }
 
+// TestAttackPasskeyByAnOldSecondFactor offers no passkey to somebody who knows the password and has a browser in which the person showed
+// more than that a while ago. A request for two factors of some age accepts none that is older, and leads there.
+func TestAttackPasskeyByAnOldSecondFactor(t *testing.T) {
+	withPasskeys(t, flow.Passkeys{Offer: true}, func(t *testing.T, w *world) {
+		seed := w.totp(w.user("ann"))
+		b := w.browser()
+		p := b.submit(b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword), "otp", w.code(seed))
+		b.submit(p, "action", "skip").answer(t)
+		w.advance(11 * time.Minute)
+		if p = b.login(b.get(w.request(directory.Interaction{MaxAge: age(10 * time.Minute)})), "ann", goodPassword); p.Result == nil {
+			t.Errorf("with the password alone: %v", p)
+		}
+		p = b.get(w.request(directory.Interaction{MaxAge: age(10 * time.Minute), ACR: []string{directory.ACR2}}))
+		if p = b.login(p, "ann", goodPassword); p.step() != "totp" {
+			t.Fatalf("for two factors of some age: %v", p)
+		}
+		if p = b.submit(p, "otp", w.code(seed)); p.step() != "passkey-offer" {
+			t.Errorf("with all that they have: %v", p)
+		}
+	})
+}
+
 // TestAttackEnrolmentByAStolenSession has whoever is to get a second factor prove anew who they are: a session that somebody has come by
 // is no way to an authenticator of their own.
 func TestAttackEnrolmentByAStolenSession(t *testing.T) {

@@ -56,8 +56,9 @@ func (s *State) mayEnroll(ctx context.Context) (bool, error) {
 	if err != nil || s.revived || reached.ACR == "" || s.Now.Sub(reached.AuthTime) > freshness {
 		return false, err
 	}
-	if reached.Satisfies(directory.ACR2) {
-		return true, nil
+	if reached.Satisfies(directory.ACR2) { // by more than the second factor of hours ago
+		live, err := s.live(ctx)
+		return s.Now.Sub(directory.ReachedSince(live, directory.ACR2)) <= freshness, err
 	}
 	creds, err := s.credentials(ctx)
 	if err != nil {

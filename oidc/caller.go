@@ -26,6 +26,9 @@ type Caller struct {
 	AuthTime time.Time
 	ACR      string
 	AMR      []string
+	// ACRTime is since when all was shown that the ACR rests on, the zero time when nobody here knows: a second factor may be older than the
+	// first.
+	ACRTime time.Time
 }
 
 // Reauthentication is what a Caller has to come back with (RFC 9470).
@@ -78,6 +81,6 @@ func (p *Provider) caller(ctx context.Context, token string, proven confirmation
 	g := t.chain.grant
 	return &Caller{
 		Subject: t.chain.subject, Session: t.chain.session, Application: t.chain.application, ClientID: g.ClientID, Grant: g.Ref(),
-		Scopes: t.scopes(), AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR,
+		Scopes: t.scopes(), AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, ACRTime: g.ACRTime,
 	}, c, nil
 }

@@ -114,6 +114,7 @@ func (q *authorizationRequest) grant() *Grant {
 		Subject: a.Subject, SubjectEpoch: a.SubjectEpoch, Session: a.Session, SessionEpoch: a.SessionEpoch,
 		Status: directory.Active, Type: AuthorizationCode, Scopes: a.Scopes, Claims: a.Claims, Resources: q.Resources, Details: q.Details, ClaimsLocales: q.ClaimsLocales, SID: a.Session.ID,
 		AuthTime: assurance.AuthTime, ACR: q.acr(assurance), AMR: assurance.AMR, CodeHash: a.CodeHash,
+		ACRTime: directory.ReachedSince(a.Evidence, assurance.ACR),
 	}
 	if g.offline() {
 		g.Session, g.SessionEpoch = store.Ref{}, 0

@@ -141,6 +141,7 @@ func (c *customGrants) attempt(ctx context.Context, r tokenRequest, g CustomGran
 	assurance := directory.Assess(decision.Evidence)
 	grant.Type, grant.Scopes, grant.Audience, grant.NoIDToken = g.Name, scopes, decision.Audience, !g.IDTokenAllowed
 	grant.AuthTime, grant.ACR, grant.AMR = assurance.AuthTime, assurance.ACR, assurance.AMR
+	grant.ACRTime = directory.ReachedSince(decision.Evidence, assurance.ACR)
 	response, err := c.p.mint(ctx, minting{
 		request: r, grant: grant, refresh: decision.Refresh,
 		consume: func(_ context.Context, b *store.Batch, _ *issue) error {

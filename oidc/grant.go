@@ -40,6 +40,8 @@ type Grant struct {
 	AuthTime time.Time `json:"auth_time"`
 	ACR      string    `json:"acr,omitempty"`
 	AMR      []string  `json:"amr,omitempty"`
+	// ACRTime is since when that class was shown (directory.ReachedSince); AuthTime is about the first factor alone.
+	ACRTime time.Time `json:"acr_time,omitzero"`
 	// Audience is whom its access tokens are for, in place of what the client's are for; empty leaves it at that.
 	Audience []string `json:"audience,omitempty"`
 	// NoIDToken says that the client is told of the person by no ID token, whatever the scopes.

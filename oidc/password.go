@@ -255,7 +255,7 @@ func (p *Provider) mintByPassword(ctx context.Context, r tokenRequest, g *passwo
 			return nil, err
 		}
 		grant.Type, grant.Scopes = PasswordGrant, scopes
-		grant.AuthTime, grant.ACR, grant.AMR = assurance.AuthTime, assurance.ACR, assurance.AMR
+		grant.AuthTime, grant.ACR, grant.AMR, grant.ACRTime = assurance.AuthTime, assurance.ACR, assurance.AMR, now
 		response, err := p.mint(ctx, minting{
 			request: r, grant: grant, refresh: true,
 			consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return d.Locks.Succeed(ctx, b, g.attempt) },

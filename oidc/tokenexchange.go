@@ -367,7 +367,7 @@ func (x *tokenExchange) mint(ctx context.Context, q *exchangeRequest) (*tokenRes
 	g.NoIDToken = q.requested != typeIDToken
 	if c := q.who.chain; c != nil {
 		g.Session, g.SessionEpoch, g.SID = c.grant.Session, c.grant.SessionEpoch, c.grant.SID
-		g.AuthTime, g.ACR, g.AMR = c.grant.AuthTime, c.grant.ACR, c.grant.AMR
+		g.AuthTime, g.ACR, g.AMR, g.ACRTime = c.grant.AuthTime, c.grant.ACR, c.grant.AMR, c.grant.ACRTime
 	}
 	refresh := q.requested == typeRefreshToken || x.feature.Refresh && q.requested == typeAccessToken && q.client.allows(RefreshToken)
 	return x.p.mint(ctx, minting{

@@ -27,6 +27,8 @@ type Caller struct {
 	// AuthTime is when the person was authenticated, the zero time when nobody here knows; ACR says how well.
 	AuthTime time.Time
 	ACR      string
+	// ACRTime is since when all was shown that the ACR rests on, the zero time when nobody here knows.
+	ACRTime time.Time
 }
 
 // proof is what a change of how somebody signs in demands of them: "" is nothing in particular. Who has enrolled a second factor has to
@@ -42,8 +44,12 @@ func (a *API) proof(ctx context.Context, caller *Caller) (acr string, err error)
 	return best, err
 }
 
-// shown reports whether the caller has signed in just now, and as is demanded.
+// shown reports whether the caller has signed in just now, and as is demanded. A second factor is as fresh as the first: whoever has but the
+// browser of somebody and their password would do with that of hours ago.
 func (a *API) shown(caller *Caller, acr string) bool {
-	fresh := !caller.AuthTime.IsZero() && a.DB.Now().Before(caller.AuthTime.Add(a.MaxAge))
-	return fresh && (acr == "" || directory.Assurance{ACR: caller.ACR}.Satisfies(acr))
+	fresh := func(t time.Time) bool { return !t.IsZero() && a.DB.Now().Before(t.Add(a.MaxAge)) }
+	if !fresh(caller.AuthTime) || acr == "" {
+		return fresh(caller.AuthTime)
+	}
+	return directory.Assurance{ACR: caller.ACR}.Satisfies(acr) && (acr == directory.ACR1 || fresh(caller.ACRTime))
 }

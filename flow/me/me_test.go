@@ -55,7 +55,7 @@ func open(t testing.TB) http.Handler {
 	must(err)
 	api, err := me.New(me.Config{
 		DB: db, Directory: dir, Issuer: "https://id.example.com", TOTP: &mfa.TOTP{Issuer: "Test"}, BackupCodes: &mfa.BackupCodes{},
-		Guard: guard{&me.Caller{Subject: subject, Holder: store.Ref{ID: "session"}, AuthTime: db.Now().Add(time.Hour), ACR: directory.ACR2}},
+		Guard: guard{&me.Caller{Subject: subject, Holder: store.Ref{ID: "session"}, AuthTime: db.Now().Add(time.Hour), ACR: directory.ACR2, ACRTime: db.Now().Add(time.Hour)}},
 	})
 	must(err)
 	mux := http.NewServeMux()

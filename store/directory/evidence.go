@@ -124,6 +124,23 @@ func Assess(evidence []Evidence) Assurance {
 	return a
 }
 
+// ReachedSince is since when evidence is of a class by what was shown from then on: what is older adds nothing to it, and what is merely
+// remembered never counts. A password that is typed once more leaves it at the second factor's time, as AuthTime does not. The zero
+// time is a class that is not reached so.
+func ReachedSince(evidence []Evidence, acr string) time.Time {
+	if !Assess(evidence).Satisfies(acr) {
+		return time.Time{}
+	}
+	shown := slices.DeleteFunc(slices.Clone(evidence), func(e Evidence) bool { return e.Remembered })
+	slices.SortStableFunc(shown, func(a, b Evidence) int { return b.Time.Compare(a.Time) })
+	for i, e := range shown {
+		if Assess(shown[:i+1]).Satisfies(acr) {
+			return e.Time
+		}
+	}
+	return time.Time{}
+}
+
 // firstFactor is the factor of what began the sign-in.
 func firstFactor(evidence []Evidence) Factor {
 	for _, e := range evidence {

@@ -44,7 +44,8 @@ type Interaction struct {
 	Plan string
 	// CreateAccount asks that the person be offered to make an account (prompt=create).
 	CreateAccount bool
-	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one.
+	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one. It is about the first factor, and about both where ACR
+	// wants two.
 	MaxAge *time.Duration
 	// ACR are the context classes that will do, in order of preference; empty is any. When EssentialACR is set a
 	// weaker proof is an error, else the answer says what was reached.

@@ -198,17 +198,25 @@ func TestAssessPasskey(t *testing.T) {
 	verified, remembered := touched, touched
 	verified.UserVerified = true
 	remembered.UserVerified, remembered.Remembered = true, true
+	again := directory.Evidence{Method: "password", AMR: []string{"pwd"}, Time: at.Add(time.Hour)}
 	for name, c := range map[string]struct {
 		evidence []directory.Evidence
 		acr      string
 		at       time.Time
+		since    time.Time
 	}{
-		"verified":            {[]directory.Evidence{verified}, directory.ACR2, verified.Time},
-		"touched":             {[]directory.Evidence{touched}, directory.ACR1, touched.Time},
-		"remembered":          {[]directory.Evidence{remembered}, directory.ACR1, remembered.Time},
-		"after a password":    {[]directory.Evidence{password, touched}, directory.ACR2, password.Time},
-		"verified, after one": {[]directory.Evidence{password, verified}, directory.ACR2, verified.Time},
+		"verified":            {[]directory.Evidence{verified}, directory.ACR2, verified.Time, verified.Time},
+		"touched":             {[]directory.Evidence{touched}, directory.ACR1, touched.Time, touched.Time},
+		"remembered":          {[]directory.Evidence{remembered}, directory.ACR1, remembered.Time, time.Time{}},
+		"after a password":    {[]directory.Evidence{password, touched}, directory.ACR2, password.Time, password.Time},
+		"verified, after one": {[]directory.Evidence{password, verified}, directory.ACR2, verified.Time, verified.Time},
+		"before a password":   {[]directory.Evidence{touched, again}, directory.ACR2, again.Time, touched.Time},
+		"and one once more":   {[]directory.Evidence{password, touched, again}, directory.ACR2, again.Time, touched.Time},
+		"remembered, and one": {[]directory.Evidence{remembered, again}, directory.ACR2, again.Time, time.Time{}},
 	} {
+		if since := directory.ReachedSince(c.evidence, c.acr); !since.Equal(c.since) {
+			t.Errorf("%s: since %v", name, since)
+		}
 		got := directory.Assess(c.evidence)
 		if got.ACR != c.acr || !got.AuthTime.Equal(c.at) || !got.PhishingResistant {
 			t.Errorf("%s: got %+v", name, got)
