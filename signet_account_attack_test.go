@@ -12,7 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
+	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -266,6 +270,29 @@ func TestAttackAccountByOneFactor(t *testing.T) {
 	page := idp.Browser().Open(idp.URL+"/account/security").Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
 	if page.Has("change_password") || !page.Has("otp") {
 		t.Errorf("without a code: %s", page)
+	}
+}
+
+// A code that was sent in the sign-in, and is no credential, is asked for again as well: a password that is typed once more, for a request that
+// wants no more than that, opens nothing of what is sensitive (attacks.md C).
+func TestAttackAccountByAnOldCode(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) { c.Factors.EmailCode = &mfa.OneTimeCode{} })
+	ann, app, b := idp.User("ann"), idp.App("http://127.0.0.1/callback"), idp.Browser()
+	b.SignIn(ann, app)
+	idp.Advance(11 * time.Minute)
+	page := b.Open(app.Request(oauth2.SetAuthURLParam("max_age", "600")).URL)
+	page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
+	page = b.Open(idp.URL + "/account/security")
+	if page.Has("change_password") || !page.Has("password") {
+		t.Fatalf("by the password alone: %s", page)
+	}
+	page = page.Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
+	if page.Has("change_password") {
+		t.Fatalf("without another code: %s", page)
+	}
+	if page = page.Fill("otp", idp.Mailbox().Code(ann.Email)).Submit("login"); !page.Has("change_password") {
+		t.Errorf("with both: %s", page)
 	}
 }
 

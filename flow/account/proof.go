@@ -47,11 +47,21 @@ func (p *Portal) identify(v *visit) (standing, error) {
 	if err != nil {
 		return nobody, err
 	}
-	demanded, err := p.Directory.BestACR(v.Context(), v.subject)
+	demanded, err := p.demanded(v)
 	if err != nil || !proves(session, demanded, p.DB.Now()) {
 		return stale, err
 	}
 	return fresh, nil
+}
+
+// demanded is the class that a visitor has to show: what they can with all they have enrolled, and no less than they have shown in the
+// session by what is no credential, as a code that was sent to them. Credentials may be gone by now.
+func (p *Portal) demanded(v *visit) (string, error) {
+	shown := slices.DeleteFunc(v.session.Standing(), func(e directory.Evidence) bool { return e.Credential != "" && e.Method != "password" })
+	if directory.Assess(shown).Satisfies(directory.ACR2) {
+		return directory.ACR2, nil
+	}
+	return p.Directory.BestACR(v.Context(), v.subject)
 }
 
 // proves reports whether what was shown in a session lately is of a class.
@@ -74,7 +84,7 @@ func (p *Portal) prove(v *visit) error {
 	in := p.interaction(v, store.NewID())
 	if v.session != nil {
 		in.Reauthenticate, in.Cancelable, in.Subject, in.Hint = true, true, v.session.Subject, v.user.Username
-		class, err := p.Directory.BestACR(v.Context(), v.subject)
+		class, err := p.demanded(v)
 		if err != nil {
 			return err
 		}
