@@ -15,9 +15,12 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/mfa"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/memory"
 	"github.com/signet-idp/signet/store/storetest"
 )
 
@@ -293,6 +296,41 @@ func TestAttackAccountByAnOldCode(t *testing.T) {
 	}
 	if page = page.Fill("otp", idp.Mailbox().Code(ann.Email)).Submit("login"); !page.Has("change_password") {
 		t.Errorf("with both: %s", page)
+	}
+}
+
+// Codes that are sent are enrolled by nobody, so a host says that they are demanded: then a session by a password alone opens nothing
+// (attacks.md C).
+func TestAttackAccountByThePasswordOfOneWithSentCodes(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) {
+		c.Account.ACR = directory.ACR2
+		c.Factors = signet.Factors{EmailCode: &mfa.OneTimeCode{}}
+	})
+	ann := idp.User("ann", func(u *directory.User) { u.Email, u.EmailVerified = "ann@example.com", false })
+	v := newVisitor(t, idp, ann)
+	ann.EmailVerified = true
+	if err := idp.Provider.Directory.ReplaceUser(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.get("/account/security"); got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/login?") {
+		t.Errorf("the page by the password alone: %d to %s", got.status, got.location)
+	}
+	page := idp.Browser().Open(idp.URL+"/account/security").Fill("username", "ann").Fill("password", idptest.Password).Submit("login")
+	if page.Has("change_password") {
+		t.Fatalf("without a code: %s", page)
+	}
+	page = page.Fill("otp", idp.Mailbox().Code(ann.Email)).Submit("login")
+	if !page.Has("change_password") {
+		t.Errorf("with the code: %s", page)
+	}
+	ring, err := store.NewKeyRing(store.GenerateRingKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := signet.Config{Issuer: "http://localhost:8080", Store: memory.New(), Keys: ring, Account: &account.Settings{ACR: "gold"}}
+	if _, err := signet.New(wrong); err == nil || !strings.Contains(err.Error(), "ACR") {
+		t.Errorf("a class that is none: %v", err)
 	}
 }
 

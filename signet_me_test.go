@@ -413,12 +413,12 @@ func TestMeTOTP(t *testing.T) {
 			t.Errorf("INIT beside an app: %s", a.text)
 		}
 		before := s.inUse()
-		next := s.totp("REFRESH")
+		s.totp("REFRESH")
 		if !bytes.Equal(s.inUse(), before) {
 			t.Fatal("REFRESH kills the old secret before VALIDATE")
 		}
 		s.signIn() // by the old app
-		next = s.totp("REFRESH")
+		next := s.totp("REFRESH")
 		if !s.validate(s.codeOf(next)) || !bytes.Equal(s.inUse(), next) {
 			t.Error("the new secret is not in use")
 		}

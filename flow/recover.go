@@ -246,7 +246,7 @@ func (c choosePassword) repeat(ctx context.Context, s *State, pass string, polic
 	return c.end(ctx, s, subject.Ref(), policy)
 }
 
-// verifies reports whether a password is somebody's who may sign in.
+// verifies reports whether a password is somebody's who may sign in, and one that they may keep.
 func verifies(ctx context.Context, dir *directory.Directory, subject *directory.Subject, pass string) (bool, error) {
 	user, err := dir.UserOf(ctx, subject)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (user.Disabled || subject.State() != "") {
@@ -259,7 +259,11 @@ func verifies(ctx context.Context, dir *directory.Directory, subject *directory.
 	if _, refused := errors.AsType[*directory.AccountError](err); refused {
 		return false, nil
 	}
-	return right, err
+	if err != nil || !right {
+		return false, err
+	}
+	expired, err := dir.PasswordExpired(ctx, user)
+	return !expired, err
 }
 
 // prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail, which is no more than a password.

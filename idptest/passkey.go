@@ -87,7 +87,8 @@ func (p *Page) UsePasskey(device *SecurityKey) *Page {
 		s.t.Fatalf("idptest: no passkey is asked for on %v", p)
 	}
 	device.key.Verifies = device.Verifies
-	answer, err := []byte(nil), error(nil)
+	var answer []byte
+	var err error
 	if options := []byte(part.attrs["data-options"]); part.attrs["data-ceremony"] == "create" {
 		answer, err = device.key.Create(options)
 	} else {

@@ -23,6 +23,10 @@ import (
 type Settings struct {
 	// NoDeletion keeps people from deleting their accounts by themselves.
 	NoDeletion bool
+	// ACR is the class of authentication, one of directory.ACRs, that everybody must have shown within ten minutes who changes how they sign
+	// in or are reached. "" demands two factors of those who have enrolled a second one, and no more than one of the others. Codes that are
+	// sent are enrolled by nobody: where these are what people are asked for, it is for ACR to demand them here too.
+	ACR string
 }
 
 // Config is the wiring of a Portal.
@@ -106,6 +110,9 @@ func (c *Config) check() error {
 		if missing {
 			problems = append(problems, fmt.Errorf("account: Config.%s is required", field))
 		}
+	}
+	if c.ACR != "" && !slices.Contains(directory.ACRs(), c.ACR) {
+		problems = append(problems, fmt.Errorf("account: Config.ACR %q is none of %q", c.ACR, directory.ACRs()))
 	}
 	if c.HOTP != nil {
 		problems = append(problems, c.HOTP.Validate())

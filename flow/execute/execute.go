@@ -124,10 +124,10 @@ func start(sent request) (directory.Interaction, *wireError) {
 	case plan == "":
 		return directory.Interaction{}, &wireError{code: badRequest, description: "flowType is none that there is"}
 	}
-	link, ok := "", true
+	link := ""
 	for name, value := range sent.Inputs {
 		text, isText := value.(string)
-		if ok = name == ticketInput && isText && len(text) <= maxText; !ok {
+		if name != ticketInput || !isText || len(text) > maxText {
 			return directory.Interaction{}, &wireError{code: badInputs, description: "a flow begins without inputs but " + ticketInput}
 		}
 		link = text
