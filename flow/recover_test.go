@@ -240,6 +240,27 @@ func TestRecoveryLinkOneWinner(t *testing.T) {
 }
 
 // Where the policy does not sign people in, they sign in themselves; where it has no way by mail, the page is closed.
+// A password that has expired is no proof that the recovery has been done before: who types it again, with a code that is good no more,
+// has not chosen another (attacks.md C).
+func TestAttackRecoveryToAnExpiredPassword(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, open)
+		w.verified("ann")
+		policy, err := directory.Resolve(t.Context(), w.Settings, w.Settings.Recovery, "", "")
+		w.must(err)
+		policy.LinkLife = 2 * time.Minute
+		w.must(directory.Set(t.Context(), w.Settings, w.Settings.Recovery, "", "", policy))
+		w.must(directory.Set(t.Context(), w.Settings, w.Settings.PasswordExpiry, "", "", directory.PasswordExpiryPolicy{Days: 1}))
+		w.advance(25 * time.Hour)
+		b := w.browser()
+		p := b.submit(b.toRecovery("ann"), "otp", box.last())
+		w.advance(3 * time.Minute)
+		if p = b.submit(p, "new_password", goodPassword); p.message() != "ticket.void" || b.cookie("session") != "" {
+			t.Errorf("got %v with session %q", p, b.cookie("session"))
+		}
+	})
+}
+
 func TestRecoveryPolicy(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {
 		w, box := selfService(t, open)

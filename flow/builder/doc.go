@@ -47,7 +47,8 @@
 // A flow is compiled into a flow.Graph over the engine's own Executors, and cannot take away what these do: an address is verified before an
 // account is made of it, nobody learns who has an account, guesses are counted, a proof is good once, and a flow ends well only when what it is
 // for was done. Put refuses what breaks a rule, with a *RuleError for each, and whatever the engine cannot do. What the policies of the
-// organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed. A password that is asked for before the
+// organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed; while one way by mail is open, what is drawn says
+// which it is, a code or a link. A password that is asked for before the
 // address is verified waits in the flow as a hash, sealed.
 //
 // A flow that is enabled takes the place of the engine's plan, on pages as well; one that is disabled gives it back. Who has begun with a flow
