@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/idptest"
@@ -525,6 +526,21 @@ func TestMeLinks(t *testing.T) {
 	}, withPasskeys, onLocalhost, func(c *signet.Config) {
 		c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
 	})
+}
+
+// The class that a host demands of everybody is the least, and takes nobody's second factor out of the demand (attacks.md C).
+func TestAttackMeBelowTheEnrolled(t *testing.T) {
+	t.Parallel()
+	s := newSelf(t, storetest.Placement{Driver: memory.New()}, withAccount, func(c *signet.Config) {
+		c.Me, c.Account = &me.Settings{ACR: directory.ACR1}, &account.Settings{ACR: directory.ACR1}
+	})
+	v := newVisitor(t, s.idp, s.user)
+	s.want(201, "POST", "/backup-codes", nil)
+	s.idp.EnrollTOTP(s.user)
+	s.want(401, "DELETE", "/totp", nil)
+	if got := v.post("/account/security", url.Values{"action": {"draw_codes"}}); got.status != http.StatusSeeOther {
+		t.Errorf("on the page: %d", got.status)
+	}
 }
 
 // A password that is typed once more does not make the second factor of hours ago a fresh one: who has the browser and knows the password

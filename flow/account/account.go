@@ -23,8 +23,8 @@ import (
 type Settings struct {
 	// NoDeletion keeps people from deleting their accounts by themselves.
 	NoDeletion bool
-	// ACR is the class of authentication, one of directory.ACRs, that everybody must have shown within ten minutes who changes how they sign
-	// in or are reached. "" demands two factors of those who have enrolled a second one, and no more than one of the others. Codes that are
+	// ACR is the class of authentication, one of directory.ACRs, that everybody must have shown at the least, within ten minutes, who changes how
+	// they sign in or are reached. Of those who have enrolled a second factor two are demanded, whatever ACR is. Codes that are
 	// sent are enrolled by nobody: where these are what people are asked for, it is for ACR to demand them here too.
 	ACR string
 }

@@ -54,10 +54,10 @@ func (p *Portal) identify(v *visit) (standing, error) {
 	return fresh, nil
 }
 
-// demanded is the class that a visitor has to show: the host's (Settings.ACR), or else what they can with all they have enrolled, and no less
-// than they have shown in the session by what is no credential, as a code that was sent to them. Credentials may be gone by now.
+// demanded is the class that a visitor has to show: no less than the host's (Settings.ACR), than what they can with all they have enrolled, and
+// than what they have shown in the session by what is no credential, as a code that was sent to them. Credentials may be gone by now.
 func (p *Portal) demanded(v *visit) (string, error) {
-	if p.ACR != "" {
+	if p.ACR == directory.ACR2 {
 		return p.ACR, nil
 	}
 	shown := slices.DeleteFunc(v.session.Standing(), func(e directory.Evidence) bool { return e.Credential != "" && e.Method != "password" })

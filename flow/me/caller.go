@@ -34,12 +34,12 @@ type Caller struct {
 // proof is what a change of how somebody signs in demands of them: "" is nothing in particular. Who has enrolled a second factor has to
 // have shown two, or whoever knows but the password would take the second away.
 func (a *API) proof(ctx context.Context, caller *Caller) (acr string, err error) {
-	if a.ACR != "" {
+	if a.ACR == directory.ACR2 {
 		return a.ACR, nil
 	}
 	best, err := a.Directory.BestACR(ctx, caller.Subject)
 	if best == directory.ACR1 { // which every sign-in is
-		best = ""
+		best = a.ACR
 	}
 	return best, err
 }

@@ -25,8 +25,8 @@ const Scope = "internal_login"
 type Settings struct {
 	// MaxAge is how long ago somebody may have signed in who changes how they sign in: one minute to a day. Zero is ten minutes.
 	MaxAge time.Duration
-	// ACR is the class of authentication that such a change demands of everybody, one of directory.ACRs. "" demands two factors of those who
-	// have enrolled a second one, and no more than one of the others.
+	// ACR is the class of authentication, one of directory.ACRs, that such a change demands of everybody at the least. Of those who have
+	// enrolled a second factor it demands two, whatever ACR is. "" demands no more of the others than one.
 	ACR string
 }
 
