@@ -183,9 +183,9 @@
 //
 // What there is nothing of:
 //
-//   - Cookies that an API other than the userinfo endpoint could demand. Handing out a token of a person's again
-//     that still lives, or ending it when another is asked for: every sign-in has tokens of its own.
-//   - Encrypted access tokens; signed discovery documents (RFC 8414 §2.1).
+//   - Cookies that an API other than the provider's own could demand. Handing out a token of a person's again that still lives, or ending it
+//     when another is asked for: every sign-in has tokens of its own. Encrypted access tokens; scopes as an array; private claims of WSO2.
+//   - Signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
 //   - Agents that a request names by requested_actor and that redeem the code with an actor_token (WSO2); delegation is by TokenExchange.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.
