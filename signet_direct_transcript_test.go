@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,32 +30,15 @@ import (
 // In an answer what differs each time stands as a name in angle brackets, by which later requests may use it.
 func TestDirectTranscripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/direct/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-				c := &conversation{values: map[string]string{}}
-				c.native = newNative(t, p, func(config *signet.Config) {
-					config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
-					config.Plans = map[string]flow.Plan{"login": c.steps(archive.Comment).Plan()}
-				})
-				told := c.tell(archive)
-				if *update {
-					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
+	transcripts(t, "direct", func(t *testing.T, p storetest.Placement, archive *txtar.Archive) func(string) string {
+		c := &conversation{values: map[string]string{}}
+		c.native = newNative(t, p, func(config *signet.Config) {
+			config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
+			config.Plans = map[string]flow.Plan{"login": c.steps(archive.Comment).Plan()}
 		})
-	}
+		c.idp.User("ann")
+		return c.exchange
+	})
 }
 
 // conversation is one of an app with the provider.
@@ -99,30 +80,6 @@ func (c *conversation) person() *directory.User {
 		c.Fatal(err)
 	}
 	return u
-}
-
-func (c *conversation) tell(archive *txtar.Archive) *txtar.Archive {
-	c.Helper()
-	c.idp.User("ann")
-	told := &txtar.Archive{Comment: archive.Comment}
-	want := map[string]string{}
-	for _, f := range archive.Files {
-		if name, ok := strings.CutSuffix(f.Name, " answer"); ok {
-			want[name] = string(f.Data)
-		}
-	}
-	for _, f := range archive.Files {
-		name, ok := strings.CutSuffix(f.Name, " request")
-		if !ok {
-			continue
-		}
-		answer := c.exchange(string(f.Data))
-		if answer != want[name] && !*update {
-			c.Errorf("%s: got\n%s\nwant\n%s", name, answer, want[name])
-		}
-		told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(answer)})
-	}
-	return told
 }
 
 // exchange sends a request and returns the answer as a transcript has it.

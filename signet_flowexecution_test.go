@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -87,42 +85,9 @@ func (x *execution) exchange(text string) string {
 // provider.
 func TestFlowExecutionTranscripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/flowexecution/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-				x := newExecution(t, p)
-				x.idp.User("ann")
-				told := &txtar.Archive{Comment: archive.Comment}
-				want := map[string]string{}
-				for _, f := range archive.Files {
-					want[f.Name] = string(f.Data)
-				}
-				for _, f := range archive.Files {
-					name, ok := strings.CutSuffix(f.Name, " request")
-					if !ok {
-						continue
-					}
-					answer := x.exchange(string(f.Data))
-					if answer != want[name+" answer"] && !*update {
-						t.Errorf("%s: got\n%s\nwant\n%s", name, answer, want[name+" answer"])
-					}
-					told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(answer)})
-				}
-				if *update {
-					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
-		})
-	}
+	transcripts(t, "flowexecution", func(t *testing.T, p storetest.Placement, _ *txtar.Archive) func(string) string {
+		x := newExecution(t, p)
+		x.idp.User("ann")
+		return x.exchange
+	})
 }

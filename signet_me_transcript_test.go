@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,31 +31,13 @@ import (
 // In an answer what differs each time stands as the name of its member in angle brackets, by which later requests may use it.
 func TestMeTranscripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/me/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no transcripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
-				c := &portal{values: map[string]string{}}
-				c.self = newSelf(t, p, withPasskeys, onLocalhost, func(config *signet.Config) {
-					config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
-				})
-				told := c.tell(archive)
-				if *update {
-					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
-						t.Fatal(err)
-					}
-				}
-			})
+	transcripts(t, "me", func(t *testing.T, p storetest.Placement, _ *txtar.Archive) func(string) string {
+		c := &portal{values: map[string]string{}}
+		c.self = newSelf(t, p, withPasskeys, onLocalhost, func(config *signet.Config) {
+			config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 		})
-	}
+		return c.exchange
+	})
 }
 
 // portal is an application in which somebody looks after their account.
@@ -92,29 +72,6 @@ func (c *portal) direct(line string) {
 	default:
 		c.Fatalf("unknown directive %q", line)
 	}
-}
-
-func (c *portal) tell(archive *txtar.Archive) *txtar.Archive {
-	c.Helper()
-	told := &txtar.Archive{Comment: archive.Comment}
-	want := map[string]string{}
-	for _, f := range archive.Files {
-		if name, ok := strings.CutSuffix(f.Name, " answer"); ok {
-			want[name] = string(f.Data)
-		}
-	}
-	for _, f := range archive.Files {
-		name, ok := strings.CutSuffix(f.Name, " request")
-		if !ok {
-			continue
-		}
-		answer := c.exchange(string(f.Data))
-		if answer != want[name] && !*update {
-			c.Errorf("%s: got\n%s\nwant\n%s", name, answer, want[name])
-		}
-		told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(answer)})
-	}
-	return told
 }
 
 // exchange sends a request and returns the answer as a transcript has it.

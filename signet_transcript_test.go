@@ -37,7 +37,16 @@ var update = flag.Bool("update", false, "write the answers into the transcripts"
 // In an answer random values stand as names in angle brackets, by which later requests may use the last of each.
 func TestTranscripts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/transcripts/*.txtar")
+	transcripts(t, "transcripts", func(t *testing.T, p storetest.Placement, _ *txtar.Archive) func(string) string {
+		return newTeller(t, p).step
+	})
+}
+
+// transcripts plays the archives of a folder of testdata, in both placements, which nobody can tell from outside. What begin returns answers
+// the requests of one.
+func transcripts(t *testing.T, folder string, begin func(*testing.T, storetest.Placement, *txtar.Archive) func(request string) string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", folder, "*.txtar"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
@@ -48,8 +57,8 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			storetest.Placements(t, func(t *testing.T, p storetest.Placement) { // which nobody can tell from outside
-				told := newTeller(t, p).tell(archive)
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+				told := tell(t, archive, begin(t, p, archive))
 				if *update {
 					if err := os.WriteFile(file, txtar.Format(told), 0o600); err != nil {
 						t.Fatal(err)
@@ -58,6 +67,28 @@ func TestTranscripts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// tell goes through an archive of pairs, "NAME request" and "NAME answer", and returns it with the answers that came.
+func tell(t *testing.T, archive *txtar.Archive, answer func(request string) string) *txtar.Archive {
+	t.Helper()
+	wanted := map[string]string{}
+	for _, f := range archive.Files {
+		wanted[f.Name] = string(f.Data)
+	}
+	told := &txtar.Archive{Comment: archive.Comment}
+	for _, f := range archive.Files {
+		name, isRequest := strings.CutSuffix(f.Name, " request")
+		if !isRequest {
+			continue
+		}
+		got := answer(string(f.Data))
+		told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(got)})
+		if want := wanted[name+" answer"]; !*update && got != want {
+			t.Errorf("%s:\n--- got\n%s--- want\n%s", name, got, want)
+		}
+	}
+	return told
 }
 
 // teller tells one story.
@@ -119,28 +150,6 @@ func (s *teller) must(err error) {
 	if err != nil {
 		s.Fatal(err)
 	}
-}
-
-// tell goes through a story and returns it with the answers that came.
-func (s *teller) tell(archive *txtar.Archive) *txtar.Archive {
-	s.Helper()
-	wanted := map[string]string{}
-	for _, f := range archive.Files {
-		wanted[f.Name] = string(f.Data)
-	}
-	told := &txtar.Archive{Comment: archive.Comment}
-	for _, f := range archive.Files {
-		name, isRequest := strings.CutSuffix(f.Name, " request")
-		if !isRequest {
-			continue
-		}
-		got := s.step(string(f.Data))
-		told.Files = append(told.Files, f, txtar.File{Name: name + " answer", Data: []byte(got)})
-		if want := wanted[name+" answer"]; !*update && got != want {
-			s.Errorf("%s:\n--- got\n%s--- want\n%s", name, got, want)
-		}
-	}
-	return told
 }
 
 // step sends one request and describes the answer. What is refused must be in the log, under the id that is shown.
