@@ -279,6 +279,9 @@ func TestMeAsksAgain(t *testing.T) {
 				t.Errorf("%s: %s %q", path, a.text, challenge)
 			}
 		}
+		if a := s.send(s.request("GET", "/api/identity/user/v1.0/me", nil)); a.status != http.StatusUnauthorized || a.code() != "insufficient_user_authentication" {
+			t.Errorf("everything that is kept: %s", a.text)
+		}
 		s.want(200, "GET", "/sessions", nil)
 		s.want(200, "GET", "/backup-codes", nil)
 		s.signIn()

@@ -37,8 +37,9 @@
 // that was ended opens nothing, and wants the proof of what the token is bound to. Tokens of clients that act for themselves, and such by which
 // somebody acts for another, are refused. No cookie is read.
 //
-// Whatever shows or changes how a person signs in wants them to have signed in within Settings.MaxAge, and with two factors if they have
-// enrolled a second one; otherwise the answer is the challenge of RFC 9470, with which the application sends them to sign in again.
+// Whatever shows or changes how a person signs in, or shows all that is kept of them, wants them to have signed in within Settings.MaxAge,
+// and with two factors if they have enrolled a second one; otherwise the answer is the challenge of RFC 9470, with which the application
+// sends them to sign in again.
 //
 // # What it promises
 //

@@ -166,7 +166,7 @@ func byMethod(mux map[string]http.Handler, allowed string) http.Handler {
 // endpoint is one line of the route table.
 type endpoint struct {
 	method, path string
-	// sensitive ones show or change how the person signs in, and want them to have done so just now.
+	// sensitive ones show or change how the person signs in, or show all that is kept, and want them to have signed in just now.
 	sensitive bool
 	serve     func(*call) (answer, error)
 }
@@ -183,7 +183,7 @@ func (a *API) endpoints() []endpoint {
 		{del, usersV1 + "/associations", false, notImplemented},
 		{del, usersV1 + "/associations/{id}", false, notImplemented},
 
-		{get, exportMe, false, a.export},
+		{get, exportMe, true, a.export},
 		{get, consentV1, false, a.listReceipts},
 		{get, consentV1 + "/{id}", false, a.showReceipt},
 		{del, consentV1 + "/{id}", false, a.revokeReceipt},
