@@ -48,7 +48,7 @@ func (g guard) Caller(w http.ResponseWriter, r *http.Request, scope string) *me.
 	if c.Session != nil {
 		holder = c.Session.Ref()
 	}
-	return &me.Caller{Subject: c.Subject, Holder: holder, AuthTime: c.AuthTime, ACR: c.ACR, ACRTime: c.ACRTime}
+	return &me.Caller{Subject: c.Subject, Holder: holder, Session: c.Session, AuthTime: c.AuthTime, ACR: c.ACR, ACRTime: c.ACRTime}
 }
 
 // AskAgain implements me.Guard.

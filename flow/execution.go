@@ -197,6 +197,14 @@ func (x *execution) prove(v Verdict) bool {
 	return true
 }
 
+// building is the session of the person that the flow builds on; zero is none.
+func (x *execution) building() store.Ref {
+	if x.Subject.IsZero() || x.BaseSubject != x.Subject {
+		return store.Ref{}
+	}
+	return x.Base
+}
+
 // outlive has the flow go on over a revocation that is its own doing, as when a password was changed in it; over any other it does not.
 // A session on which it was built has ended by that, and what was carried over from there: it reports whether there was any.
 func (x *execution) outlive(e *epochs) (lost, ok bool) {

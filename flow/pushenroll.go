@@ -32,15 +32,22 @@ func (pushEnrolExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: pushFactor, AMR: []string{"swk"}}}
 }
 
-func (p pushEnrolExecutor) Prepare(_ context.Context, s *State) error {
-	data, write, err := p.invite(s)
+func (p pushEnrolExecutor) Prepare(ctx context.Context, s *State) error {
+	data, write, err := p.invite(ctx, s)
 	s.Data = data
 	s.Write(write)
 	return err
 }
 
-func (p pushEnrolExecutor) invite(s *State) ([]byte, func(*store.Batch) error, error) {
+func (p pushEnrolExecutor) invite(ctx context.Context, s *State) ([]byte, func(*store.Batch) error, error) {
 	i := p.dir.Pushes.NewInvitation(s.Subject, s.epoch)
+	if !s.building.IsZero() {
+		session, err := p.dir.Sessions.Get(ctx, s.building)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, nil, err
+		}
+		i = i.Within(session)
+	}
 	data, err := json.Marshal(invitation{i.Device, i.Challenge.Reveal()})
 	return data, func(b *store.Batch) error {
 		p.dir.Pushes.Invite(b, i)
@@ -81,7 +88,7 @@ func (p pushEnrolExecutor) Judge(ctx context.Context, s *State, in Input) (Verdi
 		return Verdict{}, err
 	}
 	if in.Action == resendAction {
-		data, write, err := p.invite(s)
+		data, write, err := p.invite(ctx, s)
 		return Verdict{Outcome: Again, Data: data, Write: write}, err
 	}
 	device, err := p.dir.Pushes.Device(ctx, s.Subject, i.Device)

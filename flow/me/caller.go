@@ -24,6 +24,8 @@ type Caller struct {
 	Subject *directory.Subject
 	// Holder is what the token belongs to: the person's session, or the grant of one that is in none.
 	Holder store.Ref
+	// Session is the person's, nil for a token that is in none.
+	Session *directory.Session
 	// AuthTime is when the person was authenticated, the zero time when nobody here knows; ACR says how well.
 	AuthTime time.Time
 	ACR      string

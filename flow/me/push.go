@@ -26,7 +26,7 @@ func (a *API) invitePush(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	invitation := a.Directory.Pushes.NewInvitation(c.ref, c.Subject.Epoch)
+	invitation := a.Directory.Pushes.NewInvitation(c.ref, c.Subject.Epoch).Within(c.Session)
 	b := a.DB.Batch()
 	a.Directory.Pushes.Invite(b, invitation)
 	if err := b.Apply(c.ctx()); err != nil {

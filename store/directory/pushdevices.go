@@ -24,9 +24,12 @@ type PushDevice struct {
 // pushInvitation is the short time in which a device may be registered.
 type pushInvitation struct {
 	store.Meta
-	Subject   store.Ref    `json:"subject"`
-	Epoch     int64        `json:"subjectEpoch"`
-	Challenge store.Sealed `json:"challenge"`
+	Subject store.Ref `json:"subject"`
+	Epoch   int64     `json:"subjectEpoch"`
+	// Session is the one in which it was asked for; zero is none.
+	Session      store.Ref    `json:"session,omitzero"`
+	SessionEpoch int64        `json:"sessionEpoch,omitempty"`
+	Challenge    store.Sealed `json:"challenge"`
 }
 
 var (
@@ -51,6 +54,7 @@ type PushInvitation struct {
 	Challenge secret.Text
 	subject   store.Ref
 	epoch     int64
+	session   *Session
 }
 
 // NewInvitation makes an invitation to register a device for the subject, as long as it is at an epoch.
@@ -58,9 +62,18 @@ func (p *Pushes) NewInvitation(subject store.Ref, epoch int64) PushInvitation {
 	return PushInvitation{Device: store.NewID(), Challenge: secret.Text(secret.UUID()), subject: subject, epoch: epoch}
 }
 
+// Within binds the invitation to the session in which it was asked for: when that has ended, so has the invitation. Nil is none.
+func (i PushInvitation) Within(session *Session) PushInvitation {
+	i.session = session
+	return i
+}
+
 // Invite adds to the batch that an invitation is good for three minutes, once, for whoever has its challenge.
 func (p *Pushes) Invite(b *store.Batch, i PushInvitation) {
 	invitation := &pushInvitation{Meta: store.Meta{ID: i.Device, Expires: b.Now().Add(invitationLife)}, Subject: i.subject, Epoch: i.epoch}
+	if i.session != nil {
+		invitation.Session, invitation.SessionEpoch = i.session.Ref(), i.session.Epoch
+	}
 	invitation.Challenge = p.db.Seal(invitationKind, invitation.Ref(), "challenge", []byte(i.Challenge.Reveal()))
 	p.invitations.Insert(b, invitation)
 }
@@ -103,6 +116,9 @@ func (p *Pushes) Register(ctx context.Context, b *store.Batch, device, label str
 	if err != nil {
 		return nil, err
 	}
+	if err := p.checkSession(ctx, b, invitation); err != nil {
+		return nil, err
+	}
 	policy, err := Resolve(ctx, p.settings, p.settings.Push, subject.Org, "")
 	if err != nil {
 		return nil, err
@@ -129,6 +145,21 @@ func (p *Pushes) Register(ctx context.Context, b *store.Batch, device, label str
 	p.credentials.all.Insert(b, credential)
 	b.Event(credential.event("credential.added"))
 	return credential, nil
+}
+
+// checkSession adds to the batch that the session in which an invitation was asked for has not ended.
+func (p *Pushes) checkSession(ctx context.Context, b *store.Batch, invitation *pushInvitation) error {
+	if invitation.Session.IsZero() {
+		return nil
+	}
+	session, err := p.sessions.Get(ctx, invitation.Session)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (session.Status != Active || session.Epoch != invitation.SessionEpoch) {
+		return ErrNotInvited
+	}
+	if err == nil {
+		p.sessions.Check(b, session)
+	}
+	return err
 }
 
 // Devices returns the devices of a subject, oldest first.

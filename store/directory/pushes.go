@@ -74,13 +74,14 @@ type Pushes struct {
 	invitations *store.Collection[pushInvitation]
 	credentials *Credentials
 	subjects    *Subjects
+	sessions    *store.Collection[Session]
 	settings    *Settings
 }
 
 func newPushes(db *store.DB, credentials *Credentials, subjects *Subjects, settings *Settings) *Pushes {
 	return &Pushes{
 		db: db, all: store.NewCollection(db, pushType), invitations: store.NewCollection(db, invitationType),
-		credentials: credentials, subjects: subjects, settings: settings,
+		credentials: credentials, subjects: subjects, sessions: store.NewCollection(db, sessionType), settings: settings,
 	}
 }
 

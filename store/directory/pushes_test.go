@@ -98,6 +98,15 @@ func TestPushDevices(t *testing.T) {
 		is(t, "invited once", err, directory.ErrNotInvited)
 
 		b := w.db.Batch()
+		session, _ := w.signIn(t, ann, false)
+		within := w.Pushes.NewInvitation(ann.Ref(), ann.Epoch).Within(session)
+		w.Pushes.Invite(b, within)
+		w.apply(t, b)
+		is(t, "end the session", w.Sessions.End(ctx, session.Ref(), "logout"), nil)
+		_, err = w.Pushes.Register(ctx, w.db.Batch(), within.Device, "", directory.PushDevice{}, "x")
+		is(t, "asked for in a session that has ended", err, directory.ErrNotInvited)
+
+		b = w.db.Batch()
 		late := w.Pushes.NewInvitation(ann.Ref(), ann.Epoch)
 		w.Pushes.Invite(b, late)
 		w.apply(t, b)
