@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow/me"
-	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
@@ -17,7 +16,7 @@ func (p *Provider) buildMe() (err error) {
 	factors := p.config.Factors.orDefault()
 	p.me, err = me.New(me.Config{
 		Settings: *p.config.Me, DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, TrustedProxies: p.config.TrustedProxies, Guard: guard{p.OIDC}, Applications: p.OIDC,
-		Connections: p.Connections, Passkeys: p.flow.PasskeyEnrolment(), Push: factors.Push != nil && p.Messages != nil && p.Messages.Reaches(notify.Push),
+		Connections: p.Connections, Passkeys: p.flow.PasskeyEnrolment(), Push: p.pushes(),
 		TOTP: p.authenticatorApp(factors.TOTP), BackupCodes: factors.BackupCodes, Logger: p.log,
 	})
 	return err

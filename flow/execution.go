@@ -197,8 +197,8 @@ func (x *execution) prove(v Verdict) bool {
 	return true
 }
 
-// building is the session of the person that the flow builds on; zero is none.
-func (x *execution) building() store.Ref {
+// baseSession is the session of the person that the flow builds on; zero is none.
+func (x *execution) baseSession() store.Ref {
 	if x.Subject.IsZero() || x.BaseSubject != x.Subject {
 		return store.Ref{}
 	}

@@ -41,8 +41,8 @@ func (p pushEnrolExecutor) Prepare(ctx context.Context, s *State) error {
 
 func (p pushEnrolExecutor) invite(ctx context.Context, s *State) ([]byte, func(*store.Batch) error, error) {
 	i := p.dir.Pushes.NewInvitation(s.Subject, s.epoch)
-	if !s.building.IsZero() {
-		session, err := p.dir.Sessions.Get(ctx, s.building)
+	if !s.baseSession.IsZero() {
+		session, err := p.dir.Sessions.Get(ctx, s.baseSession)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, nil, err
 		}

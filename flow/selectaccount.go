@@ -19,7 +19,7 @@ const selectedFact = "account.selected"
 
 // mustSelect: the browser has a session that may answer the request, and its person has not said whether it is to.
 func mustSelect(_ context.Context, s *State) (bool, error) {
-	return s.Request.SelectAccount && s.Request.Subject.IsZero() && !s.base.IsZero() && s.Facts[selectedFact] == "", nil
+	return s.Request.SelectAccount && s.Request.Subject.IsZero() && !s.baseSubject.IsZero() && s.Facts[selectedFact] == "", nil
 }
 
 // letSelect has a flow begin with the choice of an account. Where there is none to choose from, its plan is done at once.
@@ -67,7 +67,7 @@ func (e selectExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 
 // user is the person of the session.
 func (e selectExecutor) user(ctx context.Context, s *State) (*directory.User, error) {
-	subject, err := e.dir.Subjects.Get(ctx, s.base)
+	subject, err := e.dir.Subjects.Get(ctx, s.baseSubject)
 	if err != nil {
 		return nil, err
 	}

@@ -44,12 +44,12 @@ type State struct {
 	// Now is the time of this request.
 	Now time.Time
 
-	revived bool      // the person is merely remembered
-	base    store.Ref // whose session the browser had when the flow began
-	// building is the session of the person that the flow builds on; zero is none.
-	building store.Ref
-	epoch    int64                // of the Subject, when it was written
-	proven   []directory.Evidence // in this flow
+	revived     bool      // the person is merely remembered
+	baseSubject store.Ref // whose session the browser had when the flow began
+	// baseSession is that session if it is of the person; zero is none.
+	baseSession store.Ref
+	epoch       int64                // of the Subject, when it was written
+	proven      []directory.Evidence // in this flow
 
 	// begun is the session that the flow begins, if it has.
 	begun func(ctx context.Context) (*directory.Session, error)
@@ -269,6 +269,6 @@ func (e *Engine) state(x *execution) (*State, error) {
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
-		base: x.BaseSubject, building: x.building(), epoch: x.SubjectEpoch, proven: x.Proven, executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(), steps: steps,
+		baseSubject: x.BaseSubject, baseSession: x.baseSession(), epoch: x.SubjectEpoch, proven: x.Proven, executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(), steps: steps,
 	}, nil
 }

@@ -104,11 +104,17 @@ func New(config Config) (*Portal, error) {
 
 func (c *Config) check() error {
 	var problems []error
-	for field, missing := range map[string]bool{
-		"DB": c.DB == nil, "Directory": c.Directory == nil, "Engine": c.Engine == nil, "Look": c.Look == nil,
+	for _, need := range []struct {
+		field   string
+		missing bool
+	}{
+		{"DB", c.DB == nil},
+		{"Directory", c.Directory == nil},
+		{"Engine", c.Engine == nil},
+		{"Look", c.Look == nil},
 	} {
-		if missing {
-			problems = append(problems, fmt.Errorf("account: Config.%s is required", field))
+		if need.missing {
+			problems = append(problems, fmt.Errorf("account: Config.%s is required", need.field))
 		}
 	}
 	if c.ACR != "" && !slices.Contains(directory.ACRs(), c.ACR) {

@@ -88,7 +88,8 @@ func TestRules(t *testing.T) {
 		`{"flowType":"REGISTRATION","steps":[{"id":"end","type":"END","data":{}}]}`:                                        "a flow needs a view",
 		`{"flowType":"ASK_PASSWORD","steps":[{"id":"end","type":"END","data":{}}]}`:                                        "a flow needs a view",
 		`{"flowType":"REGISTRATION","steps":[` + strings.Repeat(`{"id":"a","type":"END","data":{}},`, 40) + `{"id":"b"}]}`: "1 to 32 steps",
-		strings.Repeat(" ", 70<<10):                                                                                        "larger than 64 KiB",
+
+		strings.Repeat(" ", 70<<10): "larger than 64 KiB",
 	} {
 		f, err := builder.Parse([]byte(text))
 		if err == nil {

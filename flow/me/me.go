@@ -67,11 +67,16 @@ type API struct {
 // New checks the configuration and returns an API, or an error that names every problem. It does no I/O.
 func New(config Config) (*API, error) {
 	var problems []error
-	for field, missing := range map[string]bool{
-		"DB": config.DB == nil, "Directory": config.Directory == nil, "Guard": config.Guard == nil,
+	for _, need := range []struct {
+		field   string
+		missing bool
+	}{
+		{"DB", config.DB == nil},
+		{"Directory", config.Directory == nil},
+		{"Guard", config.Guard == nil},
 	} {
-		if missing {
-			problems = append(problems, fmt.Errorf("me: Config.%s is required", field))
+		if need.missing {
+			problems = append(problems, fmt.Errorf("me: Config.%s is required", need.field))
 		}
 	}
 	site, err := web.NewSite(config.Issuer, config.TrustedProxies)
