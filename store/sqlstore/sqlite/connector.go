@@ -7,8 +7,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	engine "modernc.org/sqlite"
+
+	"github.com/signet-idp/signet/store/sqlstore"
 )
 
 // role is what a connection is for.
@@ -24,20 +27,21 @@ type between func(driver.Conn) driver.Conn
 
 // connector opens connections with the settings that durability rests on.
 type connector struct {
-	driver  *engine.Driver
-	dsn     string
-	pragmas []pragma
-	between between
+	driver   *engine.Driver
+	dsn      string
+	patience time.Duration
+	pragmas  []pragma
+	between  between
 }
 
 // pragma is a setting and the value that the connection must report afterwards.
 type pragma struct{ name, value, want string }
 
 func newConnector(path string, config Config, r role, between between) *connector {
-	patience := fmt.Sprint(config.BusyTimeout.Milliseconds())
-	c := &connector{driver: new(engine.Driver), dsn: dsn(path), between: between}
+	c := &connector{driver: new(engine.Driver), dsn: dsn(path), patience: config.BusyTimeout, between: between}
 	c.pragmas = []pragma{
-		{"busy_timeout", patience, patience},
+		// Go waits for locks, not SQLite, so that a caller's context can end the wait.
+		{"busy_timeout", "0", "0"},
 		{"journal_mode", "WAL", "wal"},
 		{"synchronous", "FULL", "2"},
 		{"fullfsync", "1", "1"}, // macOS: fsync alone leaves the data in the cache of the disk
@@ -46,11 +50,9 @@ func newConnector(path string, config Config, r role, between between) *connecto
 		{"temp_store", "MEMORY", "2"},
 		{"cache_size", "-8000", "-8000"},
 	}
-	if r == writing {
-		// The Driver waits for locks by itself, so that a caller's context can end the wait.
-		c.pragmas = append(c.pragmas, pragma{"busy_timeout", "0", "0"})
-	} else {
-		c.pragmas = append(c.pragmas, pragma{"query_only", "1", "1"})
+	if r == reading { // only a checkpoint at the end of the file's last connection ever holds a reader up
+		patience := fmt.Sprint(config.BusyTimeout.Milliseconds())
+		c.pragmas = append(c.pragmas, pragma{"query_only", "1", "1"}, pragma{"busy_timeout", patience, patience})
 	}
 	return c
 }
@@ -77,8 +79,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	deadline := time.Now().Add(c.patience)
 	for _, p := range c.pragmas {
-		if err := p.set(ctx, conn); err != nil {
+		if err := p.setBy(ctx, conn, deadline); err != nil {
 			_ = conn.Close()
 			return nil, err
 		}
@@ -87,6 +90,22 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		conn = c.between(conn)
 	}
 	return conn, nil
+}
+
+// setBy is set that waits for others. It matters for a new file: of two processes that give it its WAL, SQLite tells one
+// that it is locked, and does so at once, whatever busy_timeout is.
+func (p pragma) setBy(ctx context.Context, conn driver.Conn, deadline time.Time) error {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := p.set(ctx, conn)
+		if fault(err) != sqlstore.Busy || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // set sets the value and asks what became of it, because SQLite does not say when it disregards a setting.

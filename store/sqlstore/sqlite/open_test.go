@@ -233,6 +233,55 @@ func TestManyOpenOneEmptyFile(t *testing.T) {
 	}
 }
 
+// A new file gets its WAL while another process still looks at it: SQLite refuses that at once, Open waits.
+func TestOpenWaitsForAnotherWhoOpens(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	change(t, path, "CREATE TABLE theirs (x)")
+	synctest.Test(t, func(t *testing.T) { // five seconds pass at once
+		other := raw(t, path)
+		defer other.Close()
+		look := func() *sql.Tx {
+			tx, err := other.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.ExecContext(t.Context(), "SELECT * FROM theirs"); err != nil {
+				t.Fatal(err)
+			}
+			return tx
+		}
+		looking := look()
+		_, err := sqlite.Open(t.Context(), path, sqlite.Config{})
+		refused(t, err, path+" is locked", "BusyTimeout")
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := sqlite.Open(ctx, path, sqlite.Config{}); !errors.Is(err, context.Canceled) {
+				t.Errorf("a cancelled wait for the lock: %v", err)
+			}
+		})
+		synctest.Wait()
+		cancel()
+		all.Wait()
+
+		all.Go(func() {
+			db, err := sqlite.Open(t.Context(), path, sqlite.Config{})
+			if err != nil {
+				t.Errorf("the lock was released in time: %v", err)
+				return
+			}
+			_ = db.Close()
+		})
+		synctest.Wait()
+		if err := looking.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		all.Wait()
+	})
+}
+
 func TestLockedByAnother(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
