@@ -119,14 +119,8 @@ func (d *fileEngine) read(ctx context.Context, fn func(querier) error) error {
 	return err
 }
 
-func (d *fileEngine) look(ctx context.Context, fn func(querier) error) error {
-	s, err := d.writer.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.writer.give(s)
-	return fn(s)
-}
+// look is read: those connections wait for locks, as when another process has just put the file in order.
+func (d *fileEngine) look(ctx context.Context, fn func(querier) error) error { return d.read(ctx, fn) }
 
 func (d *fileEngine) alone(ctx context.Context, fn func(conn) error) error {
 	s, err := d.writer.take(ctx)
