@@ -79,9 +79,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(c.patience)
+	patience := time.After(c.patience)
 	for _, p := range c.pragmas {
-		if err := p.setBy(ctx, conn, deadline); err != nil {
+		if err := p.setPatiently(ctx, conn, patience); err != nil {
 			_ = conn.Close()
 			return nil, err
 		}
@@ -92,17 +92,19 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// setBy is set that waits for others. It matters for a new file: of two processes that give it its WAL, SQLite tells one
+// setPatiently is set that waits for others. It matters for a new file: of two processes that give it its WAL, SQLite tells one
 // that it is locked, and does so at once, whatever busy_timeout is.
-func (p pragma) setBy(ctx context.Context, conn driver.Conn, deadline time.Time) error {
+func (p pragma) setPatiently(ctx context.Context, conn driver.Conn, patience <-chan time.Time) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		err := p.set(ctx, conn)
-		if fault(err) != sqlstore.Busy || time.Now().After(deadline) {
+		if fault(err) != sqlstore.Busy {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-patience:
+			return err
 		case <-time.After(pause):
 		}
 	}
