@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,7 +35,7 @@ func TestBrowser(t *testing.T) {
 	// The step after the one that enrolment used up: the skew of one step lets it in without waiting for it.
 	giveCode(t, browser, key, 30*time.Second)
 	do(t, browser, chromedp.WaitVisible(chromedp.ID("claims"))) // the consent is remembered
-	shoot(t, browser, "claims")
+	testenv.Shoot(t, browser, "claims")
 	first.stop(t)
 
 	// The same addresses: the issuer is part of what is remembered.
@@ -111,7 +110,7 @@ func (o *output) until(t *testing.T, text string) string {
 func signInWithPassword(t *testing.T, browser context.Context, app string) {
 	t.Helper()
 	do(t, browser, chromedp.Navigate(app), chromedp.Click(chromedp.ID("sign-in")), chromedp.WaitVisible(chromedp.ID("password")))
-	shoot(t, browser, "password")
+	testenv.Shoot(t, browser, "password")
 	do(t, browser,
 		chromedp.SendKeys(chromedp.ID("username"), demoUser), chromedp.SendKeys(chromedp.ID("password"), demoPassword), chromedp.Click(chromedp.ID("login")),
 		chromedp.WaitVisible(chromedp.ID("otp")))
@@ -120,7 +119,7 @@ func signInWithPassword(t *testing.T, browser context.Context, app string) {
 // enrol sets up the authenticator app from the key that is shown for typing, and returns the key.
 func enrol(t *testing.T, browser context.Context) []byte {
 	t.Helper()
-	shoot(t, browser, "enrol")
+	testenv.Shoot(t, browser, "enrol")
 	text, err := chromedp.Run(browser, chromedp.Text(chromedp.ID("manual_key")))
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +130,7 @@ func enrol(t *testing.T, browser context.Context) []byte {
 	}
 	giveCode(t, browser, key, 0)
 	do(t, browser, chromedp.WaitVisible(chromedp.ID("consent_allow")))
-	shoot(t, browser, "consent")
+	testenv.Shoot(t, browser, "consent")
 	return key
 }
 
@@ -170,21 +169,5 @@ func do(t *testing.T, browser context.Context, actions ...chromedp.Action[chrome
 		where, _ := chromedp.Run(browser, chromedp.Location())
 		body, _ := chromedp.Run(browser, chromedp.Text(chromedp.CSS("body")))
 		t.Fatalf("%v at %s:\n%s", err, where, body)
-	}
-}
-
-// shoot keeps a picture of the page where SIGNET_SCREENSHOTS names a folder, for people to look at.
-func shoot(t *testing.T, browser context.Context, name string) {
-	t.Helper()
-	folder := os.Getenv("SIGNET_SCREENSHOTS")
-	if folder == "" {
-		return
-	}
-	picture, err := chromedp.Run(browser, chromedp.FullScreenshot(100))
-	if err == nil {
-		err = os.WriteFile(folder+"/"+name+".png", picture, 0o600)
-	}
-	if err != nil {
-		t.Log(err)
 	}
 }

@@ -44,8 +44,8 @@ type AccountSection struct {
 	Actions []flow.Action
 }
 
-// AccountItem is one of several things of a kind. Its Actions post its ID as "id"; each has the id of its name and of its place in the
-// section, from 1 on, as in "remove_2".
+// AccountItem is one of several things of a kind. Its Actions post its ID as "id"; each has the id of its name and of its place
+// among those of that name on the page, from 1 on, as in "remove_2".
 type AccountItem struct {
 	ID string
 	// Icon is the name of one, "" is none.
@@ -104,7 +104,7 @@ func (p *Pages) account(r *http.Request, v AccountView) *Page {
 	page.Step, page.Person = v.Step, printable(v.Person)
 	page.Title, page.Intro = page.message(v.Title), page.message(v.Intro)
 	page.notices(v.Messages)
-	page.Account = &Account{}
+	page.Account, page.numbers = &Account{}, map[string]int{}
 	for _, l := range v.Links {
 		page.Account.Links = append(page.Account.Links, Tab{l.ID, l.URL, page.T(l.Label), l.Current})
 	}
@@ -121,13 +121,14 @@ func (p *Page) section(s AccountSection, submit string) Section {
 	p.fields(s.Fields)
 	section.Fields, p.Fields = p.Fields, nil
 	section.Actions = p.buttons(s.Actions)
-	for n, i := range s.Items {
+	for _, i := range s.Items {
 		item := Item{ID: i.ID, Title: p.message(i.Title), Submit: submit, Icon: p.Icon(i.Icon)}
 		for _, detail := range i.Details {
 			item.Details = append(item.Details, p.message(detail))
 		}
 		for _, a := range p.buttons(i.Actions) {
-			a.ID = a.Name + "_" + strconv.Itoa(n+1)
+			p.numbers[a.Name]++
+			a.ID = a.Name + "_" + strconv.Itoa(p.numbers[a.Name])
 			item.Actions = append(item.Actions, a)
 		}
 		section.Items = append(section.Items, item)

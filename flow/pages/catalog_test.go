@@ -191,15 +191,15 @@ func TestTexts(t *testing.T) {
 	_, german := show(t, p, v)
 	contain(t, german,
 		`<html lang="de"`,
-		`>Los geht&#39;s</button>`,
-		`>Abbrechen</button>`, // built in
+		`>Los geht&#39;s</span></button>`,
+		`>Abbrechen</span></button>`, // built in
 		`<p class="intro"><bdi>alice</bdi> und <bdi></bdi> {</p>`,
 	)
 	v.Prompt.Messages = []flow.Message{{ID: "only.german|soltanto"}, {ID: "no.text.at.all"}}
 	_, italian := answer(t, "it", func(w http.ResponseWriter, r *http.Request) { p.Show(w, r, v) })
 	contain(t, italian,
 		`<h1>Accedi a <bdi>Demo App</bdi></h1>`,
-		`>Cancel</button>`, // the language of what is missing
+		`>Cancel</span></button>`, // the language of what is missing
 		`<span>soltanto</span>`,
 		`<span>no.text.at.all</span>`,
 	)

@@ -77,6 +77,7 @@ type Page struct {
 	catalog catalog
 	ambient map[string]string
 	images  []string
+	numbers map[string]int // of the buttons of items, by name, for their ids
 }
 
 // WebAuthn is flow.WebAuthn in texts.
@@ -304,6 +305,9 @@ func (p *Page) fields(fields []flow.Field) {
 		default:
 			field.Type, field.Dir = string(flow.TextField), "auto"
 			field.Verbatim = strings.Contains(f.Autocomplete, "username") || strings.Contains(f.Autocomplete, "email")
+			if f.Autocomplete == "tel" {
+				field.InputType, field.Dir, field.Verbatim = "tel", "ltr", true
+			}
 		}
 		field.DescribedBy = p.describe(field)
 		p.Wrong = p.Wrong || field.Problem != nil

@@ -188,8 +188,8 @@ func TestPasswordPage(t *testing.T) {
 		`<input type="text" id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" dir="auto" required autofocus>`,
 		`<input type="password" id="password" name="password" autocomplete="current-password" autocapitalize="none" spellcheck="false" required>`,
 		`<input type="checkbox" id="remember" name="remember" value="true">`,
-		`<button type="submit" id="login" name="action" value="login" class="button primary">Sign in</button>`,
-		`<button type="submit" id="cancel" name="action" value="cancel" class="button secondary" formnovalidate>Cancel</button>`,
+		`<button type="submit" id="login" name="action" value="login" class="button primary"><span>Sign in</span></button>`,
+		`<button type="submit" id="cancel" name="action" value="cancel" class="button secondary" formnovalidate><span>Cancel</span></button>`,
 	)
 }
 
