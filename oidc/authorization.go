@@ -23,12 +23,29 @@ func (p *Provider) Authorizations(ctx context.Context, subject store.Ref) ([]dir
 		if err := p.describe(ctx, &a, c); err != nil {
 			return nil, err
 		}
-		all = append(all, a)
+		all = addAuthorization(all, a)
 	}
 	slices.SortFunc(all, func(a, b directory.Authorization) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
 	return all, nil
+}
+
+// addAuthorization adds what was allowed to the same client, whether or not with an agent, to one.
+func addAuthorization(all []directory.Authorization, a directory.Authorization) []directory.Authorization {
+	i := slices.IndexFunc(all, func(known directory.Authorization) bool { return known.ID == a.ID })
+	if i < 0 {
+		return append(all, a)
+	}
+	for _, item := range a.Granted {
+		if !slices.ContainsFunc(all[i].Granted, func(known directory.ConsentItem) bool { return known.ID == item.ID }) {
+			all[i].Granted = append(all[i].Granted, item)
+		}
+	}
+	if a.Decided.After(all[i].Decided) {
+		all[i].Decided = a.Decided
+	}
+	return all
 }
 
 // describe adds who the client is, if it still is, and what it was granted.
@@ -65,6 +82,9 @@ func (p *Provider) describe(ctx context.Context, a *directory.Authorization, c *
 func (p *Provider) grantedItem(ctx context.Context, org, id string, v vocabulary) (directory.ConsentItem, error) {
 	if name, ok := strings.CutPrefix(id, claimItem); ok {
 		return directory.ConsentItem{ID: id, Title: itemTitle("claim", name)}, nil
+	}
+	if agent, ok := strings.CutPrefix(id, agentPrefix); ok && directory.AgentID(agent) != "" {
+		return p.agentItem(ctx, org, agent)
 	}
 	item := v.item(id)
 	if isStandardScope(id) || v[id] != nil {

@@ -92,6 +92,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.parseImpersonation(form, q); refusal != nil {
 		return q, refusal
 	}
+	if refusal := p.parseRequestedActor(ctx, c, form, q); refusal != nil {
+		return q, refusal
+	}
 	if refusal := p.parseIDTokenHint(ctx, form, q); refusal != nil {
 		return q, refusal
 	}
@@ -159,7 +162,7 @@ func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app 
 	if err != nil {
 		return nil, nil, err
 	}
-	consent, err := p.consentOf(ctx, subject, q.ClientID)
+	consent, err := p.consentOf(ctx, subject, q.ClientID, q.RequestedActor)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -168,11 +171,14 @@ func (p *Provider) dueConsent(ctx context.Context, q *authorizationRequest, app 
 		return nil, nil, err
 	}
 	items = append(items, details...)
-	if app.SkipConsent {
+	var due []directory.ConsentItem
+	if app.SkipConsent || q.alone {
 		consent.decide(items, itemIDs(items), p.db.Now())
-		return consent, nil, nil
+	} else {
+		due = consent.due(items, q.prompts(promptConsent))
 	}
-	return consent, consent.due(items, q.prompts(promptConsent)), nil
+	due, err = p.dueActor(ctx, q, consent, due)
+	return consent, due, err
 }
 
 func itemIDs(items []directory.ConsentItem) []string {
@@ -213,7 +219,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by ask
 		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
 		Session: result.Session, SessionEpoch: result.SessionEpoch,
 		Application: by.app.Ref(), ApplicationEpoch: by.app.Epoch,
-		ConsentEpoch: consent.Epoch, Evidence: result.Evidence, Scopes: scopes, Claims: claims,
+		ConsentEpoch: consent.Epoch, ActorEpoch: q.actorEpoch, Evidence: result.Evidence, Scopes: scopes, Claims: claims,
 	}
 	values := url.Values{}
 	if responds(q.ResponseType, responseCode) {

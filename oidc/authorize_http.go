@@ -139,7 +139,10 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	in.Restart = string(q.Restart)
 	c.introduce(&in)
 	p.interactDirect(q, &in)
-	result, err := p.config.Interact(w, r, in)
+	result, err := p.whoAnswers(ctx, c, app, q)
+	if err == nil && result == nil {
+		result, err = p.config.Interact(w, r, in)
+	}
 	if err != nil || result == nil {
 		return nil, err
 	}
@@ -185,6 +188,9 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 			return nil, refused(directory.LoginRequired)
 		}
 		consent.decide(due, answer.Approved, p.db.Now())
+	}
+	if !consent.mayActFor(q) {
+		return nil, refused(directory.Denied)
 	}
 	if by.app, err = p.keepApplication(ctx, by.client, by.app); err != nil {
 		return nil, err

@@ -602,7 +602,7 @@ func (g *cibaGrant) approveFor(ctx context.Context, q *decoupled, evidence []dir
 	if err := q.request().judge(result); err != nil {
 		return err
 	}
-	consent, err := g.consentOf(ctx, subject.Ref(), q.ClientID)
+	consent, err := g.consentOf(ctx, subject.Ref(), q.ClientID, "")
 	if err != nil {
 		return err
 	}

@@ -91,6 +91,13 @@ func DirectoryClaims(ctx context.Context, d *directory.Directory, subject *direc
 	if subject.Kind == directory.Outsider { // of whom nothing is known
 		return nil, nil
 	}
+	if subject.Kind == directory.AgentKind {
+		agent, err := d.Agents.Get(ctx, subject.Ref())
+		if err != nil {
+			return nil, err
+		}
+		return map[string]any{"name": agent.DisplayName, "updated_at": agent.Updated.Unix()}, nil
+	}
 	u, err := d.UserOf(ctx, subject)
 	if err != nil {
 		return nil, err

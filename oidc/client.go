@@ -151,6 +151,8 @@ type Client struct {
 	DirectAuthentication bool   `json:"direct_authentication,omitempty" feature:"direct authentication"`
 	AndroidPackage       string `json:"android_package,omitempty" feature:"direct authentication"`
 	AppleAppID           string `json:"apple_app_id,omitempty" feature:"direct authentication"`
+	// Agents lets software agents sign in by themselves, and act for people who sign in to the client (Agents).
+	Agents bool `json:"agents,omitempty" feature:"agents"`
 	// AllowedOrigins are the web origins whose scripts may call the token, userinfo and revocation endpoints.
 	AllowedOrigins []string `json:"allowed_origins,omitempty" feature:"CORS"`
 	// InitiateLoginURI is where a third party sends a person to begin a sign-in (OpenID Connect Core §4).

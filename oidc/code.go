@@ -39,7 +39,7 @@ func (p *Provider) exchangeCode(ctx context.Context, r tokenRequest) (*tokenResp
 	}
 	for attempt := 0; ; attempt++ {
 		response, err := p.redeem(ctx, q, r)
-		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, consentKind) != nil) { // between reading and writing: it may still be good
+		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, consentKind) != nil || actorMoved(err)) { // between reading and writing: it may still be good
 			continue
 		}
 		return response, err
@@ -91,14 +91,24 @@ func (p *Provider) reusedCode(ctx context.Context, ref store.Ref, c *Client) err
 // redeem makes the Grant. The Insert of its id is the gate: of any number of redeemers on any number of nodes one passes.
 func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenRequest) (*tokenResponse, error) {
 	g := q.grant()
+	acting, err := p.actingAgent(ctx, q, r)
+	if err != nil {
+		return nil, err
+	}
+	q.actsIn(g)
 	if err := p.tieSignIn(ctx, g, q, r.client); err != nil {
 		return nil, err
 	}
 	response, err := p.mint(ctx, minting{
 		request: r, grant: g, nonce: q.Nonce, outlives: q.Answer.Expires, refresh: true,
-		consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return p.checkConsent(ctx, b, q) },
+		consume: func(ctx context.Context, b *store.Batch, _ *issue) error {
+			if acting != nil { // it is not revoked in this moment
+				p.grants.Check(b, acting.chain.grant)
+			}
+			return p.checkConsent(ctx, b, q)
+		},
 	})
-	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
+	if store.ConflictOn(err, grantKind) != nil && !actorMoved(err) || store.ConflictOn(err, familyKind) != nil {
 		return nil, p.reusedCode(ctx, g.Ref(), r.client)
 	}
 	return response, err

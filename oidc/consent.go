@@ -19,6 +19,8 @@ type Consent struct {
 	store.Meta
 	Subject  store.Ref `json:"subject"`
 	ClientID string    `json:"client_id"`
+	// Agent is the id of the agent that acts for the person by this decision (Agents); "" is nobody but the client.
+	Agent string `json:"agent,omitempty"`
 	// Granted and Refused are ids of consent items: scopes, and "claim:<name>" for single claims.
 	Granted []string `json:"granted"`
 	Refused []string `json:"refused,omitempty"`
@@ -41,9 +43,13 @@ var consentType = store.Type[Consent]{
 	},
 }
 
-// consentRef is one record for each person and client, so that two tabs meet in it.
-func consentRef(subject store.Ref, clientID string) store.Ref {
-	return store.Ref{Org: subject.Org, ID: subject.ID + "|" + clientID}
+// consentRef is one record for each person, client and agent, so that two tabs meet in it. No client_id begins as the name of an agent.
+func consentRef(subject store.Ref, clientID, agent string) store.Ref {
+	ref := store.Ref{Org: subject.Org, ID: subject.ID + "|" + clientID}
+	if agent != "" {
+		ref.ID = subject.ID + "|" + agentPrefix + agent + "|" + clientID
+	}
+	return ref
 }
 
 const claimItem = "claim:"
@@ -155,12 +161,13 @@ func (c *Consent) apply(q *authorizationRequest, v vocabulary) (scopes []string,
 	return scopes, claims
 }
 
-// consentOf returns the person's decisions so far; a fresh record when there are none.
-func (p *Provider) consentOf(ctx context.Context, subject store.Ref, clientID string) (*Consent, error) {
-	ref := consentRef(subject, clientID)
+// consentOf returns the person's decisions so far, about the client with an agent, or without where that is ""; a fresh record when there
+// are none.
+func (p *Provider) consentOf(ctx context.Context, subject store.Ref, clientID, agent string) (*Consent, error) {
+	ref := consentRef(subject, clientID, agent)
 	c, err := p.consents.Get(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {
-		return &Consent{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Subject: subject, ClientID: clientID}, nil
+		return &Consent{Meta: store.Meta{Org: ref.Org, ID: ref.ID}, Subject: subject, ClientID: clientID, Agent: agent}, nil
 	}
 	return c, err
 }
@@ -186,7 +193,7 @@ func (p *Provider) putConsent(b *store.Batch, c *Consent) {
 // checkConsent adds to the batch that what a code rests on has not been revoked since the code was made. Where nobody was asked it
 // leaves a record behind, so that a revocation at the same moment meets it: either sees the other.
 func (p *Provider) checkConsent(ctx context.Context, b *store.Batch, q *authorizationRequest) error {
-	c, err := p.consentOf(ctx, q.Answer.Subject, q.ClientID)
+	c, err := p.consentOf(ctx, q.Answer.Subject, q.ClientID, q.RequestedActor)
 	switch {
 	case err != nil:
 		return err
@@ -204,7 +211,7 @@ func (p *Provider) checkConsent(ctx context.Context, b *store.Batch, q *authoriz
 // decided reports whether there is a decision in it.
 func (c *Consent) decided() bool { return len(c.Granted)+len(c.Refused)+len(c.Details) > 0 }
 
-// Consents returns what a person has decided about clients.
+// Consents returns what a person has decided about clients, and about each agent by itself.
 func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent, error) {
 	var all []*Consent
 	q := store.Query{Org: subject.Org, Filter: store.Equals("subject", store.Text(subject.ID))}
@@ -222,14 +229,7 @@ func (p *Provider) Consents(ctx context.Context, subject store.Ref) ([]*Consent,
 // RevokeConsent forgets what a person has decided about a client, if anything, and revokes every grant that the client holds
 // from them, and every code that it has not redeemed yet. It may be repeated until it succeeds.
 func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientID string) error {
-	err := p.forgetConsent(ctx, subject, clientID)
-	for range maxAttempts { // decided, or redeemed, at the same moment
-		if store.ConflictOn(err, consentKind) == nil {
-			break
-		}
-		err = p.forgetConsent(ctx, subject, clientID)
-	}
-	if err != nil {
+	if err := p.forgetConsents(ctx, subject, clientID); err != nil {
 		return err
 	}
 	// A grant lies in its client's organization, wherever its subject is at home.
@@ -245,10 +245,36 @@ func (p *Provider) RevokeConsent(ctx context.Context, subject store.Ref, clientI
 	return nil
 }
 
+// forgetConsents forgets the decisions about a client with whatever agent.
+func (p *Provider) forgetConsents(ctx context.Context, subject store.Ref, clientID string) error {
+	agents := []string{""}
+	for c, err := range p.consents.All(ctx, store.Query{Org: subject.Org, Filter: store.Equals("subject", store.Text(subject.ID))}) {
+		if err != nil {
+			return err
+		}
+		if c.ClientID == clientID && c.Agent != "" {
+			agents = append(agents, c.Agent)
+		}
+	}
+	for _, agent := range agents {
+		err := p.forgetConsent(ctx, subject, clientID, agent)
+		for range maxAttempts { // decided, or redeemed, at the same moment
+			if store.ConflictOn(err, consentKind) == nil {
+				break
+			}
+			err = p.forgetConsent(ctx, subject, clientID, agent)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // forgetConsent leaves a record without decisions for as long as a code, or a sign-in under way, may come from before. There is one
 // also for an application of the operator's own, where nobody was asked.
-func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID string) error {
-	c, err := p.consentOf(ctx, subject, clientID)
+func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID, agent string) error {
+	c, err := p.consentOf(ctx, subject, clientID, agent)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (p *Provider) judgeDirect(ctx context.Context, clientID string) (*Client, e
 		return nil, &directError{code: aba.Off, description: "the application is disabled"}
 	case err != nil:
 		return nil, unavailable(err)
-	case !app.SkipConsent:
+	case !app.SkipConsent && !p.hasAgents(c): // agents need nobody's consent, and people are refused then (whoAnswers)
 		return nil, &directError{code: aba.Off, description: "the application asks for consent, which no program can give"}
 	}
 	return c, nil

@@ -157,6 +157,7 @@
 //     DPoP: RFC 9449. TokenBinding and TokenReuse: WSO2's cookie, sso-session, client-request and device-flow, and its one live token for each client.
 //   - TokenExchange: RFC 8693, without SAML tokens. JWTBearer: RFC 7523 §2.1. SAMLBearer: RFC 7522, by a SAMLVerifier of the host's.
 //     Impersonation, and CustomGrants by RFC 6749 §4.5.
+//   - Agents: WSO2's, by themselves and for people (draft-oauth-ai-agents-on-behalf-of-user-02, with the actor_token in the form).
 //   - Device: RFC 8628. CIBA: CIBA Core 1.0 by poll, ping and push.
 //   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0, with WSO2's members on demand. MetadataDocuments:
 //     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
@@ -187,7 +188,6 @@
 //     when another is asked for: every sign-in has tokens of its own. Encrypted access tokens; scopes as an array; private claims of WSO2.
 //   - Signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
-//   - Agents that a request names by requested_actor and that redeem the code with an actor_token (WSO2); delegation is by TokenExchange.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.
 //   - Grant Management for OAuth 2.0, OpenID Federation, OpenID Connect for Identity Assurance, HTTP Message Signatures.
 package oidc

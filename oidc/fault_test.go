@@ -88,6 +88,7 @@ func doors() []door {
 		jarmDoors(),
 		resourceDoors(),
 		detailDoors(),
+		agentDoors(),
 		pairwiseDoors(),
 		protectedDoors(),
 		claimSourceDoors(),
@@ -400,6 +401,7 @@ func refusesForNow(t *testing.T, a *answer) {
 	const code = "temporarily_unavailable"
 	switch {
 	case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.errorCode() == code && a.location() == nil:
+	case a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" && a.member("code") == "ABA-65001": // to an app
 	case a.Status == http.StatusSeeOther && a.returned().Get("error") == code && !a.returned().Has("code"): // RFC 6749 §4.1.2.1
 	default:
 		t.Errorf("the answer of a failing store: %s", a)

@@ -28,6 +28,9 @@ type Features struct {
 	// Direct lets apps sign people in without a browser.
 	Direct *Direct
 
+	// Agents lets software agents sign in, and act for people.
+	Agents *Agents
+
 	// What tokens and clients are bound to.
 	ClientAssertions *ClientAssertions
 	MutualTLS        *MutualTLS
@@ -195,6 +198,9 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.Direct; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.Agents; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.Legacy; f != nil {

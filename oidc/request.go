@@ -48,6 +48,8 @@ type authorizationRequest struct {
 	Claims        *claimsRequest `json:"claims,omitempty"`
 	// RequestedSubject is whom the person wants to act as (Impersonation).
 	RequestedSubject string `json:"requested_subject,omitempty"`
+	// RequestedActor is the id of the agent that is to act for the person (Agents); "" is none.
+	RequestedActor string `json:"requested_actor,omitempty"`
 	// JKT is the thumbprint of the DPoP key that the code is bound to (RFC 9449 §10); "" is none.
 	JKT       string   `json:"dpop_jkt,omitempty"`
 	Resources []string `json:"resources,omitempty"`
@@ -67,6 +69,10 @@ type authorizationRequest struct {
 
 	// native is what a program has brought with this call (Direct).
 	native *directory.Native
+	// alone says that it is an agent that has signed in with this call (Agents).
+	alone bool
+	// actorEpoch is that of the agent that is to act, as it was read with this call.
+	actorEpoch int64
 }
 
 // codeAnswer is what a code stands for.
@@ -81,6 +87,7 @@ type codeAnswer struct {
 	ApplicationEpoch int64                `json:"application_epoch"`
 	ConsentEpoch     int64                `json:"consent_epoch,omitempty"`
 	Evidence         []directory.Evidence `json:"evidence"`
+	ActorEpoch       int64                `json:"actor_epoch,omitempty"`
 	Scopes           []string             `json:"scopes"`
 	Claims           *claimsRequest       `json:"claims,omitempty"`
 }

@@ -17,7 +17,7 @@ type authorizedApp struct {
 func toAuthorizedApp(one directory.Authorization) authorizedApp {
 	app := authorizedApp{ID: one.Application.ID, Name: one.Name, ClientID: one.ID, Scopes: []string{}}
 	for _, item := range one.Granted {
-		if !strings.HasPrefix(item.ID, "claim:") { // that is asked for by itself, and no scope
+		if !strings.HasPrefix(item.ID, "claim:") && !strings.HasPrefix(item.ID, "agent ") { // neither is a scope
 			app.Scopes = append(app.Scopes, item.ID)
 		}
 	}

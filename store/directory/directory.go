@@ -54,8 +54,10 @@ type Config struct {
 type Directory struct {
 	// Users is where people live. With Config.UserStores it is all of them as one: an id has the store's name in front,
 	// but for the default store.
-	Users        Users
-	Subjects     *Subjects
+	Users    Users
+	Subjects *Subjects
+	// Agents keeps software agents.
+	Agents       *Agents
 	Groups       *Groups
 	Roles        *Roles
 	Applications *Applications
@@ -110,6 +112,7 @@ func New(config Config) (*Directory, error) {
 		return nil, err
 	}
 	d.Subjects = d.newSubjects()
+	d.Agents = newAgents(config.DB, d.Subjects, d.Organizations)
 	d.Applications = newApplications(config.DB)
 	d.Sessions = newSessions(config.DB, d.Subjects, d.Settings, config.Logger)
 	d.Participants = newParticipants(config.DB)
@@ -128,6 +131,9 @@ func New(config Config) (*Directory, error) {
 	d.Scopes = newScopes(config.DB)
 	d.Applications.forget = func(ctx context.Context, application store.Ref) error {
 		return errors.Join(d.AuthorizedAPIs.forget(ctx, application), d.Roles.forgetApplication(ctx, application))
+	}
+	d.Agents.forget = func(ctx context.Context, agent store.Ref) error {
+		return errors.Join(d.Groups.forget(ctx, agent), d.Roles.forget(ctx, agent))
 	}
 	return d, nil
 }
@@ -449,9 +455,9 @@ func (d *Directory) origin(u *User) (name, external string) {
 	return m.can.Name, external
 }
 
-// UserOf returns the user behind a Subject, or store.ErrNotFound. That the store is not there any more is another error.
+// UserOf returns the user behind a Subject, or store.ErrNotFound, as for an agent. That the store is not there any more is another error.
 func (d *Directory) UserOf(ctx context.Context, s *Subject) (*User, error) {
-	if s.Kind == Outsider {
+	if s.Kind == Outsider || s.Kind == AgentKind {
 		return nil, store.ErrNotFound
 	}
 	id := s.ExternalID

@@ -78,6 +78,16 @@
 //	err = dir.Roles.Create(ctx, clerks)
 //	err = dir.Roles.AssignGroup(ctx, clerks.Ref(), staff.Ref())
 //
+// # Agents
+//
+// An Agent is a program with an identity of its own: a Subject with roles and groups, a secret instead of a password, and no session.
+//
+//	helper := &directory.Agent{DisplayName: "Travel Helper", Owner: ann.Ref()}
+//	secret, err := dir.Agents.Create(ctx, helper)
+//	err = dir.Roles.Assign(ctx, clerks.Ref(), helper.Ref())
+//	subject, err := dir.Agents.Authenticate(ctx, "", helper.ID, secret)
+//	err = dir.Subjects.Disable(ctx, helper.Ref()) // what it was issued ends, as for people
+//
 // # People may live elsewhere
 //
 // Users is the interface behind which people live: the default store in the DB, a directory server, the host's own table.
@@ -130,7 +140,7 @@
 // session.started, session.ended, credential.added, credential.removed, credential.renamed, credential.suspected,
 // credential.suspended, account.locked, account.unlocked,
 // application.created, application.updated, application.disabled, application.enabled, application.revoked,
-// application.deleted, group.created, group.updated, group.deleted, group.member_added, group.member_removed,
+// application.deleted, agent.created, agent.updated, agent.secret_changed, agent.deleted, group.created, group.updated, group.deleted, group.member_added, group.member_removed,
 // role.created, role.updated, role.deleted, role.assigned, role.unassigned, api.created, api.updated, api.deleted, api.authorized,
 // api.unauthorized, scope.created, scope.updated, scope.deleted, setting.changed. Revoking or disabling a
 // Subject or an Application ends what hangs on it without an event for each Session; a consumer that must tell others

@@ -16,17 +16,19 @@ import (
 // scene is a world in which every operation has something to do.
 type scene struct {
 	*world
-	user    *directory.User
-	subject *directory.Subject
-	session *directory.Session
-	cookie  string
-	device  string
-	app     *directory.Application
-	group   *directory.Group
-	role    *directory.Role
-	api     *directory.APIResource
-	scope   *directory.Scope
-	ticket  *directory.IssuedTicket
+	user        *directory.User
+	subject     *directory.Subject
+	session     *directory.Session
+	cookie      string
+	device      string
+	app         *directory.Application
+	group       *directory.Group
+	role        *directory.Role
+	api         *directory.APIResource
+	scope       *directory.Scope
+	ticket      *directory.IssuedTicket
+	agent       *directory.Agent
+	agentSecret secret.Text
 }
 
 func newScene(t *testing.T, apart bool) *scene {
@@ -57,6 +59,8 @@ func newScene(t *testing.T, apart bool) *scene {
 	s.guesses(t, s.attempt(), 5)
 	s.subject = s.world.subject(t, s.subject.Ref())
 	s.ticket = s.issue(t, recovery(s.subject))
+	s.agent, s.agentSecret = s.robot(t, &directory.Agent{DisplayName: "helper", Owner: s.subject.Ref()})
+	is(t, "scene", s.Groups.AddMember(ctx, s.group.Ref(), s.agent.Ref()), nil)
 	s.advance(2e9) // nothing is cached
 	return s
 }
@@ -316,6 +320,20 @@ func operations(t *testing.T) map[string]func(*scene) error {
 		"Applications.Create":  func(s *scene) error { return s.Applications.Create(ctx, &directory.Application{Name: "x"}) },
 		"Applications.Disable": func(s *scene) error { return s.Applications.Disable(ctx, s.app.Ref()) },
 		"Applications.Delete":  func(s *scene) error { return s.Applications.Delete(ctx, s.app) },
+		"Agents.Create": func(s *scene) error {
+			_, err := s.Agents.Create(ctx, &directory.Agent{DisplayName: "other", Owner: s.subject.Ref()})
+			return err
+		},
+		"Agents.Replace": func(s *scene) error { return s.Agents.Replace(ctx, s.agent) },
+		"Agents.RegenerateSecret": func(s *scene) error {
+			_, err := s.Agents.RegenerateSecret(ctx, s.agent.Ref())
+			return err
+		},
+		"Agents.Delete": func(s *scene) error { return s.Agents.Delete(ctx, s.agent.Ref()) },
+		"Agents.Authenticate": func(s *scene) error {
+			_, err := s.Agents.Authenticate(ctx, "", s.agent.ID, s.agentSecret)
+			return err
+		},
 		"Groups.AddMember": func(s *scene) error {
 			b := s.group
 			u := &directory.User{Username: fmt.Sprint("new", b.ID)}

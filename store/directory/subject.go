@@ -24,7 +24,8 @@ type SubjectKind string
 // The kinds of subject.
 const (
 	Person SubjectKind = "user"
-	Agent  SubjectKind = "agent"
+	// AgentKind is the kind of an Agent.
+	AgentKind SubjectKind = "agent"
 	// Outsider is somebody whom no user store holds: all that is known is what a trusted issuer calls them (Subjects.Outsider).
 	Outsider SubjectKind = "outsider"
 )

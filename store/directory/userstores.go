@@ -65,7 +65,7 @@ var errStuck = errors.New("directory: too many questions were never answered")
 
 var (
 	storeName      = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,31}$`)
-	reservedStores = []string{DefaultStore, PrimaryStore, "INTERNAL", "APPLICATION", "AGENT"}
+	reservedStores = []string{DefaultStore, PrimaryStore, "INTERNAL", "APPLICATION", AgentStore}
 )
 
 // newUserStores checks the stores of the configuration, and names every problem.
