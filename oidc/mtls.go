@@ -128,21 +128,7 @@ func (p *Provider) authenticateByCertificate(ctx context.Context, request client
 
 // judge holds a certificate against who may have issued it, and whose it is (RFC 8705 §2.1).
 func (m *mutualTLS) judge(ctx context.Context, presented *clientcert.Presented, c *Client, now time.Time) error {
-	if m.Roots == nil {
-		return errors.New("there are no Roots")
-	}
-	intermediates := m.Intermediates
-	if len(presented.Intermediates) > 0 {
-		if intermediates = x509.NewCertPool(); m.Intermediates != nil {
-			intermediates = m.Intermediates.Clone()
-		}
-		for _, issuer := range presented.Intermediates {
-			intermediates.AddCert(issuer)
-		}
-	}
-	chains, err := presented.Leaf.Verify(x509.VerifyOptions{
-		Roots: m.Roots, Intermediates: intermediates, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
+	chain, err := clientcert.Authority{Roots: m.Roots, Intermediates: m.Intermediates}.Chain(presented, now)
 	if err != nil {
 		return err
 	}
@@ -152,7 +138,7 @@ func (m *mutualTLS) judge(ctx context.Context, presented *clientcert.Presented, 
 	if m.Check == nil {
 		return nil
 	}
-	return m.Check(ctx, chains[0])
+	return m.Check(ctx, chain)
 }
 
 // matchSelfSigned looks for a certificate among those of the client (RFC 8705 §2.2). A key without x5c stands for any certificate

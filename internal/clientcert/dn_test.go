@@ -1,7 +1,11 @@
 package clientcert_test
 
 import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
+	"strings"
 	"testing"
 
 	"github.com/signet-idp/signet/internal/clientcert"
@@ -157,5 +161,53 @@ func FuzzSubject(f *testing.F) {
 			t.Errorf("%x is not itself", raw)
 		}
 		clientcert.SameDN(raw, text)
+	})
+}
+
+// Names are read as they were signed: several, none, and what ends or hides a part are no name.
+func TestAttackNames(t *testing.T) {
+	t.Parallel()
+	mail := func(address string) asn1.RawValue {
+		return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 1, Bytes: []byte(address)}
+	}
+	long := strings.Repeat("a", 257)
+	for name, c := range map[string]*x509.Certificate{
+		"two common names":          certificate(t, subject(t, one(oidCN, "ann"), one(oidCN, "bob"))),
+		"two in a set":              certificate(t, subject(t, []attr{{oid: oidCN, value: "ann"}, {oid: oidCN, value: "bob"}})),
+		"the same twice":            certificate(t, subject(t, one(oidCN, "ann"), one(oidCN, "ann"))),
+		"none":                      certificate(t, subject(t, one(oidO, "ann"))),
+		"NUL":                       certificate(t, subject(t, one(oidCN, "ann\x00.example"))),
+		"a line":                    certificate(t, subject(t, one(oidCN, "ann\nx"))),
+		"too long":                  certificate(t, subject(t, one(oidCN, long))),
+		"two addresses":             certificate(t, subject(t, one(oidO, "x")), mail("ann@example.com"), mail("bob@example.com")),
+		"an address of the subject": certificate(t, subject(t, one(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, "ann@example.com"))),
+	} {
+		for _, part := range []clientcert.Name{clientcert.CommonName, clientcert.Email, clientcert.UPN, clientcert.UserID, clientcert.SerialNumber, "other"} {
+			if got, ok := part.Of(c); ok {
+				t.Errorf("%s: %s is %q", name, part, got)
+			}
+		}
+	}
+	c := certificate(t, subject(t, one(oidO, "x"), one(oidCN, "Ann")), mail("ann@example.com"))
+	for part, want := range map[clientcert.Name]string{clientcert.CommonName: "Ann", clientcert.Email: "ann@example.com"} {
+		if got, ok := part.Of(c); !ok || got != want {
+			t.Errorf("%s is %q", part, got)
+		}
+	}
+}
+
+func FuzzName(f *testing.F) {
+	utf8String := []byte{0x0c, 0x03, 'a', 'n', 'n'}
+	upn := append([]byte{0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x14, 0x02, 0x03, 0xa0, byte(len(utf8String))}, utf8String...)
+	f.Add(append([]byte{0x30, byte(len(upn) + 2), 0xa0, byte(len(upn))}, upn...))
+	f.Add([]byte{0x30, 0x05, 0x81, 0x03, 'a', '@', 'b'})
+	f.Add([]byte{0x30, 0x02, 0xa0, 0x00})
+	f.Fuzz(func(t *testing.T, names []byte) {
+		c := &x509.Certificate{Extensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: names}}}
+		for _, part := range []clientcert.Name{clientcert.Email, clientcert.UPN} {
+			if got, ok := part.Of(c); ok && (got == "" || !bytes.Contains(names, []byte(got))) {
+				t.Errorf("%s of %x is %q", part, names, got)
+			}
+		}
 	})
 }

@@ -66,15 +66,24 @@ func (s Subject) Names(c *x509.Certificate) bool {
 
 // The tags of GeneralName (RFC 5280 §4.2.1.6).
 const (
+	sanOther = 0
 	sanEmail = 1
 	sanDNS   = 2
 	sanURI   = 6
 	sanIP    = 7
 )
 
-// hasName reports whether an entry of the subjectAltName fits. The extension is read as it is: what crypto/x509 makes of URIs is
-// no longer what was signed, byte by byte.
-func hasName(c *x509.Certificate, tag int, fits func([]byte) bool) bool {
+// hasName reports whether an entry of the subjectAltName fits.
+func hasName(c *x509.Certificate, tag int, fits func([]byte) bool) (found bool) {
+	eachName(c, func(name asn1.RawValue) {
+		found = found || name.Class == asn1.ClassContextSpecific && name.Tag == tag && !name.IsCompound && fits(name.Bytes)
+	})
+	return found
+}
+
+// eachName goes through the subjectAltName. The extension is read as it is: what crypto/x509 makes of URIs is no longer what was
+// signed, byte by byte.
+func eachName(c *x509.Certificate, do func(asn1.RawValue)) {
 	oid := asn1.ObjectIdentifier{2, 5, 29, 17}
 	for _, e := range c.Extensions {
 		if !e.Id.Equal(oid) {
@@ -82,15 +91,12 @@ func hasName(c *x509.Certificate, tag int, fits func([]byte) bool) bool {
 		}
 		var names []asn1.RawValue
 		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
-			return false
+			return
 		}
 		for _, name := range names {
-			if name.Class == asn1.ClassContextSpecific && name.Tag == tag && !name.IsCompound && fits(name.Bytes) {
-				return true
-			}
+			do(name)
 		}
 	}
-	return false
 }
 
 // foldASCII folds the letters of ASCII alone: Unicode has others that fold into them.
