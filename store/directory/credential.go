@@ -28,8 +28,9 @@ type Credential struct {
 	Codes []string `json:"codes,omitempty"`
 	// Push is a device that confirms sign-ins.
 	Push *PushDevice `json:"push,omitempty"`
-	// Passkey is set for a PasskeyCredential.
-	Passkey *Passkey `json:"passkey,omitempty"`
+	// Passkey is set for a PasskeyCredential, and Certificate for a CertificateCredential.
+	Passkey     *Passkey     `json:"passkey,omitempty"`
+	Certificate *Certificate `json:"certificate,omitempty"`
 }
 
 // CredentialType is what kind of proof a Credential gives.

@@ -16,10 +16,13 @@ var (
 		Kind:  credentialKind,
 		Index: func(c *Credential) []store.Entry { return []store.Entry{{Field: "subject", Value: pointer(c.Subject)}} },
 		Keys: func(c *Credential) []store.Key {
-			if c.Passkey == nil {
-				return nil
+			switch {
+			case c.Passkey != nil:
+				return []store.Key{passkeyKey(c.Passkey.RPID, c.Passkey.ID)}
+			case c.Certificate != nil:
+				return []store.Key{certificateKey(c.Certificate.Thumbprint)}
 			}
-			return []store.Key{passkeyKey(c.Passkey.RPID, c.Passkey.ID)}
+			return nil
 		},
 	}
 )

@@ -39,6 +39,10 @@ const Federated = "federated"
 // SP 800-63B-4 §2.3 has no AAL3 for keys that can be exported).
 const ByPasskey = "passkey"
 
+// ByCertificate is the Method of a proof by an X.509 certificate of the person's own: that they hold its key. One whose issuer vouches for a
+// PIN (Evidence.UserVerified) is two factors by itself; however the key is kept, it is never more than ACR2.
+const ByCertificate = "x509"
+
 // The Methods of sign-ins that begin with a message. A code or a link that was mailed says that somebody reads the mail of an address:
 // as with Federated, what guards that is another's business, and it counts as one thing known. A code by SMS shows a telephone.
 const (
@@ -102,6 +106,9 @@ func Assess(evidence []Evidence) Assurance {
 		if e.Method == ByPasskey && e.UserVerified && !e.Remembered { // by a PIN or a finger, which of the two it does not say
 			factors[Inherence] = true
 		}
+		if e.Method == ByCertificate && e.UserVerified && !e.Remembered {
+			factors[Knowledge] = true
+		}
 		for _, ref := range e.AMR {
 			if !slices.Contains(a.AMR, ref) {
 				a.AMR = append(a.AMR, ref)
@@ -156,13 +163,15 @@ func firstFactor(evidence []Evidence) Factor {
 
 // Begins reports whether the proof is one with which a sign-in can begin.
 func (e Evidence) Begins() bool {
-	return slices.Contains([]string{"password", Federated, EmailSignIn, SMSSignIn}, e.Method) || e.Method == ByPasskey && e.UserVerified
+	return slices.Contains([]string{"password", Federated, EmailSignIn, SMSSignIn, ByCertificate}, e.Method) || e.Method == ByPasskey && e.UserVerified
 }
 
 func (e Evidence) factor() Factor {
 	switch {
 	case e.Method == EmailSignIn:
 		return Knowledge
+	case e.Method == ByCertificate: // whose PIN is in AMR as well
+		return Possession
 	case slices.Contains(e.AMR, "pwd"), slices.Contains(e.AMR, "pin"), slices.Contains(e.AMR, "kba"):
 		return Knowledge
 	case slices.Contains(e.AMR, "otp"), slices.Contains(e.AMR, "hwk"), slices.Contains(e.AMR, "swk"), slices.Contains(e.AMR, "sms"):

@@ -76,7 +76,7 @@ func (d *Directory) RemoveCredential(ctx context.Context, s *Subject, id string,
 		switch {
 		case c.Type == PasswordCredential:
 			return &InvalidError{Field: "credential", Problem: "is a password, which can be replaced alone"}
-		case c.begins():
+		case c.begins(), c.Certificate != nil: // which begins a sign-in only where certificates are asked for
 			has, err := d.HasWayIn(ctx, b, s, c.ID, others...)
 			if err != nil {
 				return err
