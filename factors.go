@@ -28,6 +28,10 @@ type Factors struct {
 	BackupCodes *mfa.BackupCodes
 	// MagicLink is a link by mail that signs in without a password: a further way to begin. Needs Messages.Email.
 	MagicLink *mfa.MagicLink
+	// Certificates are X.509 certificates that people have on a card or in their browser: a further way to begin, and a second factor of
+	// those who have enrolled one. One is enrolled on the spot as an app is set up. Its Roots are required, and docs/factors.md says what the
+	// server and its proxies have to do.
+	Certificates *flow.Certificates
 	// TrustDevices offers not to ask again on a device for 30 days; see flow.LoginSteps.
 	TrustDevices bool
 }
@@ -72,6 +76,9 @@ func (c *Config) login() flow.Plan {
 	if f.MagicLink != nil {
 		steps.First = append(steps.First, "magic-link")
 	}
+	if f.Certificates != nil {
+		steps.First = append(steps.First, "x509")
+	}
 	for _, second := range []struct {
 		on           bool
 		name, enroll string
@@ -81,6 +88,7 @@ func (c *Config) login() flow.Plan {
 		{f.Push != nil, "push", "push-enroll"},
 		{f.EmailCode != nil, "email-code", ""},
 		{f.SMSCode != nil, "sms-code", ""},
+		{f.Certificates != nil, "x509", "x509-enroll"},
 		{f.BackupCodes != nil, "backup-code", ""},
 	} {
 		if !second.on {
@@ -100,6 +108,7 @@ func (f Factors) apply(c *flow.Config, name string) {
 	c.TOTP, c.HOTP, c.Push = orZero(f.TOTP), orZero(f.HOTP), orZero(f.Push)
 	c.EmailCode, c.SMSCode = orZero(f.EmailCode), orZero(f.SMSCode)
 	c.BackupCodes, c.MagicLink = orZero(f.BackupCodes), orZero(f.MagicLink)
+	c.Certificates = f.Certificates
 	if c.TOTP.Issuer == "" {
 		c.TOTP.Issuer = authenticatorName(name)
 	}

@@ -110,7 +110,6 @@
 //
 //   - Recovery by SMS and of usernames; codes instead of links for invitations.
 //   - Registration with other attributes or without a password.
-//   - Certificates of clients.
 //   - SAML upstream.
 //   - Authentication services of one's own over HTTP as steps.
 //   - Tests for bots.

@@ -48,7 +48,8 @@ type Config struct {
 	// Source has plans that change while the Engine runs, and that take precedence over Plans. Nil has none.
 	Source Source
 	// Executors are the host's own, by the names under which the Plans have them; they take precedence over the built-in
-	// ones: "password", "totp", "totp-enroll", "hotp", "hotp-enroll", "email-code", "sms-code", "backup-code", "push", "push-enroll", "magic-link", "consent" and "logout".
+	// ones: "password", "totp", "totp-enroll", "hotp", "hotp-enroll", "email-code", "sms-code", "backup-code", "push", "push-enroll", "magic-link", "consent" and "logout",
+	// and those of Passkeys and Certificates.
 	Executors map[string]Executor
 	// Messages takes the codes and links that are sent to people: flow/notify. Nil sends nothing, and nobody can use the factors that
 	// need it.
@@ -64,6 +65,8 @@ type Config struct {
 	MagicLink   mfa.MagicLink
 	// Passkeys are how passkeys are made and asked for, and whether. Nil has none.
 	Passkeys *Passkeys
+	// Certificates are how people show X.509 certificates of their own. Nil has none.
+	Certificates *Certificates
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
@@ -91,6 +94,8 @@ type Engine struct {
 	executors map[string]Executor
 	// relyingParty is of passkeys; nil without.
 	relyingParty *mfa.RelyingParty
+	// certificates are nil without Config.Certificates.
+	certificates *certificates
 	lifetime     time.Duration
 	restart      func(ctx context.Context, r *http.Request, sealed string) (string, error)
 	log          *slog.Logger
@@ -130,6 +135,8 @@ func New(config Config) (*Engine, error) {
 		config.Observer = func(context.Context, directory.Observation) {}
 	}
 	executors, relyingParty, errPasskeys := config.builtIn(site)
+	certificates := config.Certificates.open(&config, site)
+	maps.Copy(executors, certificates.executors())
 	maps.Copy(executors, config.Executors)
 	executors[chooseOption] = chooser{}
 	if err := errors.Join(errSite, errPasskeys, config.check(plans, executors)); err != nil {
@@ -138,7 +145,7 @@ func New(config Config) (*Engine, error) {
 	e := &Engine{
 		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution,
 		plans: plans, source: config.Source,
-		executors: executors, relyingParty: relyingParty, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
+		executors: executors, relyingParty: relyingParty, certificates: certificates, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
 		origins:    http.NewCrossOriginProtection(),
@@ -185,7 +192,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 }
 
 func (c *Config) check(plans map[string]Plan, executors map[string]Executor) error {
-	var problems []error
+	problems := []error{c.Certificates.check()}
 	if c.DB == nil {
 		problems = append(problems, errors.New("flow: Config.DB is required"))
 	}

@@ -148,7 +148,9 @@ func (s *State) missesFactor(ctx context.Context, options []string, has bool) (b
 	if err != nil || directory.Assess(live).Satisfies(directory.ACR2) {
 		return false, err
 	}
-	if slices.ContainsFunc(live, func(e directory.Evidence) bool { return slices.Contains(options, e.Method) }) {
+	if slices.ContainsFunc(live, func(e directory.Evidence) bool {
+		return slices.Contains(options, e.Method) && e.Method != directory.ByCertificate // with which the sign-in may have begun
+	}) {
 		return false, nil // shown, and of the kind of the first: asking again would not help
 	}
 	usable, err := s.secondFactors(ctx, options)

@@ -31,6 +31,9 @@ func (e *Engine) Routes() []Route {
 	}
 	routes = append(routes, Route{Path: e.site.Path(CallbackPath + "{name}"), Handler: http.HandlerFunc(e.callback)})
 	routes = append(routes, Route{Path: e.site.Path(linkPath), Handler: http.HandlerFunc(e.openLink)})
+	if e.certificates != nil {
+		routes = append(routes, Route{Path: e.site.Path(certificatePath), Handler: http.HandlerFunc(e.showCertificate), Methods: []string{http.MethodGet}})
+	}
 	routes = append(routes, e.pushRoutes()...)
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(a.Path, b.Path) })
 	return routes
@@ -145,7 +148,7 @@ func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
 		return nil, err
 	}
 	var routes []web.Route
-	for _, path := range slices.Concat(pagePaths(), []string{linkPath, pushAnswerPath, pushStatusPath, pushDevicesPath}) {
+	for _, path := range slices.Concat(pagePaths(), []string{linkPath, certificatePath, pushAnswerPath, pushStatusPath, pushDevicesPath}) {
 		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
 	}
 	return other, other.CheckRoutes(routes)

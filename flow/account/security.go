@@ -147,6 +147,8 @@ func (p *Portal) authenticatorSection(credentials []*directory.Credential) pages
 			section.Items = append(section.Items, item(c, "clock", "account.totp"))
 		case directory.PushCredential:
 			section.Items = append(section.Items, item(c, "phone", "account.push"))
+		case directory.CertificateCredential:
+			section.Items = append(section.Items, item(c, "key", "account.certificate"))
 		}
 	}
 	if p.TOTP && !hasTOTP {

@@ -22,6 +22,7 @@ var factorNames = []struct {
 	{directory.HOTPCredential, "HOTP"},
 	{directory.PushCredential, "Push"},
 	{directory.PasskeyCredential, "FIDO"},
+	{directory.CertificateCredential, "x509Certificate"},
 	{directory.BackupCodesCredential, "Backup Code"},
 }
 
