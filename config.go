@@ -92,6 +92,9 @@ type Config struct {
 	// Source makes the plans that change while the Provider runs, and the Executors that they need besides, over the Provider's own
 	// stores: the scripts of administrators (flow/script), say. Nil has none.
 	Source func(*store.DB, *directory.Directory) (flow.Source, map[string]flow.Executor, error)
+	// BotCheck asks people to show that they are no programs, where the policies of Accounts say so. Nil asks nobody. It is not asked of
+	// OIDC.Legacy's grant of passwords, beside which New refuses it.
+	BotCheck *flow.BotCheck
 	// Home is the URL or path to which people go who sign in for no application in particular, at /login, /register or /recover; "" is
 	// the pages of their account, and without these the issuer's.
 	Home string

@@ -139,6 +139,9 @@ func (c *Config) check() error {
 	if c.Keys == nil {
 		problems = append(problems, errors.New("signet: Config.Keys is required; store.OpenKeyFile makes one"))
 	}
+	if c.BotCheck != nil && c.OIDC.Legacy != nil && c.OIDC.Legacy.Password {
+		problems = append(problems, errors.New("signet: Config.BotCheck is not asked of the password grant; without OIDC.Legacy.Password it is asked of all"))
+	}
 	return errors.Join(problems...)
 }
 
@@ -310,7 +313,7 @@ func (p *Provider) buildFlow() (err error) {
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofFlow), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
 		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,
-		Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
+		BotCheck: p.config.BotCheck, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	}
 	p.config.Factors.apply(&config, p.config.Branding.Name)
 	p.flow, err = flow.New(config)

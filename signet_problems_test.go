@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/memory"
@@ -53,5 +55,14 @@ func TestBrandingNameWithColon(t *testing.T) {
 	app := idp.App("http://127.0.0.1/callback", func(a *idptest.App) { a.Application.SecondFactor = directory.SecondFactorRequired })
 	if acr := idp.SignIn(idp.User("ann"), app).Claims["acr"]; acr != directory.ACR2 {
 		t.Errorf("signed in with %v", acr)
+	}
+}
+
+// The grant of passwords has no page on which a bot check could ask.
+func TestAttackBotCheckBesidePasswordGrant(t *testing.T) {
+	t.Parallel()
+	_, err := signet.New(signet.Config{BotCheck: &flow.BotCheck{}, OIDC: oidc.Features{Legacy: &oidc.Legacy{Password: true}}})
+	if err == nil || !strings.Contains(err.Error(), "BotCheck") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -33,9 +33,12 @@ type guess struct {
 	key     directory.AttemptKey
 	org     string
 	address string
-	claim   *claim
-	attempt *directory.Attempt
-	pass    *directory.Pass
+	// addressGroup is the address as it is counted for the BotCheck, and signsIn says that the attempt is.
+	addressGroup string
+	signsIn      bool
+	claim        *claim
+	attempt      *directory.Attempt
+	pass         *directory.Pass
 	// clashes is how often another attempt at the account was faster.
 	clashes int
 }
@@ -61,6 +64,7 @@ func (e *Engine) guess(r *visit, x *execution, g Guarded, in Input) (*guess, err
 	}
 	made := &guess{
 		account: account, org: org, address: e.site.Address(r.Request).String(),
+		addressGroup: e.site.AddressGroup(r.Request), signsIn: s.Subject.IsZero() || e.deed(s, g, in.Action) == CheckedSignIn,
 		key: directory.AttemptKey{
 			Org: org, Account: e.dir.Locks.Account(account.Subject, org, account.Person), Factor: account.Factor, Device: device,
 		},
@@ -151,6 +155,7 @@ func (e *Engine) settleGuess(ctx context.Context, b *store.Batch, g *guess, v Ve
 			return err
 		}
 	}
+	e.tally(b, g, v)
 	switch {
 	case g.yields():
 		return nil

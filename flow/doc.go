@@ -94,6 +94,11 @@
 //   - GET changes nothing, but for one: a browser that comes back from elsewhere (Leaving) brings what only this flow can take, once.
 //   - What fails is 503, with its cause in the log; never somebody signed in, and never "no such page".
 //
+// # Programs in masses
+//
+// With Config.BotCheck, whoever signs in after failures, makes an account or has a message sent shows that they are a person: before anything is
+// done with their answer, and by what was counted for the name that was typed and for the address.
+//
 // # Specifications
 //
 // Covered: prompt (with a page for select_account), max_age, acr_values, login_hint and id_token_hint of OpenID Connect Core §3.1.2.1 as conditions of an
@@ -112,7 +117,6 @@
 //   - Registration with other attributes or without a password.
 //   - SAML upstream.
 //   - Authentication services of one's own over HTTP as steps.
-//   - Tests for bots.
 //   - Push as the way to begin.
 //   - A bound on live flows of one browser.
 package flow

@@ -63,6 +63,8 @@ type execution struct {
 	Approved []string `json:"approved"`
 	Asked    bool     `json:"asked,omitempty"`
 	Remember bool     `json:"remember,omitempty"`
+	// Challenged says that a Captcha is to be solved, until one was with an answer that led on.
+	Challenged bool `json:"challenged,omitempty"`
 	// Trust says that the device is to be trusted once the sign-in succeeds.
 	Trust bool `json:"trust,omitempty"`
 	// Rehash waits for the sign-in to succeed as a whole.
@@ -161,6 +163,7 @@ func (x *execution) turn(v Verdict) {
 	x.Sequence++
 	x.Messages, x.Problems, x.Keep = v.Messages, v.Problems, v.Keep
 	x.Remember = x.Remember || v.Remember
+	x.Challenged = v.challenge || x.Challenged && v.Outcome == Again
 	if v.Approved != nil {
 		x.Asked, x.Approved = true, v.Approved
 	}

@@ -121,6 +121,8 @@ type Verdict struct {
 	revoked *epochs
 	// takesUp says that the person goes on in the session that the browser had when the flow began.
 	takesUp bool
+	// challenge says that a Captcha has to be solved.
+	challenge bool
 	// end are ids of sessions of the subject that end when theirs begins; nil leaves those that were named before.
 	end []string
 }

@@ -67,6 +67,8 @@ type Config struct {
 	Passkeys *Passkeys
 	// Certificates are how people show X.509 certificates of their own. Nil has none.
 	Certificates *Certificates
+	// BotCheck asks people to show that they are no programs. Nil asks nobody.
+	BotCheck *BotCheck
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
@@ -96,6 +98,7 @@ type Engine struct {
 	relyingParty *mfa.RelyingParty
 	// certificates are nil without Config.Certificates.
 	certificates *certificates
+	bots         *BotCheck
 	lifetime     time.Duration
 	restart      func(ctx context.Context, r *http.Request, sealed string) (string, error)
 	log          *slog.Logger
@@ -103,6 +106,7 @@ type Engine struct {
 	seen         observe.Limit
 	executions   *store.Collection[execution]
 	claims       *store.Collection[claim]
+	solutions    *store.Collection[solution]
 	origins      *http.CrossOriginProtection
 }
 
@@ -145,9 +149,10 @@ func New(config Config) (*Engine, error) {
 	e := &Engine{
 		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution,
 		plans: plans, source: config.Source,
-		executors: executors, relyingParty: relyingParty, certificates: certificates, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
+		executors: executors, relyingParty: relyingParty, certificates: certificates, bots: config.BotCheck, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
+		solutions:  store.NewCollection(config.DB, store.Type[solution]{Kind: solutionKind}),
 		origins:    http.NewCrossOriginProtection(),
 	}
 	// A proxy may show us another Host than the one in the browser's address bar.
@@ -201,6 +206,9 @@ func (c *Config) check(plans map[string]Plan, executors map[string]Executor) err
 	}
 	if c.Transport == nil {
 		problems = append(problems, errors.New("flow: Config.Transport is required; flow/pages makes one"))
+	}
+	if err := c.BotCheck.validate(); err != nil {
+		problems = append(problems, err)
 	}
 	if c.Lifetime < 0 {
 		problems = append(problems, errors.New("flow: Config.Lifetime is negative"))

@@ -95,3 +95,10 @@ func (w *world) verified(name string) *directory.User {
 	w.must(w.CreateUser(w.Context(), u, goodPassword))
 	return u
 }
+
+// count is how many messages were made, decoys too.
+func (o *outbox) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.sent)
+}

@@ -30,6 +30,8 @@ type Prompt struct {
 	Link string `json:"link,omitempty"`
 	// WebAuthn is what the browser's authenticators are asked; nil is nothing.
 	WebAuthn *WebAuthn `json:"webAuthn,omitempty"`
+	// Captcha is how the field of type CaptchaField is shown; nil when there is none.
+	Captcha *Widget `json:"captcha,omitempty"`
 	// Drawing is the form that an administrator has drawn for the step, for Transports that show such; nil has none.
 	Drawing *Drawing `json:"drawing,omitempty"`
 	// Actions are what the person can do; the first is the main one.
@@ -133,6 +135,8 @@ const (
 	// LettersField is a short run of capital letters, whose case and dashes do not matter.
 	LettersField  FieldType = "letters"
 	CheckboxField FieldType = "checkbox"
+	// CaptchaField holds the solution of the Prompt's Captcha.
+	CaptchaField FieldType = "captcha"
 	// HiddenField is nothing to be typed: what a link has brought.
 	HiddenField FieldType = "hidden"
 )

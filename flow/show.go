@@ -107,6 +107,9 @@ func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
 			prompt.Fields[i].Problem = problem
 		}
 	}
+	if err := e.withCaptcha(ctx, x, s, &prompt); err != nil {
+		return Prompt{}, err
+	}
 	more, err := e.moreActions(ctx, x)
 	prompt.Actions = append(slices.Clone(prompt.Actions), more...)
 	return prompt, err

@@ -76,7 +76,7 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 		}
 		return e.show(r, x)
 	}
-	in, err := e.input(r.Context(), x, form)
+	in, prompt, err := e.input(r.Context(), x, form)
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,15 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 		option := strings.TrimPrefix(in.Action, methodAction)
 		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, option) })
 	}
+	refused, err := e.challenge(r, x, in, prompt)
+	switch {
+	case errors.Is(err, errClaimed):
+		return e.showCurrent(r, x)
+	case err != nil:
+		return err
+	case refused != nil:
+		return e.askAgain(r, x, *refused)
+	}
 	var g *guess
 	if guarded, ok := e.executor(x).(Guarded); ok && !in.free {
 		if g, err = e.guess(r, x, guarded, in); errors.Is(err, errClaimed) {
@@ -103,11 +112,20 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 	return e.judge(r, x, in, g)
 }
 
+// askAgain shows the step once more without looking at the answer.
+func (e *Engine) askAgain(r *visit, x *execution, v Verdict) error {
+	err := e.finish(r, x, v, nil, web.Form{})
+	if store.ConflictOn(err, executionKind) != nil {
+		return e.showCurrent(r, x)
+	}
+	return err
+}
+
 // input reads what fits the page that the flow shows: one of its actions, and no fields but its own.
-func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input, error) {
+func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input, Prompt, error) {
 	prompt, err := e.prompt(ctx, x)
 	if err != nil {
-		return Input{}, err
+		return Input{}, Prompt{}, err
 	}
 	in := Input{Action: form.Value(actionField), form: form}
 	if in.Action == "" && len(prompt.Actions) > 0 {
@@ -116,7 +134,7 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 	i := slices.IndexFunc(prompt.Actions, func(a Action) bool { return a.Name == in.Action })
 	in.free = prompt.WebAuthn != nil && in.Action == prompt.WebAuthn.Action
 	if i < 0 && !in.free {
-		return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
+		return Input{}, Prompt{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
 	}
 	if i >= 0 {
 		in.plan = prompt.Actions[i].Plan
@@ -127,10 +145,10 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 		consent := name == consentField && len(prompt.Consent) > 0
 		webAuthn := prompt.WebAuthn != nil && (name == credentialField || name == capabilitiesField)
 		if !own && !engine && !consent && !webAuthn {
-			return Input{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such field"}
+			return Input{}, Prompt{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such field"}
 		}
 	}
-	return in, nil
+	return in, prompt, nil
 }
 
 // judge has the executor judge the answer and writes what came of it. When something that the verdict rests on was changed
@@ -244,11 +262,7 @@ func (e *Engine) showCurrent(r *visit, x *execution) error {
 
 // cancel ends the flow because the person does not want to go on.
 func (e *Engine) cancel(r *visit, x *execution) error {
-	err := e.finish(r, x, Verdict{Outcome: Refuse}, nil, web.Form{})
-	if store.ConflictOn(err, executionKind) != nil {
-		return e.showCurrent(r, x)
-	}
-	return err
+	return e.askAgain(r, x, Verdict{Outcome: Refuse})
 }
 
 // turnTo leaves the page for another one of the flow without an answer: another way to do the step, another plan, or back from one.

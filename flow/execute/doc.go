@@ -47,6 +47,7 @@
 //	FE-60007 400  the request is malformed; 413, 415; 429 with Retry-After when there are too many from one address
 //	FE-60008 400  an input is missing, or is none that the step asks for
 //	FE-60009 400  actionId is none of this step
+//	FE-60010 400  the captcha that the step asks for was not solved
 //	FE-60011 400  a beginning without flowType
 //	FE-65001 503  not now
 //
@@ -55,6 +56,6 @@
 //
 // # Not implemented
 //
-// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. The bot check (FE-60010). Signing in
+// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. Signing in
 // at the end by a userAssertion: a COMPLETE leads to the login of the application. CORS: pages of other origins cannot read the answers.
 package execute

@@ -15,7 +15,7 @@ import (
 type errorCode string
 
 // The codes. Those by which somebody could find out who has an account (60003), or that our forms answer in place (60005), are not
-// written; nor is that of a bot check (60010), as there is none.
+// written.
 const (
 	badFlow         errorCode = "FE-60001"
 	usernameMissing errorCode = "FE-60002"
@@ -24,6 +24,7 @@ const (
 	badRequest      errorCode = "FE-60007"
 	badInputs       errorCode = "FE-60008"
 	badAction       errorCode = "FE-60009"
+	badCaptcha      errorCode = "FE-60010"
 	flowTypeMissing errorCode = "FE-60011"
 	unavailable     errorCode = "FE-65001"
 )
@@ -45,6 +46,8 @@ func (c errorCode) message() string {
 		return "The inputs are invalid."
 	case badAction:
 		return "The actionId is invalid."
+	case badCaptcha:
+		return "The captcha was not solved."
 	case flowTypeMissing:
 		return "The flowType is missing."
 	}
@@ -93,7 +96,9 @@ func (*Transport) Fail(w http.ResponseWriter, _ *http.Request, f flow.Failure) {
 		e.code, e.status = badFlow, 0
 	case "too_many_answers", "unsupported":
 		e.code = flowFailed
-	case string(badInputs), string(badAction), string(usernameMissing):
+	case "captcha_failed":
+		e.code = badCaptcha
+	case string(badInputs), string(badAction), string(usernameMissing), string(badCaptcha):
 		e.code = errorCode(f.Code)
 	default:
 		if f.Status < http.StatusInternalServerError {

@@ -121,6 +121,9 @@ func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 	}
 	if v.Prompt.Drawing != nil {
 		a.Data.Components = drawn(v.Prompt, v.Prompt.Drawing.Components)
+		if v.Prompt.Captcha != nil {
+			a.Data.Components = append(a.Data.Components, captcha(v.Prompt))
+		}
 	}
 	if v.Prompt.QR != "" {
 		a.Data.AdditionalData = map[string]string{"uri": v.Prompt.QR, "secret": v.Prompt.QRText}
@@ -148,8 +151,14 @@ func required(p flow.Prompt) (names []string) {
 	return names
 }
 
+// captchaInput is how programs call the solution of a captcha, whatever its service calls it.
+const captchaInput = "captchaResponse"
+
 // known is how programs call a field of a prompt: as it was drawn, or as it is called everywhere.
 func known(p flow.Prompt, field string) string {
+	if p.Captcha != nil && field == p.Captcha.Field {
+		return captchaInput
+	}
 	if p.Drawing != nil {
 		for d := range parts(p.Drawing.Components) {
 			if d.Field == field && d.Identifier != "" {
@@ -217,7 +226,9 @@ func (t *Transport) components(r *http.Request, v flow.View) []component {
 	}
 	form := component{ID: "form", Type: "FORM", Config: settings{}}
 	for _, f := range asked(p) {
-		if f.Type != flow.HiddenField {
+		if f.Type == flow.CaptchaField {
+			form.Components = append(form.Components, captcha(p))
+		} else if f.Type != flow.HiddenField {
 			form.Components = append(form.Components, t.input(r, v, f))
 		}
 	}
@@ -230,6 +241,13 @@ func (t *Transport) components(r *http.Request, v flow.View) []component {
 		}
 	}
 	return all
+}
+
+// captcha is the puzzle of a prompt.
+func captcha(p flow.Prompt) component {
+	return component{ID: "captcha", Type: "CAPTCHA", Variant: p.Captcha.Kind, Config: settings{
+		"identifier": captchaInput, "captchaKey": p.Captcha.SiteKey, "captchaURL": p.Captcha.Script, "required": true,
+	}}
 }
 
 // input is a field of a form.

@@ -116,6 +116,8 @@ func lacks(reply flow.Reply, p flow.Prompt) error {
 	for _, f := range asked(p) {
 		switch {
 		case !f.Required || reply.Fields.Get(f.Name) != "":
+		case f.Type == flow.CaptchaField:
+			return bad(badCaptcha, "")
 		case f.Name == "username":
 			return bad(usernameMissing, "")
 		default:

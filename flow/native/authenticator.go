@@ -145,6 +145,9 @@ func (a Authenticator) id() string {
 // bareID is the id as some of the product's documents spell it, without the provider.
 func (a Authenticator) bareID() string { return base64.RawURLEncoding.EncodeToString([]byte(a.Name)) }
 
+// captchaParam is how programs call the solution of a captcha, whatever its service calls it.
+const captchaParam = "captchaResponse"
+
 // params are what the program sends for a prompt.
 func (a Authenticator) params(prompt flow.Prompt) []Param {
 	var params []Param
@@ -153,10 +156,15 @@ func (a Authenticator) params(prompt flow.Prompt) []Param {
 			params = append(params, p)
 		}
 	}
+	captcha := func(f flow.Field) bool { return f.Type == flow.CaptchaField }
+	if i := slices.IndexFunc(prompt.Fields, captcha); i >= 0 {
+		f := prompt.Fields[i]
+		params = append(params, Param{Name: captchaParam, Field: f.Name, Key: f.Label, Optional: !f.Required})
+	}
 	if a.Params != nil {
 		return params
 	}
-	for _, f := range prompt.Fields {
+	for _, f := range slices.DeleteFunc(slices.Clone(prompt.Fields), captcha) {
 		params = append(params, Param{
 			Name: f.Name, Field: f.Name, Key: f.Label, Confidential: f.Type == flow.PasswordField, Optional: !f.Required,
 		})

@@ -53,7 +53,7 @@ func (*Transport) Fail(w http.ResponseWriter, _ *http.Request, f flow.Failure) {
 // code is the wire's for a Failure's.
 func code(of string) aba.Code {
 	switch of {
-	case malformed:
+	case malformed, "captcha_failed", "turned_away":
 		return aba.BadRequest
 	case badAuthenticator:
 		return aba.BadAuthenticator

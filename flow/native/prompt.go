@@ -175,6 +175,9 @@ func additional(prompt flow.Prompt) map[string]string {
 	if prompt.QR != "" {
 		data["uri"], data["secret"] = prompt.QR, prompt.QRText
 	}
+	if prompt.Captcha != nil {
+		data["captchaType"], data["captchaKey"], data["captchaURL"] = prompt.Captcha.Kind, prompt.Captcha.SiteKey, prompt.Captcha.Script
+	}
 	if prompt.WebAuthn != nil {
 		data["challengeData"] = challenge.Data(prompt.WebAuthn.Options, prompt.WebAuthn.Ceremony == flow.WebAuthnCreate)
 	}

@@ -46,6 +46,8 @@ type Page struct {
 	// WebAuthn is what the browser's authenticators are asked, nil where it is nothing, and Script the file that asks them.
 	WebAuthn *WebAuthn
 	Script   string
+	// Captcha is the URL of the script that shows the puzzle of a field of type "captcha"; "" is none.
+	Captcha string
 	// Poll is what the page waits for, nil where it is nothing.
 	Poll *flow.Poll
 	// QR is an image, QRLink what it says when that can be opened on this device, and QRText the same for typing, in groups.
@@ -78,6 +80,7 @@ type Page struct {
 	ambient map[string]string
 	images  []string
 	numbers map[string]int // of the buttons of items, by name, for their ids
+	widget  []string
 }
 
 // WebAuthn is flow.WebAuthn in texts.
@@ -106,6 +109,8 @@ type Field struct {
 	Label, Hint                         Text
 	Value, Autocomplete, InputMode, Dir string
 	Required, ReadOnly, Focus, Verbatim bool
+	// Class and SiteKey are of a field of type "captcha": what the script of its service looks for.
+	Class, SiteKey string
 	// Capitals says that what is typed is shown in capital letters.
 	Capitals bool
 	Problem  Text
@@ -162,6 +167,7 @@ func (p *Pages) prompt(r *http.Request, v flow.View) *Page {
 	page.Title, page.Intro = page.message(v.Prompt.Title), page.message(v.Prompt.Intro)
 	page.notices(v.Prompt.Messages)
 	page.fields(v.Prompt.Fields)
+	page.captcha(v.Prompt.Captcha)
 	page.Actions = page.buttons(v.Prompt.Actions)
 	page.consent(v.Prompt.Consent)
 	page.Link = link(v.Prompt.Link)
@@ -301,7 +307,7 @@ func (p *Page) fields(fields []flow.Field) {
 			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
 		case flow.LettersField:
 			field.Dir, field.Verbatim, field.Capitals = "ltr", true, true
-		case flow.CheckboxField, flow.HiddenField:
+		case flow.CheckboxField, flow.HiddenField, flow.CaptchaField:
 		default:
 			field.Type, field.Dir = string(flow.TextField), "auto"
 			field.Verbatim = strings.Contains(f.Autocomplete, "username") || strings.Contains(f.Autocomplete, "email")
@@ -312,6 +318,20 @@ func (p *Page) fields(fields []flow.Field) {
 		field.DescribedBy = p.describe(field)
 		p.Wrong = p.Wrong || field.Problem != nil
 		p.Fields = append(p.Fields, field)
+	}
+}
+
+// captcha admits a puzzle on the page.
+func (p *Page) captcha(w *flow.Widget) {
+	if w == nil {
+		return
+	}
+	p.Captcha, p.widget = w.Script, w.Sources
+	for i, f := range p.Fields {
+		if f.Type == string(flow.CaptchaField) {
+			p.Fields[i].Class, p.Fields[i].SiteKey = w.Class, w.SiteKey
+			p.Fields[i].Hint = p.T("captcha.script")
+		}
 	}
 }
 

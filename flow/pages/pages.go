@@ -120,7 +120,7 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *
 	if page.Script != "" {
 		policy.Script = p.site.Origin() + page.Script
 	}
-	policy.Asks = page.Poll != nil
+	policy.Asks, policy.Widget = page.Poll != nil, page.widget
 	policy.Set(h)
 	h.Set("Content-Language", page.Lang)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))

@@ -20,6 +20,7 @@ func (p *Pages) samples() []*Page {
 		Prompt: flow.Prompt{
 			Title: message, Intro: message, Messages: []flow.Message{message}, QR: "otpauth://totp/Sample", QRText: "SAMPLE",
 			Consent: []directory.ConsentItem{{ID: "email", Title: "scope.email", Detail: "scope.email.detail"}},
+			Captcha: &flow.Widget{SiteKey: "key", Class: "widget", Script: "https://captcha.example.com/api.js"},
 			Poll:    &flow.Poll{URL: "/", Action: "login"},
 			WebAuthn: &flow.WebAuthn{
 				Ceremony: flow.WebAuthnGet, Options: []byte(`{}`), Button: "login", Action: "passkey", Decline: "skip", Unknown: []byte(`{}`), Accepted: []byte(`{}`),
@@ -27,7 +28,7 @@ func (p *Pages) samples() []*Page {
 			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
 		},
 	}
-	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField} {
+	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField, flow.CaptchaField} {
 		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
 			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message, Hint: message,
 		})

@@ -81,6 +81,9 @@ type Policy struct {
 	FramedByAnybody bool
 	// Frames are what the page may frame; nil is nothing.
 	Frames []string
+	// Widget are the sources of something that a service shows on the page: its scripts, styles, frames and requests. The host of one
+	// may begin with "*.". Nil is nothing.
+	Widget []string
 }
 
 // Set writes the headers that every page has.
@@ -106,21 +109,25 @@ func (p Policy) Set(h http.Header) {
 	default:
 		h.Set("X-Frame-Options", "DENY")
 	}
+	widget := p.widget()
+	if widget != "" {
+		script = strings.TrimPrefix(script, "'none'") + widget
+	}
 	directives := []string{
 		"default-src 'none'",
-		"script-src " + script,
-		"style-src " + style,
+		"script-src " + strings.TrimSpace(script),
+		"style-src " + style + widget,
 		sources("img-src 'self' data:", p.Images),
 		"font-src 'self'",
 		sources("form-action 'self'", p.FormAction),
 		framing,
 		"base-uri 'none'",
 	}
-	if p.Asks {
-		directives = append(directives, "connect-src 'self'")
+	if p.Asks || widget != "" {
+		directives = append(directives, "connect-src 'self'"+widget)
 	}
-	if len(p.Frames) > 0 {
-		directives = append(directives, sources("frame-src", p.Frames))
+	if len(p.Frames) > 0 || widget != "" {
+		directives = append(directives, sources("frame-src", p.Frames)+widget)
 	}
 	h.Set("Content-Security-Policy", strings.Join(directives, "; "))
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -129,10 +136,22 @@ func (p Policy) Set(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 }
 
+// widget is what Widget adds to a directive.
+func (p Policy) widget() (more string) {
+	for _, s := range p.Widget {
+		if widgetSource.MatchString(s) {
+			more += " " + s
+		}
+	}
+	return more
+}
+
 var (
 	// source is an origin without wildcards, with a path or without, or a private-use scheme in reverse domain form: all
 	// that a policy may be widened by (CSP3 §2.3.1).
 	source = regexp.MustCompile(`^(https?://[A-Za-z0-9._\-\[\]:]+(/[A-Za-z0-9._~/%\-]*)?|[a-z][a-z0-9+\-]*\.[a-z0-9+.\-]*:)$`)
+	// widgetSource is an https origin, of all names below another one if it begins so, with a path or without.
+	widgetSource = regexp.MustCompile(`^https://(\*\.)?[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+(:[0-9]+)?(/[A-Za-z0-9._~/%\-]*)?$`)
 	// base64Value is a nonce-source's or hash-source's value (CSP3 §2.3.1).
 	base64Value = regexp.MustCompile(`^[A-Za-z0-9+/_\-]+=*$`)
 )

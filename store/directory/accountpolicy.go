@@ -21,6 +21,7 @@ type AccountPolicies struct {
 	Invitation      InvitationPolicy
 	AdminReset      AdminResetPolicy
 	Idle            IdlePolicy
+	BotCheck        BotCheckPolicy
 }
 
 // PasswordHistoryPolicy is which passwords of their own people may not take up again.
@@ -182,6 +183,27 @@ type IdlePolicy struct {
 	Remind []int `json:"remind,omitempty"`
 }
 
+// BotCheckPolicy is when people who sign in show that they are no program, where there is a bot check. For registration and recovery see
+// RegistrationPolicy.NoCaptcha and RecoveryPolicy.Captcha.
+type BotCheckPolicy struct {
+	// SignIn is when; "" is CheckAfterFailures.
+	SignIn BotCheckRule `json:"signIn,omitempty"`
+	// Failures is how many wrong answers within an hour lead to it, for the name that was typed, whoever has it and whoever was wrong; 3.
+	Failures int64 `json:"failures"`
+	// AddressFailures is the same for the address from which they came, whatever the names; 20.
+	AddressFailures int64 `json:"addressFailures"`
+}
+
+// BotCheckRule is when somebody is asked.
+type BotCheckRule string
+
+// The rules.
+const (
+	CheckAfterFailures BotCheckRule = "after_failures"
+	CheckAlways        BotCheckRule = "always"
+	CheckNever         BotCheckRule = "never"
+)
+
 const day = 24 * time.Hour
 
 func (p *AccountPolicies) setDefaults() {
@@ -202,6 +224,9 @@ func (p *AccountPolicies) setDefaults() {
 	setDefault(&p.Invitation.Code, CodeForm{Length: 6, Letters: true})
 	setDefault(&p.AdminReset.Life, day)
 	setDefault(&p.AdminReset.Code, CodeForm{Length: 6, Letters: true})
+	setDefault(&p.BotCheck.SignIn, CheckAfterFailures)
+	setDefault(&p.BotCheck.Failures, 3)
+	setDefault(&p.BotCheck.AddressFailures, 20)
 	if p.Idle.DisableAfter > 0 && p.Idle.Remind == nil {
 		p.Idle.Remind = slices.DeleteFunc([]int{30, 45, 60, 75}, func(days int) bool { return days >= p.Idle.DisableAfter })
 	}
@@ -211,7 +236,7 @@ func (p AccountPolicies) validate() error {
 	return errors.Join(
 		p.PasswordHistory.Validate(), p.PasswordExpiry.Validate(), p.SessionLimit.Validate(), p.Identifiers.Validate(), p.Username.Validate(),
 		p.Addresses.Validate(), p.Registration.Validate(), p.Recovery.Validate(), p.Invitation.Validate(), p.AdminReset.Validate(),
-		p.Idle.Validate(),
+		p.Idle.Validate(), p.BotCheck.Validate(),
 	)
 }
 
@@ -228,6 +253,7 @@ type AccountSettings struct {
 	Invitation      SettingKey[InvitationPolicy]
 	AdminReset      SettingKey[AdminResetPolicy]
 	Idle            SettingKey[IdlePolicy]
+	BotCheck        SettingKey[BotCheckPolicy]
 }
 
 func newAccountSettings(p AccountPolicies) AccountSettings {
@@ -243,6 +269,7 @@ func newAccountSettings(p AccountPolicies) AccountSettings {
 		Invitation:      SettingKey[InvitationPolicy]{"directory.invitation", p.Invitation, InvitationPolicy.Validate, true},
 		AdminReset:      SettingKey[AdminResetPolicy]{"directory.admin_reset", p.AdminReset, AdminResetPolicy.Validate, true},
 		Idle:            SettingKey[IdlePolicy]{"directory.idle", p.Idle, IdlePolicy.Validate, true},
+		BotCheck:        SettingKey[BotCheckPolicy]{"directory.bot_check", p.BotCheck, BotCheckPolicy.Validate, true},
 	}
 }
 
@@ -359,6 +386,17 @@ func (p IdlePolicy) Validate() error {
 	if len(p.Remind) > 12 || !slices.IsSorted(p.Remind) {
 		v.add("remind", "must be at most 12 numbers of days, the least first")
 	}
+	return v.err()
+}
+
+// Validate reports every field that breaks its rule as an *InvalidError, joined.
+func (p BotCheckPolicy) Validate() error {
+	var v validation
+	if !slices.Contains([]BotCheckRule{CheckAfterFailures, CheckAlways, CheckNever}, p.SignIn) {
+		v.add("signIn", "must be %s, %s or %s", CheckAfterFailures, CheckAlways, CheckNever)
+	}
+	v.count("failures", int(p.Failures), 1, 100)
+	v.count("addressFailures", int(p.AddressFailures), 1, 10_000)
 	return v.err()
 }
 
