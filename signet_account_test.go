@@ -50,6 +50,9 @@ func TestAccountProfile(t *testing.T) {
 	if err != nil || u.Name != "Ann Example" || u.Zoneinfo != "Europe/Paris" || u.Email != ann.Email {
 		t.Errorf("%+v, %v", u, err)
 	}
+	if sessions := b.Open(idp.URL + "/account/sessions"); !strings.Contains(sessions.Body, `<time datetime="`) || !strings.Contains(sessions.Body, " CE") {
+		t.Errorf("no times of Paris: %s", sessions)
+	}
 	page = page.Fill("zoneinfo", "not a zone!").Fill("nickname", "Annie").Submit("save")
 	if page.Status != http.StatusUnprocessableEntity || !page.Has("zoneinfo-problem") || !strings.Contains(page.Body, `value="Annie"`) {
 		t.Errorf("a wrong zone: %s", page)

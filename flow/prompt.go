@@ -84,6 +84,8 @@ type Message struct {
 	Level Level `json:"level,omitempty"`
 	// Params fill the placeholders of the text.
 	Params map[string]string `json:"params,omitempty"`
+	// Times fill placeholders as well, each written in the manner of the language, at the place that it has (time.Time.In).
+	Times map[string]time.Time `json:"times,omitempty"`
 }
 
 // Level is how a Message is meant.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/store"
@@ -100,6 +101,12 @@ func (l limitExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 		return p, nil
 	}
 	p.Intro = Message{ID: "session-limit.intro", Params: map[string]string{"count": strconv.Itoa(crowd.Excess)}}
+	place := time.UTC
+	if user, err := s.User(ctx); err == nil {
+		place = user.Location()
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return Prompt{}, err
+	}
 	for _, session := range crowd.Sessions {
 		seen, err := l.dir.Sessions.Seen(ctx, session)
 		if err != nil {
@@ -108,9 +115,10 @@ func (l limitExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 		device := directory.DeviceName(session.UserAgent)
 		f := Field{
 			Name: sessionField(s, session), Type: CheckboxField, Label: "session-limit.session", Params: map[string]string{"device": device},
-			Hint: Message{ID: "session-limit.detail", Params: map[string]string{
-				"address": cmp.Or(session.Address, "–"), "seen": seen.UTC().Format("2006-01-02 15:04") + " UTC",
-			}},
+			Hint: Message{
+				ID: "session-limit.detail", Params: map[string]string{"address": cmp.Or(session.Address, "–")},
+				Times: map[string]time.Time{"seen": seen.In(place)},
+			},
 		}
 		if device == "" {
 			f.Label = "session-limit.unknown"

@@ -187,6 +187,7 @@ func (p *Portal) show(v *visit) error {
 			s.Fields[i].Problem = v.problems[f.Name]
 		}
 	}
+	localize(sections, v.user.Location())
 	web.NoStore(v.w.Header())
 	view := pages.AccountView{
 		Step: v.page.step, Title: flow.Message{ID: v.page.step + ".title"}, Intro: flow.Message{ID: v.page.step + ".intro"},
@@ -199,6 +200,19 @@ func (p *Portal) show(v *visit) error {
 	}
 	p.Look.Account(v.w, v.Request, view)
 	return nil
+}
+
+// localize has the times of a page be those of a place.
+func localize(sections []pages.AccountSection, place *time.Location) {
+	for _, s := range sections {
+		for _, i := range s.Items {
+			for _, m := range append(i.Details, i.Title) {
+				for name, t := range m.Times {
+					m.Times[name] = t.In(place)
+				}
+			}
+		}
+	}
 }
 
 func (p *Portal) branding(v *visit) (directory.Branding, error) {

@@ -14,7 +14,7 @@ import (
 )
 
 func at(id string, t time.Time) flow.Message {
-	return flow.Message{ID: id, Params: map[string]string{"time": pages.Moment(t)}}
+	return flow.Message{ID: id, Times: map[string]time.Time{"time": t}}
 }
 
 func count(id string, n int) flow.Message {

@@ -4,7 +4,6 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store/directory"
@@ -135,6 +134,3 @@ func (p *Page) section(s AccountSection, submit string) Section {
 	}
 	return section
 }
-
-// Moment is how pages write a time that is no matter of seconds.
-func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

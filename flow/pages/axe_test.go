@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -77,8 +78,9 @@ func furtherViews() map[string]flow.View {
 		},
 		Actions: []flow.Action{{Name: "continue", Label: "renew-password.save"}},
 	}
+	noon := time.Date(2031, time.May, 6, 12, 0, 0, 0, time.UTC)
 	detail := func(address string) flow.Message {
-		return flow.Message{ID: "session-limit.detail", Params: map[string]string{"address": address, "seen": "2031-05-06 12:00 UTC"}}
+		return flow.Message{ID: "session-limit.detail", Params: map[string]string{"address": address}, Times: map[string]time.Time{"seen": noon}}
 	}
 	limit.Prompt = flow.Prompt{
 		Step: "session-limit", Title: flow.Message{ID: "session-limit.title"},

@@ -11,7 +11,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
+
+	"github.com/signet-idp/signet/flow"
 )
 
 //go:embed locales/*.json
@@ -28,6 +31,8 @@ type run struct {
 	value string
 	// foreign is set for what stands in place of a placeholder: a name, whose letters may run the other way.
 	foreign bool
+	// moment is set for a time: as machines read it (RFC 3339).
+	moment string
 }
 
 // String returns the text without marks.
@@ -40,12 +45,15 @@ func (t Text) String() string {
 }
 
 // HTML returns the text escaped, with what is foreign to the language isolated, so that it cannot turn the direction of
-// the words around it.
+// the words around it, and with times as time elements.
 func (t Text) HTML() template.HTML {
 	var b strings.Builder
 	for _, run := range t {
 		value := html.EscapeString(run.value)
-		if run.foreign {
+		switch {
+		case run.moment != "":
+			value = `<time datetime="` + html.EscapeString(run.moment) + `" dir="auto">` + value + "</time>"
+		case run.foreign:
 			value = "<bdi>" + value + "</bdi>"
 		}
 		b.WriteString(value)
@@ -99,7 +107,7 @@ func newCatalogs(host fs.FS, standard string) (catalogs, error) {
 	if all.standard, ok = all.lookup(standard); !ok {
 		return catalogs{}, fmt.Errorf("DefaultLocale: there is no catalogue for %q", standard)
 	}
-	return all, nil
+	return all, all.checkMoments()
 }
 
 func readCatalogs(files fs.FS) (map[string]map[string]string, error) {
@@ -163,7 +171,14 @@ func parseText(s string) (t Text) {
 
 // text returns the message with its placeholders filled. What no catalogue has is the text behind the "|" of the id, and
 // without one the id.
-func (c catalog) text(id string, params ...map[string]string) Text {
+func (c catalog) text(id string, params ...map[string]string) Text { return c.fill(id, nil, params...) }
+
+// message is text for a Message: with its times.
+func (c catalog) message(m flow.Message, ambient map[string]string) Text {
+	return c.fill(m.ID, m.Times, m.Params, ambient)
+}
+
+func (c catalog) fill(id string, times map[string]time.Time, params ...map[string]string) Text {
 	if id == "" {
 		return nil
 	}
@@ -177,7 +192,9 @@ func (c catalog) text(id string, params ...map[string]string) Text {
 	}
 	filled := make(Text, len(pattern))
 	for i, run := range pattern {
-		if run.foreign {
+		if at, ok := times[run.value]; ok && run.foreign {
+			run = c.moment(at)
+		} else if run.foreign {
 			run.value = printable(param(run.value, params))
 		}
 		filled[i] = run

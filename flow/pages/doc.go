@@ -56,7 +56,7 @@
 // # What a host changes
 //
 // Colours, names and logos are settings (directory.Branding), read for each page. Texts are JSON files by language
-// (Config.Locales, over those in English, French, Spanish, German and Arabic), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
+// (Config.Locales, over those in English, French, Spanish, German and Arabic; "time.moment" and "time.months" are how a language writes a time), and the HTML is made of blocks that can be replaced one by one (Config.Templates). A block
 // gets a [Page], or the part of it that the comment above the block names.
 //
 // # Specifications
@@ -67,6 +67,6 @@
 // # Not implemented
 //
 // A switch of language on the page; texts and layouts as settings of an organization, where those of the host hold for all; links of
-// Branding that differ by language; times in the manner of the language and place; scripts of the host, which the
+// Branding that differ by language; scripts of the host, which the
 // Content-Security-Policy refuses; audits of accessibility by people.
 package pages

@@ -144,7 +144,7 @@ func (p *Page) T(id string) Text { return p.catalog.text(id, p.ambient) }
 // Icon returns an icon by its name in icons.html; nothing when there is none.
 func (p *Page) Icon(name string) template.HTML { return p.icons[name] }
 
-func (p *Page) message(m flow.Message) Text { return p.catalog.text(m.ID, m.Params, p.ambient) }
+func (p *Page) message(m flow.Message) Text { return p.catalog.message(m, p.ambient) }
 
 // begin makes what all pages have in common.
 func (p *Pages) begin(r *http.Request, kind string, locales []string, b directory.Branding) *Page {

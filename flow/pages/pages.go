@@ -131,5 +131,5 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *
 // Text words a message as the pages would for this request: in the first of the locales (BCP 47) that there is a catalogue for, else in
 // one of the languages that the request accepts. The text is plain.
 func (p *Pages) Text(r *http.Request, locales []string, m flow.Message) string {
-	return p.catalogs.choose(locales, r.Header.Get("Accept-Language")).text(m.ID, m.Params).String()
+	return p.catalogs.choose(locales, r.Header.Get("Accept-Language")).message(m, nil).String()
 }

@@ -69,6 +69,15 @@ type Address struct {
 	Country       string `json:"country,omitempty"`
 }
 
+// Location is the time zone that the user lives in (Zoneinfo); UTC where that is unknown, also to this machine.
+func (u *User) Location() *time.Location {
+	place, err := time.LoadLocation(u.Zoneinfo) // which keeps to its own folder
+	if err != nil || place == time.Local {      // "Local" is the zone of a machine, not of a person
+		return time.UTC
+	}
+	return place
+}
+
 // Identifier is a name under which a user is found. Value is normalized by the store, not by the caller.
 type Identifier struct {
 	Name  IdentifierName
