@@ -305,3 +305,22 @@ func TestAttackFloodOfObservations(t *testing.T) {
 		}
 	})
 }
+
+// What somebody has decided is personal: it goes when they do, with what their clients hold.
+func TestDeletedPersonLeavesNoConsent(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		tokens := h.tokens(web)
+		u, err := h.people.FindUser(t.Context(), "", ann)
+		h.must(err)
+		subject := h.people.SubjectRef(u)
+		if all, err := h.Consents(t.Context(), subject); err != nil || len(all) == 0 {
+			t.Fatalf("nothing was decided: %v (%v)", all, err)
+		}
+		h.must(h.people.DeleteUser(t.Context(), u))
+		if all, err := h.Consents(t.Context(), subject); err != nil || len(all) > 0 {
+			t.Errorf("left are %v (%v)", all, err)
+		}
+		h.demandDead(web, tokens)
+	})
+}

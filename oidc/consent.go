@@ -271,6 +271,15 @@ func (p *Provider) forgetConsents(ctx context.Context, subject store.Ref, client
 	return nil
 }
 
+// forgetPerson forgets all that somebody has decided, who is gone.
+func (p *Provider) forgetPerson(ctx context.Context, subject store.Ref) error {
+	all, err := p.Consents(ctx, subject)
+	for _, c := range all {
+		err = errors.Join(err, p.RevokeConsent(ctx, subject, c.ClientID))
+	}
+	return err
+}
+
 // forgetConsent leaves a record without decisions for as long as a code, or a sign-in under way, may come from before. There is one
 // also for an application of the operator's own, where nobody was asked.
 func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID, agent string) error {

@@ -223,6 +223,7 @@ func New(config Config) (*Provider, error) {
 		return nil, err
 	}
 	p.joinParts()
+	config.Directory.OnDeleteUser(p.forgetPerson)
 	if err := wrap("oidc: Config.Paths: ", site.CheckRoutes(p.routes)); err != nil {
 		return nil, err
 	}

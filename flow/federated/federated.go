@@ -103,6 +103,7 @@ func New(config Config) (*Connections, error) {
 			problems = append(problems, fmt.Errorf("federated: Config.Connections[%d]: %w", i, err))
 		}
 	}
+	c.dir.OnDeleteUser(c.forget)
 	return c, errors.Join(problems...)
 }
 

@@ -144,6 +144,9 @@ func TestDisabledAndDeleted(t *testing.T) {
 		first, err := w.Users.Find(t.Context(), "", directory.Identifier{Name: directory.ByID, Value: first.ID})
 		w.must(err)
 		w.must(w.DeleteUser(t.Context(), first))
+		if links, err := w.connections.Links(t.Context(), first.Ref()); err != nil || len(links) > 0 {
+			t.Errorf("links of somebody who was deleted: %v (%v)", links, err)
+		}
 		if second := b.isIn(b.signIn()); second.ID == first.ID {
 			t.Error("a deleted person has come back")
 		}

@@ -85,6 +85,19 @@ func (c *Connections) Unlink(ctx context.Context, l *Link) error {
 	return b.Apply(ctx)
 }
 
+// forget removes the links of somebody who is gone.
+func (c *Connections) forget(ctx context.Context, subject store.Ref) error {
+	links, err := c.Links(ctx, subject)
+	for _, l := range links {
+		b := c.db.Batch()
+		c.links.Delete(b, l)
+		if problem := b.Apply(ctx); store.ConflictOn(problem, linkKind) == nil { // or somebody else's by now
+			err = errors.Join(err, problem)
+		}
+	}
+	return err
+}
+
 // WayIn is the directory.WayIn of links: it reports whether a subject has one.
 func (c *Connections) WayIn(ctx context.Context, b *store.Batch, subject store.Ref) (bool, error) {
 	return c.without(&Link{})(ctx, b, subject)

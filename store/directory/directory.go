@@ -88,6 +88,8 @@ type Directory struct {
 	idleRounds   *store.Collection[idleRound]
 	blocklist    *Blocklist
 	serviceWords []string
+	// forgets is what other packages keep about people.
+	forgets []func(ctx context.Context, subject store.Ref) error
 }
 
 // New checks the configuration, fills in defaults and returns a Directory, or an error that names every problem. It does
@@ -262,6 +264,13 @@ func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {
 	return taken(b.Apply(ctx))
 }
 
+// OnDeleteUser adds what is to be forgotten of a person besides what the Directory keeps of them: packages that keep something
+// by Subject call it when they are made. DeleteUser calls forget once the Subject has ended, and again if somebody repeats it
+// after an error; forget must bear that. OnDeleteUser is not safe for use beside other calls.
+func (d *Directory) OnDeleteUser(forget func(ctx context.Context, subject store.Ref) error) {
+	d.forgets = append(d.forgets, forget)
+}
+
 // DeleteUser removes a person with all credentials, memberships and assignments, and ends the Subject, which breaks
 // every chain that hangs on it. The event is "user.deleted". What remains when the second half fails is harmless: it
 // refers to a Subject that has ended.
@@ -279,14 +288,13 @@ func (d *Directory) DeleteUser(ctx context.Context, u *User) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(
-		d.Sessions.EndAllOf(ctx, s.Ref(), "", "user.deleted"),
-		d.Groups.forget(ctx, s.Ref()),
-		d.Roles.forget(ctx, s.Ref()),
-		d.Tickets.forget(ctx, s.Ref()),
-		d.FunctionLocks.forget(ctx, s.Ref()),
-		d.Sessions.forget(ctx, s.Ref()),
-	)
+	problems := []error{d.Sessions.EndAllOf(ctx, s.Ref(), "", "user.deleted")}
+	for _, forget := range append([]func(context.Context, store.Ref) error{
+		d.Groups.forget, d.Roles.forget, d.Tickets.forget, d.FunctionLocks.forget, d.Sessions.forget,
+	}, d.forgets...) {
+		problems = append(problems, forget(ctx, s.Ref()))
+	}
+	return errors.Join(problems...)
 }
 
 // remove is the first half of DeleteUser, in one step. Again says that it was tried before, and met a Conflict.
