@@ -233,9 +233,16 @@ func (p *Provider) buildPlans() error {
 	if err := p.config.Factors.check(p.config.Messages); err != nil {
 		return err
 	}
+	sms := p.Messages != nil && p.Messages.Reaches(notify.SMS)
+	if r := p.config.Accounts.Recovery; (r.SMSCode || r.UsernameSMS) && !sms {
+		return errors.New("Config.Accounts.Recovery: SMSCode and UsernameSMS need Config.Messages.SMS")
+	}
 	plans := map[string]flow.Plan{"login": p.config.login(), "invite": flow.Invitation(), "verify": flow.Verification()}
+	if mail || sms {
+		plans["recover"] = flow.Recovery()
+	}
 	if mail {
-		plans["recover"], plans["register"] = flow.Recovery(), flow.Registration()
+		plans["register"] = flow.Registration()
 	}
 	if p.config.Account != nil {
 		maps.Copy(plans, account.Plans(p.config.Factors.orDefault().TOTP != nil, p.config.Passkeys != nil, p.pushes()))

@@ -109,11 +109,12 @@
 //
 // Recovery, Registration, Invitation and Verification are plans for people without a session: each rests on a directory.Ticket that was
 // mailed, shows, asks of the store and sends the same for people who exist as for people who do not, and follows the policies of the
-// organization (directory.AccountPolicies). They are called from a login, or begun at /recover, /register, /invite and /verify.
+// organization (directory.AccountPolicies). Where RecoveryPolicy
+// says so, accounts are recovered by text message, and user names sent to a confirmed address or number. They are called from a login, or begun at /recover, /register, /invite and /verify.
 //
 // # Not implemented
 //
-//   - Recovery by SMS and of usernames; codes instead of links for invitations.
+//   - Codes instead of links for invitations; recovery of user names by attributes other than a confirmed address or number.
 //   - Registration with other attributes or without a password.
 //   - SAML upstream.
 //   - Authentication services of one's own over HTTP as steps.

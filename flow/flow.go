@@ -127,7 +127,7 @@ func New(config Config) (*Engine, error) {
 	plans := map[string]Plan{loginPlan: config.Passkeys.Steps(LoginSteps{}).Plan()}
 	maps.Copy(plans, config.Plans)
 	plans[consentPlan], plans[logoutPlan] = approval(), leaveTaking()
-	plans[selectPlan] = selection()
+	plans[selectPlan], plans[namePlan] = selection(), nameRecovery()
 	maps.Copy(plans, closings())
 	if config.Lifetime == 0 {
 		config.Lifetime = 30 * time.Minute

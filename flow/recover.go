@@ -13,10 +13,11 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// Recovery is the plan "recover": somebody says who they are, proves that they read the mail of that account, and chooses a new
+// Recovery is the plan "recover": somebody says who they are, proves that they read the mail, or the text messages, of that account, and chooses a new
 // password. Then the login goes on; where directory.RecoveryPolicy signs people in, with a proof that counts as the password does, and
 // other factors are asked for as ever. Nothing that is shown, sent or done says whether the account exists. The plan is closed in
-// organizations whose RecoveryPolicy has no way by mail.
+// organizations whose RecoveryPolicy has no way by mail or SMS. Where both are open, the person chooses; where RecoveryPolicy has
+// one to the user name as well, the page leads there.
 func Recovery() Plan {
 	return gated{sequence{
 		{Name: "recover", Options: []string{"recover"}, When: lacksTicket},
@@ -24,7 +25,7 @@ func Recovery() Plan {
 		{Name: "recover-password", Options: []string{"recover-password"}, When: lacksEnd},
 	}, func(ctx context.Context, dir *directory.Directory, org string) (bool, error) {
 		policy, err := directory.Resolve(ctx, dir.Settings, dir.Settings.Recovery, org, "")
-		return policy.EmailLink || policy.EmailCode, err
+		return policy.EmailLink || policy.EmailCode || policy.SMSCode, err
 	}}
 }
 
@@ -51,19 +52,45 @@ var _ Executor = recoverExecutor{}
 
 func (recoverExecutor) Prepare(context.Context, *State) error { return nil }
 
-func (recoverExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
-	return Prompt{
-		Step: "recover", Title: Message{ID: "recover.title"}, Intro: Message{ID: "recover.intro"},
+// The further actions of the page on which a recovery begins.
+const (
+	smsAction = "sms"
+	namePlan  = "recover-username"
+)
+
+// ways are those to a new password that are open and lead to somebody.
+func (r recoverExecutor) ways(policy directory.RecoveryPolicy) (mail, sms bool) {
+	return (policy.EmailLink || policy.EmailCode) && r.reaches(notify.Email), policy.SMSCode && r.reaches(notify.SMS)
+}
+
+func (r recoverExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Recovery, s.Request.Organization, "")
+	if err != nil {
+		return Prompt{}, err
+	}
+	prompt := Prompt{
+		Step: recoverPlan, Title: Message{ID: "recover.title"}, Intro: Message{ID: "recover.intro"},
 		Fields: []Field{{
 			Name: usernameField, Type: TextField, Label: "password.username", Value: cmp.Or(s.Person, s.Request.Hint),
 			Autocomplete: "username", Required: true, Focus: true,
 		}},
 		Actions: []Action{{Name: continueAction, Label: "recover.send"}},
-	}, nil
+	}
+	switch mail, sms := r.ways(policy); {
+	case mail && sms:
+		prompt.Intro.ID = "recover.intro-any"
+		prompt.Actions = append(prompt.Actions, Action{Name: smsAction, Label: "recover.send-sms", Kind: Secondary})
+	case sms:
+		prompt.Intro.ID, prompt.Actions[0].Label = "recover.intro-sms", "recover.send-sms"
+	}
+	if s.Plan == recoverPlan && nameWays(r.mailing, policy) != nil {
+		prompt.Actions = append(prompt.Actions, Action{Name: namePlan, Label: "action.recover-username", Kind: Quiet, Plan: namePlan})
+	}
+	return prompt, nil
 }
 
 func (r recoverExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	return r.ask(ctx, s, sayable(in.Value(usernameField)))
+	return r.ask(ctx, s, sayable(in.Value(usernameField)), in.Action == smsAction)
 }
 
 // sayable is what somebody typed as their name in a form that can be kept and sent: names have up to 256 characters, none of them a control.
@@ -83,15 +110,21 @@ func sayable(name string) string {
 
 // again sends another ticket, which takes the place of the one before.
 func (r recoverExecutor) again(ctx context.Context, s *State) (Verdict, error) {
-	return r.ask(ctx, s, s.Facts[askedFact])
+	return r.ask(ctx, s, s.Facts[askedFact], channelOf(s) == notify.SMS)
 }
 
 // ask sends a ticket to whoever the name is of. Who is nobody, cannot sign in, or has no address that was verified gets none.
-func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdict, error) {
+func (r recoverExecutor) ask(ctx context.Context, s *State, name string, sms bool) (Verdict, error) {
 	org := s.Request.Organization
 	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Recovery, org, "")
 	if err != nil {
 		return Verdict{}, err
+	}
+	t := terms{life: policy.LinkLife, code: policy.Code, link: s.said(ParamLink, policy.EmailLink), tries: policy.Tries, resends: policy.Resends}
+	address := verifiedEmail
+	if mail, may := r.ways(policy); may && (sms || !mail) {
+		r.channel, r.template, address = notify.SMS, notify.PasswordReset, verifiedPhone
+		t.life, t.link = policy.SMSCodeLife, false
 	}
 	to := addressee{holder: r.dir.Locks.Account(nil, org, name), address: name, decoy: true}
 	to.whose = to.holder
@@ -107,10 +140,9 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string) (Verdic
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Verdict{}, err
 	}
-	if err == nil && subject.State() == "" && !user.Disabled && user.Email != "" && user.EmailVerified {
-		to = addressee{holder: to.holder, whose: subject.ID, subject: subject, address: user.Email}
+	if err == nil && subject.State() == "" && !user.Disabled && address(user) != "" {
+		to = addressee{holder: to.holder, whose: subject.ID, subject: subject, address: address(user)}
 	}
-	t := terms{life: policy.LinkLife, code: policy.Code, link: s.said(ParamLink, policy.EmailLink), tries: policy.Tries, resends: policy.Resends}
 	return r.dispatch(ctx, s, to, name, t)
 }
 
@@ -201,7 +233,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 			return err
 		}
 		return c.out.Send(b, notify.Message{
-			Template: c.told, Channel: notify.Email, To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
+			Template: c.told, Channel: channelOf(s), To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
 			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !s.said(ParamNotify, policy.Notify),
 		})
 	})
@@ -266,7 +298,7 @@ func verifies(ctx context.Context, dir *directory.Directory, subject *directory.
 	return !expired, err
 }
 
-// prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail, which is no more than a password.
+// prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail or the text messages, which is no more than a password.
 func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) (Verdict, error) {
 	subject, err := m.dir.Subjects.Get(ctx, who)
 	if err != nil {
@@ -274,7 +306,11 @@ func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) 
 	}
 	v.Messages = nil
 	v.Subject = subject
-	v.Evidence = []directory.Evidence{{Method: directory.EmailSignIn, AMR: []string{"otp"}, Subject: subject.ID, Time: s.Now}}
+	method, amr := directory.EmailSignIn, "otp"
+	if channelOf(s) == notify.SMS {
+		method, amr = directory.SMSSignIn, "sms"
+	}
+	v.Evidence = []directory.Evidence{{Method: method, AMR: []string{amr}, Subject: subject.ID, Time: s.Now}}
 	return v, nil
 }
 
@@ -293,7 +329,10 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 	registration := registerExecutor{mail}
 	registration.purpose, registration.template, registration.path = directory.ConfirmRegistration, notify.EmailConfirm, "/register"
 	registration.taken = notify.AccountExists
+	forgotten := nameExecutor{mail}
+	forgotten.purpose, forgotten.template = directory.RecoverUsername, notify.AccountIDRecovery
 	return map[string]Executor{
+		namePlan:       forgotten,
 		"recover":      recovery,
 		"recover-code": ticketExecutor{dir: c.Directory, step: "recover-code", purpose: recovery.purpose, again: recovery.again, letters: true},
 		"recover-password": choosePassword{

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -20,6 +21,8 @@ const (
 	holderFact = "ticket.holder"
 	askedFact  = "ticket.asked"
 	whoseFact  = "ticket.subject"
+	// channelFact is the notify.Channel by which it was sent; "" is e-mail.
+	channelFact = "ticket.channel"
 )
 
 // ticketField is the parameter of a link that holds its token.
@@ -33,6 +36,8 @@ type mailing struct {
 	site     *web.Site
 	purpose  directory.TicketPurpose
 	template notify.Template
+	// channel is the way it goes; "" is notify.Email.
+	channel notify.Channel
 	// taken, if any, is said instead to somebody who has an account already.
 	taken notify.Template
 	path  string
@@ -71,31 +76,52 @@ func (m mailing) dispatch(ctx context.Context, s *State, to addressee, asked str
 			Keep: map[string]string{usernameField: asked, emailField: asked},
 		}, nil
 	}
-	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{holderFact: to.holder, askedFact: asked, whoseFact: to.whose}}, nil
+	return Verdict{Outcome: Proceed, Write: write, Facts: map[string]string{
+		holderFact: to.holder, askedFact: asked, whoseFact: to.whose, channelFact: string(m.channel),
+	}}, nil
+}
+
+// reaches reports whether anything can be sent that way.
+func (m mailing) reaches(c notify.Channel) bool { return m.out != nil && m.out.Reaches(c) }
+
+// channelOf is the way by which the flow's ticket was sent.
+func channelOf(s *State) notify.Channel {
+	return cmp.Or(notify.Channel(s.Facts[channelFact]), notify.Email)
+}
+
+// room reads whether there is room for a message to whom somebody has named. It returns what counts it, and how long to wait when there is none.
+// Whoever may not be written to again yet, by another of their names, gets no message, and nobody learns that by the answer: silent.
+func (m mailing) room(ctx context.Context, s *State, to addressee, asked string) (count func(*store.Batch), silent bool, wait time.Duration, err error) {
+	org, name := s.Request.Organization, m.dir.Locks.Account(nil, s.Request.Organization, asked)
+	typed, err := m.dir.Sends.Weigh(ctx, directory.SendKey{
+		Org: org, Purpose: string(m.purpose) + "/typed", Destination: asked, Account: name, Address: s.Client().Address.String(),
+	})
+	if err != nil {
+		return nil, false, 0, err
+	}
+	if typed.Wait() > 0 {
+		return nil, false, typed.Wait(), nil
+	}
+	real, err := m.dir.Sends.Weigh(ctx, directory.SendKey{Org: org, Purpose: string(m.purpose), Destination: to.address, Account: to.whose})
+	if err != nil {
+		return nil, false, 0, err
+	}
+	return func(b *store.Batch) {
+		m.dir.Sends.Add(b, typed)
+		m.dir.Sends.Add(b, real)
+	}, real.Wait() > 0, 0, nil
 }
 
 // send lays out that a ticket is sent. When there is no room for another message, it returns how long to wait.
 func (m mailing) send(
 	ctx context.Context, s *State, to addressee, asked string, t terms,
 ) (write func(*store.Batch) error, wait time.Duration, err error) {
-	org, name := s.Request.Organization, m.dir.Locks.Account(nil, s.Request.Organization, asked)
-	typed, err := m.dir.Sends.Weigh(ctx, directory.SendKey{
-		Org: org, Purpose: string(m.purpose) + "/typed", Destination: asked, Account: name, Address: s.Client().Address.String(),
-	})
-	if err != nil {
-		return nil, 0, err
+	count, silent, wait, err := m.room(ctx, s, to, asked)
+	if err != nil || wait > 0 {
+		return nil, wait, err
 	}
-	if typed.Wait() > 0 {
-		return nil, typed.Wait(), nil
-	}
-	// Whoever may not be written to again yet, by another of their names, gets no message, and nobody learns that by the answer.
-	real, err := m.dir.Sends.Weigh(ctx, directory.SendKey{Org: org, Purpose: string(m.purpose), Destination: to.address, Account: to.whose})
-	if err != nil {
-		return nil, 0, err
-	}
-	silent := real.Wait() > 0
 	ticket := directory.NewTicket{
-		Purpose: m.purpose, Org: org, Holder: to.holder, Context: s.Flow, Subject: to.subject, Address: to.address,
+		Purpose: m.purpose, Org: s.Request.Organization, Holder: to.holder, Context: s.Flow, Subject: to.subject, Address: to.address,
 		Link: t.link, Code: t.code, Life: t.life, Tries: t.tries, Resends: t.resends, Decoy: to.decoy || silent,
 	}
 	if _, err = m.dir.Tickets.Issue(ctx, m.db.Batch(), ticket); err != nil { // whether there is room for another one
@@ -105,8 +131,7 @@ func (m mailing) send(
 		return nil, 0, err
 	}
 	return func(b *store.Batch) error {
-		m.dir.Sends.Add(b, typed)
-		m.dir.Sends.Add(b, real)
+		count(b)
 		issued, err := m.dir.Tickets.Issue(ctx, b, ticket)
 		if err != nil {
 			return err
@@ -120,7 +145,7 @@ func (m mailing) send(
 // letter is the message of a ticket.
 func (m mailing) letter(s *State, to addressee, issued *directory.IssuedTicket, t terms) notify.Message {
 	letter := notify.Message{
-		Template: m.template, Channel: notify.Email, To: to.address, Organization: s.Request.Organization,
+		Template: m.template, Channel: cmp.Or(m.channel, notify.Email), To: to.address, Organization: s.Request.Organization,
 		Application: s.Request.Application, Locales: s.Request.Locales, Expires: s.Now.Add(t.life), Decoy: to.decoy,
 		Params: map[string]string{notify.Code: issued.Code.Reveal()},
 	}
@@ -161,14 +186,14 @@ func held(ctx context.Context, dir *directory.Directory, s *State, purposes ...d
 // void leads back to where another ticket can be had.
 func void() Verdict {
 	return Verdict{
-		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", holderFact: ""},
+		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", holderFact: "", channelFact: ""},
 		Messages: []Message{{ID: "ticket.void", Level: Error}},
 	}
 }
 
 // forgotten are the facts of a ticket without any of them.
 func forgotten() map[string]string {
-	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: ""}
+	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: "", channelFact: ""}
 }
 
 // lacksTicket: none was sent or brought along.
@@ -195,13 +220,17 @@ var _ Guarded = ticketExecutor{}
 func (ticketExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (t ticketExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
-	code := codeField(t.step + ".otp")
+	texts := t.step
+	if channelOf(s) == notify.SMS {
+		texts += "-sms"
+	}
+	code := codeField(texts + ".otp")
 	if t.letters {
 		code.Type = LettersField
 	}
 	return Prompt{
-		Step: t.step, Title: Message{ID: t.step + ".title"},
-		Intro:  Message{ID: t.step + ".intro", Params: map[string]string{"address": s.Facts[askedFact]}},
+		Step: t.step, Title: Message{ID: texts + ".title"},
+		Intro:  Message{ID: texts + ".intro", Params: map[string]string{"address": s.Facts[askedFact]}},
 		Fields: []Field{code},
 		Actions: []Action{
 			{Name: loginAction, Label: "action.continue"},

@@ -416,6 +416,19 @@ func (d *Directory) FindUser(ctx context.Context, org, login string) (*User, err
 	return lookup(ctx, d.Users, org, login, by)
 }
 
+// FindByAddress returns the one user of an organization whose confirmed e-mail address or telephone number (E.164) it is, or store.ErrNotFound, also
+// when it is that of several. It asks the same questions of the stores for an address that exists as for one that does not.
+func (d *Directory) FindByAddress(ctx context.Context, org, address string) (*User, error) {
+	by := loginNames{names: []IdentifierName{ByEmail, ByPhone}, verified: true}
+	if d.stores != nil {
+		return d.stores.resolve(ctx, org, address, by)
+	}
+	return lookup(ctx, d.Users, org, address, by)
+}
+
+// IsPhone reports whether an address is a telephone number (E.164).
+func IsPhone(address string) bool { return phonePattern.MatchString(address) }
+
 // loginNames are the identifiers that a login may be in an organization.
 func (d *Directory) loginNames(ctx context.Context, org string) (loginNames, error) {
 	policy, err := Resolve(ctx, d.Settings, d.Settings.Identifiers, org, "")
