@@ -214,13 +214,6 @@ func (p *Provider) actingAgent(ctx context.Context, q *authorizationRequest, r t
 	return t, nil
 }
 
-// actorMoved reports whether what failed in the redemption of a code is the Check on the grant of the actor's token, and not the
-// Insert of the code's own.
-func actorMoved(err error) bool {
-	c := store.ConflictOn(err, grantKind)
-	return c != nil && c.Reason != store.Exists
-}
-
 // actsIn makes the agent the one who acts in a grant, by the epoch at which the person has agreed to it: what it has done before it
 // was disabled meanwhile does not count.
 func (q *authorizationRequest) actsIn(g *Grant) {

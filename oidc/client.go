@@ -133,6 +133,8 @@ type Client struct {
 	TokenBinding string `json:"token_binding,omitempty" feature:"token binding"`
 	// ReuseAccessToken gives an access token again that the client has for itself, while it lives.
 	ReuseAccessToken bool `json:"reuse_access_token,omitempty" feature:"token reuse"`
+	// EndPreviousTokens ends what the client has from a person when they sign in to it again for the same (TokenReuse).
+	EndPreviousTokens bool `json:"end_previous_tokens,omitempty" feature:"token reuse"`
 
 	// CIBA delivery: poll, ping or push, and where to (CIBA Core §4).
 	TokenDeliveryMode            string `json:"backchannel_token_delivery_mode,omitempty" feature:"CIBA"`

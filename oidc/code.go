@@ -39,7 +39,7 @@ func (p *Provider) exchangeCode(ctx context.Context, r tokenRequest) (*tokenResp
 	}
 	for attempt := 0; ; attempt++ {
 		response, err := p.redeem(ctx, q, r)
-		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, consentKind) != nil || actorMoved(err)) { // between reading and writing: it may still be good
+		if attempt < maxAttempts && (p.parentMoved(err) || store.ConflictOn(err, consentKind) != nil) { // between reading and writing: it may still be good
 			continue
 		}
 		return response, err
@@ -108,7 +108,7 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 			return p.checkConsent(ctx, b, q)
 		},
 	})
-	if store.ConflictOn(err, grantKind) != nil && !actorMoved(err) || store.ConflictOn(err, familyKind) != nil {
+	if gateTaken(err) {
 		return nil, p.reusedCode(ctx, g.Ref(), r.client)
 	}
 	return response, err

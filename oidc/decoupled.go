@@ -201,7 +201,7 @@ func (d *decoupling) redeem(ctx context.Context, q *decoupled, r tokenRequest) (
 		request: r, grant: g, outlives: q.Expires, refresh: true,
 		consume: func(ctx context.Context, b *store.Batch, _ *issue) error { return d.checkConsent(ctx, b, q.request()) },
 	})
-	if store.ConflictOn(err, grantKind) != nil || store.ConflictOn(err, familyKind) != nil {
+	if gateTaken(err) {
 		return nil, d.reused(ctx, g.Ref(), r.client)
 	}
 	return response, err

@@ -184,8 +184,9 @@
 //
 // What there is nothing of:
 //
-//   - Cookies that an API other than the provider's own could demand. Handing out a token of a person's again that still lives, or ending it
-//     when another is asked for: every sign-in has tokens of its own. Encrypted access tokens; scopes as an array; private claims of WSO2.
+//   - Cookies that an API other than the provider's own could demand. Handing out a token of a person's again that still lives: it would outlive the
+//     sign-in that it is given for, or end by another; Client.EndPreviousTokens is what there is. Encrypted access tokens; scopes as an
+//     array; private claims of WSO2.
 //   - Signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.

@@ -154,12 +154,22 @@ func (p *Provider) check(b *store.Batch, c *chain) (moved bool) {
 // grantMargin is how much further than needed an expiry is moved, so that it is moved seldom.
 const grantMargin = 30 * 24 * time.Hour
 
-// parentMoved reports whether a conflict says that a parent moved while a token was being minted: read again and once more.
+// parentMoved reports whether a conflict says that a parent moved while a token was being minted, or another Grant that the minting is
+// about: read again and once more.
 func (p *Provider) parentMoved(err error) bool {
 	c, ok := errors.AsType[*store.Conflict](err)
 	d := p.config.Directory
-	return ok && slices.Contains([]store.Kind{d.Sessions.Kind(), d.Subjects.Kind(), d.Applications.Kind(), d.Participants.Kind()}, c.Kind)
+	return ok && (slices.Contains([]store.Kind{d.Sessions.Kind(), d.Subjects.Kind(), d.Applications.Kind(), d.Participants.Kind(), latestKind}, c.Kind) ||
+		ofGrant(c) && c.Reason != store.Exists)
 }
+
+// gateTaken reports whether a conflict says that the Grant which a minting inserts is there already: its code was used before.
+func gateTaken(err error) bool {
+	c, ok := errors.AsType[*store.Conflict](err)
+	return ok && ofGrant(c) && c.Reason == store.Exists
+}
+
+func ofGrant(c *store.Conflict) bool { return c.Kind == grantKind || c.Kind == familyKind }
 
 // revokeGrant makes sure that the grant is revoked, whether it has been written or is just about to be: the id of a code
 // that was used twice must never carry a token again.

@@ -29,7 +29,7 @@ type minting struct {
 }
 
 // mint makes a Grant with its tokens: decide, hooks, one Apply, sign. The Insert of the Grant comes first in its batch, so that a
-// second use is known by its conflict (store.ConflictOn(err, grantKind)).
+// second use is known by its conflict (gateTaken).
 func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) {
 	g, client := m.grant, m.request.client
 	if g.Tie == (tie{}) {
@@ -73,6 +73,9 @@ func (p *Provider) mint(ctx context.Context, m minting) (*tokenResponse, error) 
 		if err := m.consume(ctx, b, t); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.endPrevious(ctx, b, client, g); err != nil {
+		return nil, err
 	}
 	if err := p.join(ctx, b, chain); err != nil {
 		return nil, err

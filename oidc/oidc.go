@@ -138,9 +138,10 @@ type Provider struct {
 	denials  *store.Collection[denial]
 	marks    *store.Collection[replayMark]
 
-	live     *store.Collection[liveToken] // nil without TokenReuse
-	proofs   *proofs                      // nil without DPoP
-	pairwise *pairwiseSubjects            // nil without the feature
+	live     *store.Collection[liveToken]   // nil without TokenReuse
+	latest   *store.Collection[latestGrant] // likewise
+	proofs   *proofs                        // nil without DPoP
+	pairwise *pairwiseSubjects              // nil without the feature
 	// claimTypes are what Config.Claims may answer with (OpenID Connect Core §5.6).
 	claimTypes []string
 	ciba       *cibaGrant // nil without the feature
