@@ -42,7 +42,7 @@ type presentedToken struct {
 	stored *accessToken
 }
 
-func (t *presentedToken) scopes() []string { return strings.Fields(t.claims.Scope) }
+func (t *presentedToken) scopes() []string { return strings.Fields(t.claims.Scope.text) }
 
 func (t *presentedToken) grants(scope string) bool { return slices.Contains(t.scopes(), scope) }
 

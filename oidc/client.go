@@ -124,6 +124,8 @@ type Client struct {
 	IntrospectionSignedResponseAlg    string `json:"introspection_signed_response_alg,omitempty" feature:"signed introspection"`
 	IntrospectionEncryptedResponseAlg string `json:"introspection_encrypted_response_alg,omitempty" feature:"encryption"`
 	IntrospectionEncryptedResponseEnc string `json:"introspection_encrypted_response_enc,omitempty" feature:"encryption"`
+	// ScopeAsArray makes scope a list in access tokens that are JWTs (WSO2Claims).
+	ScopeAsArray bool `json:"enable_jwt_scope_as_array,omitempty" feature:"WSO2 claims"`
 	// AccessTokenClaims are attributes of the person that stand in access tokens whatever scopes were asked for.
 	AccessTokenClaims []string `json:"access_token_claims,omitempty" feature:"access token claims"`
 	// KeepRefreshToken hands the same refresh token out again instead of rotating it: for clients whose tokens are bound to a

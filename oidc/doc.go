@@ -165,6 +165,7 @@
 //   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by.
 //   - PairwiseSubjects: OpenID Connect Core 1.0 §8. SignedUserInfo: §5.3.2. SignedIntrospection: RFC 9701. Encryption: §10.2.
 //     SecretSignatures: §10.1, by HS256.
+//   - WSO2Claims: aut, and scope as an array, in access tokens of WSO2's manner.
 //   - BackChannelLogout, FrontChannelLogout and SessionManagement: the specifications of these names, 1.0. A session that merely went idle,
 //     or passed its limit, has not ended: no client is told.
 //   - Legacy: the response types of OpenID Connect Core 1.0 §3.2 and §3.3 and of OAuth 2.0 Multiple Response Type Encoding Practices, and
@@ -185,8 +186,8 @@
 // What there is nothing of:
 //
 //   - Cookies that an API other than the provider's own could demand. Handing out a token of a person's again that still lives: it would outlive the
-//     sign-in that it is given for, or end by another; Client.EndPreviousTokens is what there is. Encrypted access tokens; scopes as an
-//     array; private claims of WSO2.
+//     sign-in that it is given for, or end by another; Client.EndPreviousTokens is what there is. Encrypted access tokens.
+//     WSO2's org_id, org_name and isk (see WSO2Claims).
 //   - Signed discovery documents (RFC 8414 §2.1).
 //   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.

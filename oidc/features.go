@@ -78,6 +78,8 @@ type Features struct {
 	SignedUserInfo      *SignedUserInfo
 	SignedIntrospection *SignedIntrospection
 	Encryption          *Encryption
+	// WSO2Claims is what WSO2 Identity Server says in access tokens besides.
+	WSO2Claims *WSO2Claims
 	// SecretSignatures is HS256 (OpenID Connect Core §10.1).
 	SecretSignatures *SecretSignatures
 
@@ -232,6 +234,9 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.SecretSignatures; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.WSO2Claims; f != nil {
 		add(f.part(p))
 	}
 	if f := p.config.Features.CORS; f != nil {

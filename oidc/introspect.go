@@ -60,7 +60,7 @@ func (p *Provider) introspect(ctx context.Context, caller *Client, token string)
 func (t *presentedToken) describe() (json.RawMessage, error) {
 	answer, err := json.Marshal(introspection{
 		Active: true, TokenType: t.claims.Confirmation.demanded().tokenType(), ClientID: t.claims.ClientID, Subject: t.claims.Subject,
-		Scope: t.claims.Scope, Audience: t.claims.Audience, Issuer: t.claims.Issuer,
+		Scope: t.claims.Scope.text, Audience: t.claims.Audience, Issuer: t.claims.Issuer,
 		Expires: t.claims.Expires, Issued: t.claims.Issued, JTI: t.claims.JTI,
 		AuthTime: t.claims.AuthTime, ACR: t.claims.ACR, AMR: t.claims.AMR,
 		BindingType: t.claims.BindingType, BindingRef: t.claims.BindingRef,

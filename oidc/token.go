@@ -134,17 +134,17 @@ type issue struct {
 
 // accessClaims is the payload of a JWT access token (RFC 9068 §2.2) and the stored form of an opaque one.
 type accessClaims struct {
-	Issuer   string   `json:"iss"`
-	Subject  string   `json:"sub"`
-	Audience audience `json:"aud"`
-	Expires  int64    `json:"exp"`
-	Issued   int64    `json:"iat"`
-	JTI      string   `json:"jti"`
-	ClientID string   `json:"client_id"`
-	Scope    string   `json:"scope,omitempty"`
-	AuthTime int64    `json:"auth_time,omitempty"`
-	ACR      string   `json:"acr,omitempty"`
-	AMR      []string `json:"amr,omitempty"`
+	Issuer   string     `json:"iss"`
+	Subject  string     `json:"sub"`
+	Audience audience   `json:"aud"`
+	Expires  int64      `json:"exp"`
+	Issued   int64      `json:"iat"`
+	JTI      string     `json:"jti"`
+	ClientID string     `json:"client_id"`
+	Scope    scopeClaim `json:"scope,omitzero"`
+	AuthTime int64      `json:"auth_time,omitempty"`
+	ACR      string     `json:"acr,omitempty"`
+	AMR      []string   `json:"amr,omitempty"`
 	// Confirmation is what its bearer must prove to hold (RFC 7800 §3.1).
 	Confirmation *confirmation `json:"cnf,omitempty"`
 	// BindingType and BindingRef are what else it is bound to (TokenBinding).
@@ -223,8 +223,10 @@ func (p *Provider) draft(ctx context.Context, t *issue) error {
 	t.access = accessClaims{
 		Issuer: p.site.Issuer(), Subject: t.client.ClientID, Audience: p.audience(aim.audience, t.scopes),
 		Expires: now.Add(aim.lifetime(usual)).Unix(), Issued: now.Unix(), JTI: secret.Short().Reveal(),
-		ClientID: t.client.ClientID, Scope: strings.Join(aim.scopes(t.scopes), " "), Confirmation: t.bound.claim(),
+		ClientID: t.client.ClientID, Confirmation: t.bound.claim(),
 	}
+	t.access.Scope.text = strings.Join(aim.scopes(t.scopes), " ")
+	t.access.Scope.listed = t.client.ScopeAsArray && t.access.Scope.text != ""
 	if t.access.Details, err = p.detailsOf(ctx, t); err != nil {
 		return err
 	}
@@ -270,7 +272,7 @@ func (p *Provider) draftAccessToken(ctx context.Context, t *issue, aim target) (
 	if err != nil {
 		return err
 	}
-	t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, claims)
+	t.accessExtra, err = p.runHook(ctx, t, AccessTokenType, p.addWSO2Claims(t, claims))
 	return err
 }
 
@@ -358,7 +360,7 @@ func (p *Provider) write(b *store.Batch, t *issue) {
 func (t *issue) sign() (*tokenResponse, error) {
 	r := &tokenResponse{
 		TokenType: t.bound.tokenType(), ExpiresIn: t.access.Expires - t.access.Issued,
-		RefreshToken: t.refresh, Scope: t.access.Scope, Details: t.access.Details,
+		RefreshToken: t.refresh, Scope: t.access.Scope.text, Details: t.access.Details,
 	}
 	var err error
 	if t.opaque != "" {

@@ -110,7 +110,7 @@ func (p *Provider) again(ctx context.Context, held *liveToken, t *issue) (*token
 		return nil, ignoreBroken(err)
 	}
 	return &tokenResponse{
-		AccessToken: string(token), TokenType: t.bound.tokenType(), ExpiresIn: held.Dies - p.db.Now().Unix(), Scope: t.access.Scope, Details: t.access.Details,
+		AccessToken: string(token), TokenType: t.bound.tokenType(), ExpiresIn: held.Dies - p.db.Now().Unix(), Scope: t.access.Scope.text, Details: t.access.Details,
 	}, nil
 }
 

@@ -67,6 +67,9 @@ func TestProtect(t *testing.T) {
 			t.Errorf("%s: %d %s", scheme, w.Code, w.Body)
 		}
 	}
+	if w := call(h, "Authorization: Bearer "+s.token("department", "sales", "scope", []string{"read", "list"})); w.Code != http.StatusOK {
+		t.Errorf("scope as a list: %d %s", w.Code, w.Body)
+	}
 	if w := call(h, "Authorization: Bearer "+s.token("department", "sales", "aud", []string{"other", api})); w.Code != http.StatusOK {
 		t.Errorf("several audiences: %d %s", w.Code, w.Body)
 	}
@@ -182,27 +185,28 @@ func TestAttackTokens(t *testing.T) {
 	h := s.guard().Protect()(inside())
 	good := s.token()
 	for name, token := range map[string]string{
-		"no issuer":          s.token("iss", nil),
-		"another issuer":     s.token("iss", other.URL),
-		"of another issuer":  other.token(),
-		"by another's key":   other.token("iss", s.URL),
-		"no audience":        s.token("aud", nil),
-		"another audience":   s.token("aud", api+"/"),
-		"the audience begun": s.token("aud", "https://api.example"),
-		"no end":             s.token("exp", nil),
-		"expired":            s.token("exp", time.Now().Add(-2*time.Minute).Unix()),
-		"end as text":        s.token("exp", "soon"),
-		"not yet":            s.token("nbf", time.Now().Add(time.Hour).Unix()),
-		"issued later":       s.token("iat", time.Now().Add(time.Hour).Unix()),
-		"an ID token":        s.sign("JWT", s.claims()),
-		"no type":            s.sign("", s.claims()),
-		"a logout token":     s.sign("logout+jwt", s.claims()),
-		"scope is a list":    s.token("scope", []string{"read"}),
-		"cut short":          good[:len(good)-2],
-		"another signature":  good[:strings.LastIndex(good, ".")+1] + s.token("sub", "bob")[strings.LastIndex(good, ".")+1:],
-		"nothing signed":     "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + strings.Split(good, ".")[1] + ".",
-		"opaque":             "opaque",
-		"three dots":         "a.b.c.d",
+		"no issuer":           s.token("iss", nil),
+		"another issuer":      s.token("iss", other.URL),
+		"of another issuer":   other.token(),
+		"by another's key":    other.token("iss", s.URL),
+		"no audience":         s.token("aud", nil),
+		"another audience":    s.token("aud", api+"/"),
+		"the audience begun":  s.token("aud", "https://api.example"),
+		"no end":              s.token("exp", nil),
+		"expired":             s.token("exp", time.Now().Add(-2*time.Minute).Unix()),
+		"end as text":         s.token("exp", "soon"),
+		"not yet":             s.token("nbf", time.Now().Add(time.Hour).Unix()),
+		"issued later":        s.token("iat", time.Now().Add(time.Hour).Unix()),
+		"an ID token":         s.sign("JWT", s.claims()),
+		"no type":             s.sign("", s.claims()),
+		"a logout token":      s.sign("logout+jwt", s.claims()),
+		"scope is no list":    s.token("scope", []any{"read", 1}),
+		"scope of two in one": s.token("scope", []string{"read write"}),
+		"cut short":           good[:len(good)-2],
+		"another signature":   good[:strings.LastIndex(good, ".")+1] + s.token("sub", "bob")[strings.LastIndex(good, ".")+1:],
+		"nothing signed":      "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + strings.Split(good, ".")[1] + ".",
+		"opaque":              "opaque",
+		"three dots":          "a.b.c.d",
 	} {
 		if w := call(h, "Authorization: Bearer "+token); w.Code != http.StatusUnauthorized || challenge(w, "Bearer", "error") != "invalid_token" {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/strictjson"
@@ -56,7 +57,7 @@ type claims struct {
 	Audience  audience         `json:"aud"`
 	ID        string           `json:"jti"`
 	ClientID  string           `json:"client_id"`
-	Scope     string           `json:"scope"`
+	Scope     scopes           `json:"scope"`
 	AuthTime  jose.NumericDate `json:"auth_time"`
 	ACR       string           `json:"acr"`
 	AMR       []string         `json:"amr"`
@@ -77,6 +78,26 @@ func (a *audience) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &(*a)[0])
 	}
 	return json.Unmarshal(data, (*[]string)(a))
+}
+
+// scopes are a text with spaces between (RFC 8693 §4.2), or a list, as WSO2 Identity Server writes it on demand.
+type scopes []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *scopes) UnmarshalJSON(data []byte) error {
+	if len(data) == 0 || data[0] != '[' {
+		var text string
+		err := json.Unmarshal(data, &text)
+		*s = strings.Fields(text)
+		return err
+	}
+	if err := json.Unmarshal(data, (*[]string)(s)); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(*s, func(one string) bool { return one == "" || strings.ContainsFunc(one, unicode.IsSpace) }) {
+		return errors.New("scope is a list of something else")
+	}
+	return nil
 }
 
 // read takes the claims of a token that somebody has vouched for and judges what no one else has: whose it is, for whom, and until
@@ -100,7 +121,7 @@ func (g *Guard) read(payload json.RawMessage, introspected bool) (*Token, *claim
 		return nil, nil, errors.New("the token is not good yet")
 	}
 	return &Token{
-		Issuer: c.Issuer, Subject: c.Subject, ClientID: c.ClientID, ID: c.ID, Audience: c.Audience, Scopes: strings.Fields(c.Scope),
+		Issuer: c.Issuer, Subject: c.Subject, ClientID: c.ClientID, ID: c.ID, Audience: c.Audience, Scopes: c.Scope,
 		Issued: c.Iat.Time, Expires: c.Exp.Time, AuthTime: c.AuthTime.Time, ACR: c.ACR, AMR: c.AMR, claims: payload,
 	}, &c, nil
 }
