@@ -59,7 +59,7 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	switch {
 	case redirectURI == "":
 		return nil, cmp.Or(wrong, invalidRequest("redirect_uri is missing"))
-	case !c.mayReturnTo(redirectURI):
+	case !p.mayReturnTo(c, redirectURI):
 		return nil, cmp.Or(wrong, invalidRequest("redirect_uri is not registered for the client"))
 	}
 	q := &authorizationRequest{

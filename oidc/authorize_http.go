@@ -122,7 +122,7 @@ func (p *Provider) advance(w http.ResponseWriter, r *http.Request, q *authorizat
 func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizationRequest) (url.Values, error) {
 	ctx := r.Context()
 	c, err := p.Clients.find(ctx, q.ClientID)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !c.mayReturnTo(q.RedirectURI) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !p.mayReturnTo(c, q.RedirectURI) {
 		return nil, &Error{Code: "invalid_client", Description: "the client was changed meanwhile, go back to the application", Status: 400}
 	}
 	if err != nil {

@@ -179,8 +179,12 @@ type Client struct {
 	InsecureOptionalPKCE bool `json:"insecure_optional_pkce,omitempty"`
 	// InsecureOptionalNonce lets a client with InsecureOptionalPKCE leave out the nonce too, as OpenID Connect Core §3.1.2.1 has it for
 	// the code flow, and the conformance suite demands. Then nothing protects it from injected codes.
-	InsecureOptionalNonce bool      `json:"insecure_optional_nonce,omitempty"`
-	Created               time.Time `json:"created"`
+	InsecureOptionalNonce bool `json:"insecure_optional_nonce,omitempty"`
+	// InsecureRedirectPatterns are regular expressions (RE2) for further redirect URIs, each for the whole of one (Legacy.RedirectPatterns):
+	// at most four of 512 bytes, "regexp=" in front or not. https and the hosts must be written out: "https://(a|b)\.example/cb/[0-9]+".
+	// They are not for logouts, for the implicit grant, or for pairwise subjects.
+	InsecureRedirectPatterns []string  `json:"insecure_redirect_patterns,omitempty" feature:"redirect patterns"`
+	Created                  time.Time `json:"created"`
 
 	// described is what a metadata document says of the application; nil for a client that is registered.
 	described *directory.Application
@@ -339,7 +343,7 @@ func (c *Client) clone() *Client {
 	for _, list := range []*[]string{
 		&own.RedirectURIs, &own.PostLogoutRedirectURIs, &own.Scopes, &own.Claims, &own.Audience, &own.Resources,
 		&own.ResponseTypes, &own.RequestURIs, &own.DefaultACRValues, &own.AuthorizationDetailsTypes, &own.IDTokenAudience,
-		&own.AccessTokenClaims, &own.AllowedOrigins, &own.Contacts,
+		&own.AccessTokenClaims, &own.AllowedOrigins, &own.Contacts, &own.InsecureRedirectPatterns,
 	} {
 		*list = slices.Clone(*list)
 	}

@@ -168,7 +168,7 @@
 //   - WSO2Claims: aut, and scope as an array, in access tokens of WSO2's manner.
 //   - BackChannelLogout, FrontChannelLogout and SessionManagement: the specifications of these names, 1.0. A session that merely went idle,
 //     or passed its limit, has not ended: no client is told.
-//   - Legacy: the response types of OpenID Connect Core 1.0 §3.2 and §3.3 and of OAuth 2.0 Multiple Response Type Encoding Practices, and
+//   - Legacy: patterns of redirect URIs, the response types of OpenID Connect Core 1.0 §3.2 and §3.3 and of OAuth 2.0 Multiple Response Type Encoding Practices, and
 //     the password grant.
 //   - Experimental: draft-ietf-oauth-identity-assertion-authz-grant-02 (ID-JAG).
 //

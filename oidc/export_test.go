@@ -132,3 +132,9 @@ func ParseClientKeys(document []byte) (signing, encryption int, err error) {
 	}
 	return len(set.signing), len(set.encryption), nil
 }
+
+// MatchesPattern reports whether a client with one pattern would be answered at a URI; false also for a pattern that is refused.
+func MatchesPattern(pattern, uri string) bool {
+	p := &Provider{config: Config{Features: Features{Legacy: &Legacy{RedirectPatterns: true}}}}
+	return p.mayReturnTo(&Client{InsecureRedirectPatterns: []string{pattern}}, uri)
+}

@@ -17,6 +17,10 @@ type Legacy struct {
 	// at sign-in. It is refused for accounts that show a second factor, at applications that demand one, and for those who must
 	// be asked anything else.
 	Password bool
+	// RedirectPatterns lets clients be registered with patterns of redirect URIs (Client.InsecureRedirectPatterns), as WSO2 Identity Server
+	// has them behind "regexp=", until they can be registered with the URIs themselves (RFC 9700 §4.1.3). Every page on a host that a
+	// pattern matches, and everything that redirects from there, can then be sent codes. No profile but the zero one permits it.
+	RedirectPatterns bool
 }
 
 // legacyTypes are what Legacy.ResponseTypes may name.
@@ -26,6 +30,9 @@ var legacyTypes = []string{
 
 func (l Legacy) part(p *Provider) (part, error) {
 	made := part{grants: map[GrantType]exchange{}}
+	if l.RedirectPatterns {
+		made.features, made.check = []string{"redirect patterns"}, checkRedirectPatterns
+	}
 	if l.Password {
 		made.grants[PasswordGrant] = p.exchangePassword
 	}

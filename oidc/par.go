@@ -107,7 +107,7 @@ func (p *Provider) pushed(ctx context.Context, c *Client, reference string) (*au
 		return nil, unavailable(err)
 	case q.Pushed == nil || !secret.Matches(q.Pushed.Hash, presented) || q.ClientID != c.ClientID:
 		return nil, errPushed
-	case q.Answer != nil || !p.db.Now().Before(q.Pushed.Expires) || !c.mayReturnTo(q.RedirectURI):
+	case q.Answer != nil || !p.db.Now().Before(q.Pushed.Expires) || !p.mayReturnTo(c, q.RedirectURI):
 		return nil, errPushed
 	}
 	q.Expires = p.db.Now().Add(requestLifetime)

@@ -149,6 +149,7 @@ var (
 				return unless(!slices.ContainsFunc(c.ResponseTypes, handsOutToken), "response_types has one that is answered with a token")
 			},
 		},
+		exactRedirects("RFC 9700 §4.1.3"),
 		{
 			clause: "RFC 9700 §2.1.1", text: "every client uses PKCE",
 			client: func(c *Client) string { return unless(!c.InsecureOptionalPKCE, "insecure_optional_pkce is set") },
@@ -206,6 +207,7 @@ var (
 		},
 		confidential("FAPI 1.0 Advanced §5.2.2-14"),
 		strongAlgorithms("FAPI 1.0 Advanced §8.6", FAPI1Advanced),
+		exactRedirects("FAPI 1.0 Baseline §5.2.2-10"),
 		httpsRedirects("FAPI 1.0 Baseline §5.2.2-20"),
 		noPassword("FAPI 1.0 Baseline §5.2.2"),
 	}
@@ -260,6 +262,7 @@ var (
 				return unless(c.CodeLifetime <= time.Minute, "CodeLifetime is longer than a minute")
 			},
 		},
+		exactRedirects("RFC 9700 §4.1.3"),
 		httpsRedirects("FAPI 2.0 Security Profile §5.3.2.2-8"),
 		strongAlgorithms("FAPI 2.0 Security Profile §5.4.1", FAPI2Security),
 	}
@@ -368,6 +371,12 @@ func (p Profile) methods(served ...AuthMethod) []AuthMethod {
 func noPassword(clause string) demand {
 	return demand{clause: clause, text: "nobody gives a password to a client", client: func(c *Client) string {
 		return unless(!c.allows(PasswordGrant), "grant_types has password")
+	}}
+}
+
+func exactRedirects(clause string) demand {
+	return demand{clause: clause, text: "redirect URIs are compared byte by byte", client: func(c *Client) string {
+		return unless(len(c.InsecureRedirectPatterns) == 0, "insecure_redirect_patterns is set")
 	}}
 }
 

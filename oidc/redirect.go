@@ -83,7 +83,7 @@ func matchRedirectURI(registered []string, presented string) bool {
 	return false
 }
 
-// mayReturnTo reports whether the client may be answered at the presented URI.
+// mayReturnTo reports whether the client may be answered at the presented URI by those that it is registered with.
 func (c *Client) mayReturnTo(presented string) bool {
 	if matchRedirectURI(c.RedirectURIs, presented) {
 		return true
