@@ -32,10 +32,11 @@ func newExecution(t *testing.T, p storetest.Placement) *execution {
 		c.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 		c.FlowExecution = true
 		c.Accounts = directory.AccountPolicies{
-			Registration: directory.RegistrationPolicy{Enabled: true},
+			Registration: directory.RegistrationPolicy{Enabled: true, SignIn: true},
 			Recovery:     directory.RecoveryPolicy{EmailLink: true},
 		}
 	})
+	x.values["app"] = x.idp.App(callback).Application.ID
 	return x
 }
 
@@ -49,12 +50,15 @@ func (x *execution) post(body string) (status int, text string) {
 	var sent struct {
 		Flow  string `json:"flowId"`
 		Trace string `json:"traceId"`
+		Data  struct {
+			Assertion string `json:"userAssertion"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal(rec.Body.Bytes(), &sent); err != nil {
 		x.Fatalf("%s: %d %q", body, rec.Code, rec.Body)
 	}
 	text = rec.Body.String()
-	for name, value := range map[string]string{"flow": sent.Flow, "trace": sent.Trace} {
+	for name, value := range map[string]string{"flow": sent.Flow, "trace": sent.Trace, "assertion": sent.Data.Assertion} {
 		if value != "" {
 			x.values[name] = value
 			text = strings.ReplaceAll(text, `"`+value+`"`, `"<`+name+`>"`)

@@ -38,6 +38,7 @@ type told struct {
 	Data       struct {
 		Components     []drawn  `json:"components"`
 		RequiredParams []string `json:"requiredParams"`
+		UserAssertion  string   `json:"userAssertion"`
 		Messages       []struct {
 			Type string `json:"type"`
 			Key  string `json:"i18nKey"`

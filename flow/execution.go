@@ -74,6 +74,9 @@ type execution struct {
 	Problems map[string]Message `json:"problems,omitempty"`
 	Keep     map[string]string  `json:"keep,omitempty"`
 
+	// Asserted says that the flow rests on a user assertion, and signs in no browser.
+	Asserted bool `json:"asserted,omitempty"`
+
 	// Wrong is how many wrong answers a program has had.
 	Wrong int64 `json:"wrong,omitempty"`
 
@@ -106,6 +109,8 @@ type execution struct {
 	again bool
 	// draft is the flow in its page's URL, while it is not written.
 	draft string
+	// assertion is what the program of a flow about an account may trade for a sign-in, for the answer that ends the flow.
+	assertion secret.Text
 	// current is the browser's session as it was read for a flow that has not been written.
 	current *directory.Session
 }
@@ -247,7 +252,7 @@ func (x *execution) forget() {
 }
 
 // untouched reports whether nobody has answered anything yet.
-func (x *execution) untouched() bool { return x.Sequence == 1 && !x.Done }
+func (x *execution) untouched() bool { return x.Sequence == 1 && !x.Done && !x.Asserted }
 
 // find returns the flow of an id for the browser that it is bound to: errUnknownFlow, errForeign, or a failure.
 func (e *Engine) find(r *visit, id string) (*execution, error) {

@@ -107,6 +107,7 @@ type Engine struct {
 	executions   *store.Collection[execution]
 	claims       *store.Collection[claim]
 	solutions    *store.Collection[solution]
+	assertions   *store.Collection[assertion]
 	origins      *http.CrossOriginProtection
 }
 
@@ -153,6 +154,7 @@ func New(config Config) (*Engine, error) {
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
 		solutions:  store.NewCollection(config.DB, store.Type[solution]{Kind: solutionKind}),
+		assertions: store.NewCollection(config.DB, assertionType),
 		origins:    http.NewCrossOriginProtection(),
 	}
 	// A proxy may show us another Host than the one in the browser's address bar.

@@ -50,6 +50,8 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	switch {
 	case err != nil:
 		return nil, err
+	case x.Done && x.Asserted:
+		return e.goThrough(r, x)
 	case x.Done:
 		if err := e.leaveDeeds(r, x); err != nil {
 			return nil, err
@@ -79,7 +81,9 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	if err := e.write(b, x); err != nil {
 		return nil, err
 	}
-	if err := b.Apply(r.Context()); err != nil && store.ConflictOn(err, executionKind) == nil {
+	if err := b.Apply(r.Context()); store.ConflictOn(err, assertionKind) != nil { // traded a moment ago, elsewhere
+		return e.begin(r, in)
+	} else if err != nil && store.ConflictOn(err, executionKind) == nil {
 		return nil, err
 	}
 	r.setCookies()
@@ -104,12 +108,15 @@ func (e *Engine) goThrough(r *visit, x *execution) (*directory.Result, error) {
 	if err == nil {
 		err = b.Apply(r.Context())
 	}
+	if store.ConflictOn(err, assertionKind) != nil { // traded a moment ago, elsewhere
+		return e.begin(r, x.Request)
+	}
 	if err != nil {
 		return nil, err
 	}
 	r.setCookies()
 	if in != nil {
-		e.admit(r, in)
+		e.admit(r, x, in)
 	}
 	return e.atOnce(r.Context(), x)
 }
@@ -159,6 +166,9 @@ func (e *Engine) plot(r *visit, in directory.Interaction) (*execution, Move, err
 		if err := e.learn(x, map[string]string{linkFact: in.Link}); err != nil {
 			return nil, Move{}, err
 		}
+	}
+	if err := e.vouch(r.Context(), x); err != nil {
+		return nil, Move{}, err
 	}
 	move, err := e.lay(r, x)
 	return x, move, err
@@ -224,6 +234,9 @@ func (e *Engine) setOut(ctx context.Context, x *execution) error {
 // base gives x what is known before anything is asked.
 func (e *Engine) base(r *visit, x *execution) error {
 	ctx, in := r.Context(), x.Request
+	if x.Asserted {
+		return nil
+	}
 	if in.Purpose == directory.ApproveConsent {
 		x.Subject, x.Session = in.Subject, in.Session
 		return e.inherit(ctx, x)
@@ -389,7 +402,7 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 	if x.Refusal != "" {
 		return &directory.Result{Refusal: x.Refusal, Failure: x.Failure}, nil
 	}
-	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved}
+	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved, UserAssertion: x.assertion}
 	if x.Request.Purpose == directory.ManageAccount && x.Subject.IsZero() {
 		return result, nil
 	}
@@ -408,6 +421,7 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 			return nil, fmt.Errorf("flow: session %s is not of the subject of the flow", session.ID)
 		}
 		result.Session, result.SessionVersion, result.SessionEpoch = session.Ref(), session.Version, session.Epoch
+		result.Detached = x.Asserted || x.Request.Native != nil
 		result.Subject = session.Subject
 	}
 	if x.Request.Purpose == directory.SignOut {

@@ -103,9 +103,11 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 		x.refuse(directory.LoginRequired)
 		return nil, nil
 	}
-	current, err := e.signedIn(r)
-	if err != nil {
-		return nil, err
+	var current *directory.Session
+	if x.keepsCookies(r) {
+		if current, err = e.signedIn(r); err != nil {
+			return nil, err
+		}
 	}
 	in := &signIn{}
 	if current != nil && current.Subject != x.Subject {
@@ -141,7 +143,7 @@ func (e *Engine) signIn(r *visit, b *store.Batch, x *execution) (*signIn, error)
 			return nil, err
 		}
 	}
-	return in, e.furnish(r, b, subject, in)
+	return in, e.furnish(r, b, x, subject, in)
 }
 
 // ownSession returns the session that the flow's proofs belong into: the browser's, if it is of the same person, else the one
@@ -219,11 +221,11 @@ func (e *Engine) named(ctx context.Context, x *execution) (*directory.Session, e
 }
 
 // furnish adds what goes with a sign-in: how long the cookie lasts, and the device that is known from now on.
-func (e *Engine) furnish(r *visit, b *store.Batch, subject *directory.Subject, in *signIn) (err error) {
+func (e *Engine) furnish(r *visit, b *store.Batch, x *execution, subject *directory.Subject, in *signIn) (err error) {
 	if in.lifetime, err = e.cookieLifetime(r.Context(), in.session); err != nil {
 		return err
 	}
-	if r.program != nil { // which would not bring it again
+	if !x.keepsCookies(r) { // it would not be brought again
 		return nil
 	}
 	known, err := e.knownDevice(r.Context(), r, subject)
@@ -237,9 +239,9 @@ func (e *Engine) furnish(r *visit, b *store.Batch, subject *directory.Subject, i
 const deviceLifetime = 180 * 24 * time.Hour
 
 // admit sets the cookies of a sign-in that has been written. A session of somebody else in the same browser ends: nobody
-// holds its cookie any more. A program gets none: its session lives by what the protocol issues.
-func (e *Engine) admit(r *visit, in *signIn) {
-	if r.program != nil {
+// holds its cookie any more. A program gets none, nor whoever brings a user assertion: that session lives by what the protocol issues.
+func (e *Engine) admit(r *visit, x *execution, in *signIn) {
+	if !x.keepsCookies(r) {
 		return
 	}
 	e.site.SetCookie(r.w, sessionCookie, in.cookie.Reveal(), in.lifetime)

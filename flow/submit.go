@@ -327,7 +327,7 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 	if x.Done {
 		x.Rehash = nil
 	}
-	if in != nil && r.program == nil {
+	if in != nil && x.keepsCookies(r) {
 		if err := e.keepEcho(r, x, in, form); err != nil {
 			return err
 		}
@@ -344,7 +344,7 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 		return throttled(g.pass.RetryAfter())
 	}
 	if in != nil {
-		e.admit(r, in)
+		e.admit(r, x, in)
 		e.rehash(r.Context(), x, due)
 	}
 	switch {
@@ -393,7 +393,8 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 // complete adds to the batch what a flow that is done leads to; nil when nobody is signed in by it who was not before.
 func (e *Engine) complete(r *visit, b *store.Batch, x *execution) (in *signIn, err error) {
 	switch {
-	case x.Request.Purpose == directory.ManageAccount: // signs nobody in
+	case x.Request.Purpose == directory.ManageAccount: // signs nobody in by itself
+		err = e.assert(b, x)
 	case x.Request.Purpose == directory.SignOut:
 		err = e.leaving(r, x)
 	case len(x.Proven) > 0:

@@ -101,6 +101,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.parseJKT(form, q); refusal != nil {
 		return q, refusal
 	}
+	if refusal := p.parseUserAssertion(form, q); refusal != nil {
+		return q, refusal
+	}
 	var refusal *Error
 	if q.Resources, refusal = p.askedResources(ctx, c, form); refusal != nil {
 		return q, refusal

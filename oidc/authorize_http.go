@@ -139,6 +139,9 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	in.Restart = string(q.Restart)
 	c.introduce(&in)
 	p.interactDirect(q, &in)
+	if in.UserAssertion, err = p.userAssertion(q); err != nil {
+		return nil, err
+	}
 	result, err := p.whoAnswers(ctx, c, app, q)
 	if err == nil && result == nil {
 		result, err = p.config.Interact(w, r, in)
@@ -197,7 +200,7 @@ func (p *Provider) conclude(w http.ResponseWriter, r *http.Request, q *authoriza
 	}
 	values, err := p.complete(ctx, q, by, result, consent, len(due) > 0)
 	if err == nil {
-		p.tellState(w, q, result.Session, values)
+		p.tellState(w, q, result, values)
 	}
 	return values, err
 }

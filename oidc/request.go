@@ -46,6 +46,8 @@ type authorizationRequest struct {
 	UILocales     []string       `json:"ui_locales,omitempty"`
 	ClaimsLocales []string       `json:"claims_locales,omitempty"`
 	Claims        *claimsRequest `json:"claims,omitempty"`
+	// UserAssertion is what the client has got at the end of a flow about the person's account, to sign them in by; "" is none.
+	UserAssertion store.Sealed `json:"user_assertion,omitempty"`
 	// RequestedSubject is whom the person wants to act as (Impersonation).
 	RequestedSubject string `json:"requested_subject,omitempty"`
 	// RequestedActor is the id of the agent that is to act for the person (Agents); "" is none.

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/internal/web"
-	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 const pathCheckSession = "/oidc/checksession"
@@ -54,14 +54,14 @@ func (p *Provider) serveCheckSession(w http.ResponseWriter, _ *http.Request) {
 }
 
 // tellState adds session_state to a response, and gives the browser the state that it was made with.
-func (p *Provider) tellState(w http.ResponseWriter, q *authorizationRequest, session store.Ref, values url.Values) {
-	if p.checkSession == nil || session.IsZero() || values == nil || !q.openID() {
+func (p *Provider) tellState(w http.ResponseWriter, q *authorizationRequest, result *directory.Result, values url.Values) {
+	if p.checkSession == nil || result.Session.IsZero() || values == nil || !q.openID() {
 		return
 	}
-	state := browserState(session)
+	state := browserState(result.Session)
 	if told := sessionState(q.ClientID, q.RedirectURI, state); told != "" {
 		values.Set("session_state", told)
-		if !q.direct() { // a program has no cookies
+		if !result.Detached {
 			p.site.SetReadableCookie(w, cookieState, state)
 		}
 	}

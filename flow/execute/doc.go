@@ -29,6 +29,12 @@
 // platform: "webAuthnData" is base64url of JSON, and what answers it goes back as "tokenResponse". What was wrong or right with the answer before is
 // in "messages"; the step is asked again then, with status 200. A COMPLETE has signed nobody in.
 //
+// Where the policy signs people in at the end (directory.RegistrationPolicy.SignIn, directory.RecoveryPolicy.SignIn; an invitation does), and
+// the flow was begun for an application ("applicationId"), "data" of the COMPLETE has a "userAssertion": a JWT (RFC 7519) of this issuer, for
+// it, that the application trades by an authorization request with the parameter userAssertion, in a browser or with response_mode=direct, within
+// two seconds and once. It stands for what the flow has proven, a read message for the most part, and what the request or the application
+// demand besides is asked. It answers that request alone, and signs in no browser. One that is good for nothing has the person asked to sign in.
+//
 // # Safety
 //
 // There is no authorization: whoever may open the pages may use this. A flowId is a secret of 256 bits that names one flow in one
@@ -56,6 +62,6 @@
 //
 // # Not implemented
 //
-// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. Signing in
-// at the end by a userAssertion: a COMPLETE leads to the login of the application. CORS: pages of other origins cannot read the answers.
+// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. CORS: pages of other origins cannot read
+// the answers.
 package execute

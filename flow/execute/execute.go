@@ -65,7 +65,7 @@ func (t *Transport) Handler(organization string, interact Interact) http.Handler
 		case result.Refusal != "":
 			refused(result.Refusal).write(w)
 		default:
-			web.WriteValue(w, http.StatusOK, completed{FlowStatus: complete})
+			web.WriteValue(w, http.StatusOK, completed{complete, outcome{result.UserAssertion.Reveal()}})
 		}
 	})
 }

@@ -49,8 +49,13 @@ type message struct {
 
 // completed is what a program is told at the end.
 type completed struct {
-	FlowStatus string   `json:"flowStatus"`
-	Data       struct{} `json:"data"`
+	FlowStatus string  `json:"flowStatus"`
+	Data       outcome `json:"data"`
+}
+
+// outcome is what there is to be had at the end.
+type outcome struct {
+	UserAssertion string `json:"userAssertion,omitempty"`
 }
 
 // component is a part of a form.

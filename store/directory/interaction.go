@@ -42,6 +42,9 @@ type Interaction struct {
 	// Plan is what the flow does before that of its Purpose, by name, as "recover"; "" is nothing. For ManageAccount it is all that it
 	// does.
 	Plan string
+	// UserAssertion is what a program has got at the end of a flow about the person's account (Result), to sign them in by it; "" is none. With
+	// one, no session of the browser answers. It is not kept.
+	UserAssertion secret.Text `json:"-"`
 	// CreateAccount asks that the person be offered to make an account (prompt=create).
 	CreateAccount bool
 	// MaxAge is the greatest age of the proof; nil is any. Zero demands a fresh one. It is about the first factor, and about both where ACR
@@ -90,7 +93,7 @@ const (
 	ApproveConsent Purpose = "consent"
 	// SignOut asks the person to confirm that the session ends.
 	SignOut Purpose = "logout"
-	// ManageAccount makes an account or recovers one, by the Plan of the Interaction. It is for programs (Native), and signs nobody in:
+	// ManageAccount makes an account or recovers one, by the Plan of the Interaction. It is for programs (Native), and signs nobody in by itself (Result.UserAssertion):
 	// the Result has no Session, and no Subject either when nobody has proven to be somebody.
 	ManageAccount Purpose = "account"
 )
@@ -119,12 +122,17 @@ type Result struct {
 	SessionVersion int64
 	SessionEpoch   int64
 	Subject        store.Ref
+	// Detached says that no browser holds the Session: it was begun by a program, or by a user assertion, and lives by what is issued.
+	Detached       bool
 	SubjectVersion int64
 	SubjectEpoch   int64
 	// Evidence is what was proven for this answer.
 	Evidence []Evidence
 	// Approved are the ids of the consent items that the person allowed; nil when none were asked.
 	Approved []string
+	// UserAssertion is what the program of a ManageAccount may trade, once and at once, for a SignIn at the application for which the flow
+	// was: it stands for Evidence. "" is none.
+	UserAssertion secret.Text
 }
 
 // Failure is what an application is told of a refusal in the words of whoever wrote the login: a script, a graph. The zero value leaves
