@@ -290,6 +290,36 @@ func TestBotCheckAssess(t *testing.T) {
 	})
 }
 
+// Where a wrong answer leads elsewhere, a challenge does not: it was no answer. The failed branch would shut out everybody for whose name
+// somebody has guessed wrong.
+func TestAttackBotCheckWhereAnswersFail(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, _, _ := guarded(t, open, func(c *flow.Config, _ *directory.Config) {
+			c.Plans["login"] = compiledGraph(t, flow.Graph{Start: "password", Nodes: []flow.Node{
+				{Name: "password", Options: []string{"password"}, On: map[string]string{"ok": "done", "failed": "out"}},
+				{Name: "done", End: flow.Succeeded},
+				{Name: "out", End: flow.Failed, Failure: directory.Failure{Description: "wrong"}},
+			}})
+		})
+		w.user("ann")
+		for range 3 {
+			b := w.browser()
+			if p := b.login(b.get(w.request(directory.Interaction{})), "ann", "wrong"); p.Result == nil || p.Result.Failure.Description != "wrong" {
+				t.Fatalf("got %v", p)
+			}
+		}
+		b := w.browser()
+		p := b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword)
+		if !p.puzzled() || p.message() != "captcha.needed" {
+			t.Fatalf("the right password without a solution: got %v", p)
+		}
+		if p = b.submit(p, "username", "ann", "password", goodPassword, captchaField, "rubbish"); p.message() != "captcha.wrong" {
+			t.Fatalf("with a wrong solution: got %v", p)
+		}
+		b.submit(p, "username", "ann", "password", goodPassword, captchaField, "right").answer(t)
+	})
+}
+
 // A service that is down lets nobody pass, and a failing store neither: 503, whatever fails.
 func TestAttackBotCheckFaults(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {
