@@ -70,7 +70,8 @@ type Config struct {
 	// MinScore is the least score (0 to 1, the best) that is taken of a service that gives one. Zero looks at none.
 	MinScore float64
 	// InsecureFailOpen takes every solution while the service does not answer, which lets programs do as they like then; the failure is
-	// logged. False is closed: whoever has to solve a puzzle gets no further until it answers (503).
+	// logged. A service that refuses a request (a status of 4xx, or "bad-request") does answer, and what is refused was written by whoever
+	// wants to pass. False is closed: whoever has to solve a puzzle gets no further until it answers (503).
 	InsecureFailOpen bool
 	// HideAddress does not tell the service the address of whoever solves it. It sees that all the same when it shows the puzzle.
 	HideAddress bool
@@ -144,12 +145,15 @@ func (v *Verifier) Widget() flow.Widget {
 // Verify implements flow.Captcha. An error is a service that did not answer, or did not understand the question, as one with a wrong Secret.
 func (v *Verifier) Verify(ctx context.Context, solution string, address netip.Addr) (bool, error) {
 	right, err := v.ask(ctx, solution, address)
-	if err != nil && v.config.InsecureFailOpen && ctx.Err() == nil {
+	if err != nil && v.config.InsecureFailOpen && ctx.Err() == nil && !errors.Is(err, errProvoked) && !errors.Is(err, fetch.ErrBusy) {
 		v.config.Logger.WarnContext(ctx, "a captcha was not verified, and taken", "error", err)
 		return true, nil
 	}
 	return right, err
 }
+
+// errProvoked is a failure that a solution may be made to cause.
+var errProvoked = errors.New("captcha: the service refused the request")
 
 // verdict is what a service answers.
 type verdict struct {
@@ -176,7 +180,11 @@ func (v *Verifier) ask(ctx context.Context, solution string, address netip.Addr)
 // judge reads the answer of a service. What it says that is not understood is no solution.
 func (v *Verifier) judge(status int, body []byte) (bool, error) {
 	var said verdict
-	if err := strictjson.Unmarshal(body, &said, strictjson.Depth(4)); err != nil || status >= http.StatusInternalServerError {
+	err := strictjson.Unmarshal(body, &said, strictjson.Depth(4))
+	if err != nil && status >= http.StatusBadRequest && status < http.StatusInternalServerError {
+		return false, fmt.Errorf("%w: %d", errProvoked, status)
+	}
+	if err != nil || status >= http.StatusInternalServerError {
 		return false, fmt.Errorf("captcha: the service answered %d, and no verdict", status)
 	}
 	if said.Success {
@@ -188,7 +196,9 @@ func (v *Verifier) judge(status int, body []byte) (bool, error) {
 	}
 	for _, code := range said.Errors { // that are about us, and not about the solution
 		switch code {
-		case "missing-input-secret", "invalid-input-secret", "bad-request", "internal-error", "sitekey-secret-mismatch":
+		case "bad-request":
+			return false, fmt.Errorf("%w: %s", errProvoked, code)
+		case "missing-input-secret", "invalid-input-secret", "internal-error", "sitekey-secret-mismatch":
 			return false, fmt.Errorf("captcha: the service answered %s", code)
 		}
 	}

@@ -150,6 +150,31 @@ func TestAttackServiceIsDown(t *testing.T) {
 	})
 }
 
+// Whoever writes a solution that makes the service refuse the request has not taken the service down, and does not get past a host that would
+// rather let everybody in than nobody.
+func TestAttackRefusalIsProvoked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		says   string
+	}{
+		"by a firewall": {http.StatusForbidden, `<p>blocked</p>`},
+		"as too large":  {http.StatusRequestEntityTooLarge, ``},
+		"as malformed":  {http.StatusOK, `{"success":false,"error-codes":["bad-request"]}`},
+		"as too many":   {http.StatusTooManyRequests, `slow down`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t, c.says)
+			s.status = c.status
+			open := s.verifier(t, func(c *captcha.Config) { c.InsecureFailOpen = true })
+			if got, err := open.Verify(t.Context(), "' OR 1=1 --", somebody); got || err == nil {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
+	}
+}
+
 // The address stays here where the host wants that.
 func TestHideAddress(t *testing.T) {
 	t.Parallel()
