@@ -52,10 +52,10 @@
 //
 // # Specifications
 //
-// RFC 6750 §2.1 and §3 (the token in the header alone), RFC 7662, RFC 8705 §3, RFC 9068 §4, RFC 9449 §7 to §9 and §11.1, RFC 9470, RFC 9728.
+// RFC 6750 §2.1 and §3 (the token in the header alone), RFC 7662, RFC 8705 §3, RFC 9068 §4, RFC 9449 §7 to §9 and §11.1, RFC 9470, RFC 9701, RFC 9728.
 //
 // # Not implemented
 //
-// Tokens in the body or the query (RFC 6750 §2.2, §2.3; RFC 9700 §4.3.2 says why), encrypted access tokens, signed answers of the
-// introspection endpoint (RFC 9701), signed metadata (RFC 9728 §2.2), and JWTs of issuers that do not give them the type at+jwt.
+// Tokens in the body or the query (RFC 6750 §2.2, §2.3; RFC 9700 §4.3.2 says why), encrypted access tokens, encrypted answers of the
+// introspection endpoint (RFC 9701 §5), signed metadata (RFC 9728 §2.2), and JWTs of issuers that do not give them the type at+jwt.
 package resource

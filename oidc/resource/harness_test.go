@@ -74,6 +74,9 @@ func (s *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		answer = `{"active":false}`
 	}
+	if strings.Count(answer, ".") == 2 && r.Header.Get("Accept") == "application/token-introspection+jwt" {
+		w.Header().Set("Content-Type", "application/token-introspection+jwt")
+	}
 	_, _ = w.Write([]byte(answer))
 }
 

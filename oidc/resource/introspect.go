@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,7 +23,16 @@ type Introspection struct {
 	ClientID, ClientSecret string
 	// EveryToken asks about JWTs too, instead of verifying them here.
 	EveryToken bool
+	// Signed asks for answers that are JWTs, signed by the first of Config.Issuers for ClientID within the last minute, and takes no others
+	// (RFC 9701): whoever stands between cannot make a token good. An answer that is not so is as none: 503.
+	Signed bool
 }
+
+// mediaSigned is the media type of a signed answer, and without "application/" its typ (RFC 9701 §5).
+const (
+	mediaSigned = "application/token-introspection+jwt"
+	typSigned   = "token-introspection+jwt"
+)
 
 func (i *Introspection) check() error {
 	var problems []error
@@ -66,6 +76,9 @@ func (g *Guard) ask(ctx context.Context, token string) ([]byte, error) {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
+	if i.Signed {
+		r.Header.Set("Accept", mediaSigned)
+	}
 	r.SetBasicAuth(url.QueryEscape(i.ClientID), url.QueryEscape(i.ClientSecret)) // RFC 6749 §2.3.1
 	answer, err := g.config.Client.Do(r)
 	if err != nil {
@@ -80,6 +93,26 @@ func (g *Guard) ask(ctx context.Context, token string) ([]byte, error) {
 		return nil, errors.New("resource: the introspection endpoint's answer is too long")
 	case answer.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("resource: the introspection endpoint answers with status %d", answer.StatusCode)
+	case i.Signed:
+		return g.openAnswer(ctx, answer.Header.Get("Content-Type"), body)
 	}
 	return body, nil
+}
+
+// openAnswer verifies a signed answer (RFC 9701 §5).
+func (g *Guard) openAnswer(ctx context.Context, contentType string, body []byte) ([]byte, error) {
+	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != mediaSigned {
+		return nil, errors.New("resource: the introspection endpoint's answer is not signed")
+	}
+	verified, err := g.answers.Verify(ctx, string(body))
+	if err != nil {
+		return nil, fmt.Errorf("resource: the introspection endpoint's answer: %w", err)
+	}
+	var said struct {
+		Introspection json.RawMessage `json:"token_introspection"`
+	}
+	if err := verified.Decode(&said); err != nil {
+		return nil, fmt.Errorf("resource: the introspection endpoint's answer: %w", err)
+	}
+	return said.Introspection, nil
 }

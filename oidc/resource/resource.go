@@ -90,6 +90,7 @@ type Guard struct {
 	config   Config
 	base     *url.URL
 	issuers  map[string]*rp.Verifier // nil with a Verifier, or with Introspection alone
+	answers  *rp.Verifier            // of signed answers about tokens; nil where none are
 	proofs   dpop.Verifier
 	nonces   dpop.Nonces
 	certs    clientcert.Source
@@ -188,8 +189,17 @@ func identifies(u *url.URL, text string) bool {
 }
 
 // trust makes ready to verify the JWTs of the issuers.
-func (g *Guard) trust() error {
+func (g *Guard) trust() (err error) {
 	c := g.config
+	if c.Introspection != nil && c.Introspection.Signed && len(c.Issuers) > 0 {
+		g.answers, err = rp.NewVerifier(rp.VerifierConfig{
+			Issuer: c.Issuers[0], Audience: c.Introspection.ClientID, Types: []string{typSigned}, Algorithms: c.Algorithms, MaxAge: time.Minute,
+			Client: c.Client, Now: c.Now,
+		})
+		if err != nil {
+			return fmt.Errorf("resource: Config.Introspection: %w", err)
+		}
+	}
 	if c.Verifier != nil || c.Introspection != nil && c.Introspection.EveryToken {
 		return nil
 	}

@@ -24,6 +24,9 @@ type VerifierConfig struct {
 	Types []string
 	// Algorithms may sign. Nil is RS256, PS256, ES256, ES384 and EdDSA.
 	Algorithms []string
+	// MaxAge is how long ago a token may have been issued, which it must then say; it need not say when it expires, as answers that are
+	// tokens do not (RFC 9701 §5). Zero is for tokens that expire.
+	MaxAge time.Duration
 	// Skew is by how much the issuer's clock may differ from ours. Zero is one minute.
 	Skew time.Duration
 	// Client makes the requests, within the limits of Config.Client. Nil is one of ours.
@@ -37,6 +40,7 @@ type Verifier struct {
 	provider *Provider
 	audience string
 	types    []string
+	maxAge   time.Duration
 }
 
 // NewVerifier checks the configuration and returns a Verifier, or an error that names every problem. It does no I/O.
@@ -58,7 +62,7 @@ func NewVerifier(config VerifierConfig) (*Verifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rp: VerifierConfig: %w", err)
 	}
-	return &Verifier{provider: p, audience: config.Audience, types: slices.Clone(config.Types)}, nil
+	return &Verifier{provider: p, audience: config.Audience, types: slices.Clone(config.Types), maxAge: config.MaxAge}, nil
 }
 
 // Claims are those of a verified token.
@@ -92,8 +96,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	switch {
 	case !slices.Contains(c.Audience, v.audience): // RFC 7519 §4.1.3
 		return nil, invalid("the token is for somebody else")
-	case c.Exp.IsZero() || !now.Before(c.Exp.Add(skew)):
+	case c.Exp.IsZero() && v.maxAge <= 0 || !c.Exp.IsZero() && !now.Before(c.Exp.Add(skew)):
 		return nil, invalid("the token has expired, or never does")
+	case v.maxAge > 0 && (c.Iat.IsZero() || !now.Before(c.Iat.Add(v.maxAge+skew))):
+		return nil, invalid("the token is too old, or does not say how old it is")
 	case c.Iat.After(now.Add(skew)), c.Nbf.After(now.Add(skew)):
 		return nil, invalid("the token is not good yet")
 	}

@@ -1,0 +1,69 @@
+package resource_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/oidc/resource"
+)
+
+// answer is a signed answer about a token, with what changes it.
+func (s *issuer) answer(about string, changes ...any) map[string]any {
+	c := map[string]any{"iss": s.URL, "aud": "api", "iat": time.Now().Unix(), "token_introspection": json.RawMessage(about)}
+	for i := 0; i < len(changes); i += 2 {
+		if c[changes[i].(string)] = changes[i+1]; changes[i+1] == nil {
+			delete(c, changes[i].(string))
+		}
+	}
+	return c
+}
+
+// TestAttackSignedIntrospection: with Signed an answer counts when the issuer has signed it for us just now, and no other does, in whatever
+// form; a good one that says no is no (RFC 9701 §5, §8).
+func TestAttackSignedIntrospection(t *testing.T) {
+	t.Parallel()
+	s, another := newIssuer(t), newIssuer(t)
+	const typ = "token-introspection+jwt"
+	active := `{"active":true,"sub":"ann","aud":"` + api + `","scope":"read","client_id":"web"}`
+	h := s.guard(introspecting(s), func(c *resource.Config) { c.Introspection.Signed = true }).Protect("read")(inside())
+	s.says("good", s.sign(typ, s.answer(active)))
+	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusOK {
+		t.Errorf("good: %d %s", w.Code, w.Body)
+	}
+	s.says("dead", s.sign(typ, s.answer(`{"active":false}`)))
+	if w := call(h, "Authorization: Bearer dead"); w.Code != http.StatusUnauthorized {
+		t.Errorf("dead: %d %s", w.Code, w.Body)
+	}
+	good := s.sign(typ, s.answer(active))
+	for name, answer := range map[string]string{
+		"not signed":       active,
+		"of another":       another.sign(typ, s.answer(active)),
+		"another issuer":   s.sign(typ, s.answer(active, "iss", another.URL)),
+		"for another":      s.sign(typ, s.answer(active, "aud", "other")),
+		"for nobody":       s.sign(typ, s.answer(active, "aud", nil)),
+		"old":              s.sign(typ, s.answer(active, "iat", time.Now().Add(-3*time.Minute).Unix())),
+		"of no time":       s.sign(typ, s.answer(active, "iat", nil)),
+		"of tomorrow":      s.sign(typ, s.answer(active, "iat", time.Now().Add(time.Hour).Unix())),
+		"expired":          s.sign(typ, s.answer(active, "exp", time.Now().Add(-time.Hour).Unix())),
+		"an access token":  s.sign("at+jwt", s.answer(active)),
+		"an ID token":      s.sign("JWT", s.answer(active)),
+		"empty":            s.sign(typ, s.answer(active, "token_introspection", nil)),
+		"a text":           s.sign(typ, s.answer(`"active"`)),
+		"twice":            s.sign(typ, s.answer(`{"active":true,"active":true}`)),
+		"cut short":        good[:len(good)-3],
+		"without a key":    "eyJhbGciOiJub25lIiwidHlwIjoidG9rZW4taW50cm9zcGVjdGlvbitqd3QifQ." + strings.Split(good, ".")[1] + ".",
+		"claims beside it": s.sign(typ, s.claims("aud", "api")),
+	} {
+		s.says("opaque", answer)
+		if w := call(h, "Authorization: Bearer opaque"); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	s.fails()
+	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("down: %d", w.Code)
+	}
+}
