@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/signet-idp/signet/flow/builder"
 	"github.com/signet-idp/signet/flow/execute"
@@ -32,10 +33,8 @@ func (p *Provider) apiSite() (*web.Site, error) {
 // apiRoutes are the product's APIs.
 func (p *Provider) apiRoutes() (routes []web.Route) {
 	if p.config.FlowExecution {
-		routes = append(routes, web.Route{
-			Path: execute.Path, Methods: []string{http.MethodPost}, Class: web.TokenAuthenticated,
-			Handler: func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) },
-		})
+		handler := func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) }
+		routes = append(routes, p.shared(execute.Path, []string{http.MethodPost}, http.HandlerFunc(handler)))
 	}
 	for _, r := range p.management {
 		routes = append(routes, web.Route{
@@ -43,6 +42,16 @@ func (p *Provider) apiRoutes() (routes []web.Route) {
 		})
 	}
 	return append(routes, p.meRoutes()...)
+}
+
+// shared is a route that scripts of the origins that may call the token endpoint (oidc.CORS) may call too.
+func (p *Provider) shared(path string, methods []string, handler http.Handler) web.Route {
+	route := web.Route{Path: path, Methods: methods, Class: web.TokenAuthenticated, Handler: handler.ServeHTTP}
+	if p.OIDC != nil && p.config.OIDC.CORS != nil {
+		route.Methods = append(slices.Clone(methods), http.MethodOptions)
+		route.Handler = p.OIDC.Share(methods, handler).ServeHTTP
+	}
+	return route
 }
 
 // buildManagement makes the API of the flow builder, and what keeps it.

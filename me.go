@@ -61,11 +61,7 @@ func (p *Provider) meRoutes() (routes []web.Route) {
 		return nil
 	}
 	for _, r := range p.me.Routes() {
-		handler, methods := p.OIDC.Share(r.Methods, r.Handler), r.Methods
-		if p.config.OIDC.CORS != nil {
-			methods = append(methods, http.MethodOptions)
-		}
-		routes = append(routes, web.Route{Path: r.Path, Methods: methods, Class: web.TokenAuthenticated, Handler: handler.ServeHTTP})
+		routes = append(routes, p.shared(r.Path, r.Methods, r.Handler))
 	}
 	return routes
 }

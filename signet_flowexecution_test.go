@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -94,4 +95,34 @@ func TestFlowExecutionTranscripts(t *testing.T) {
 		x.idp.User("ann")
 		return x.exchange
 	})
+}
+
+// Scripts of the origins of applications may make accounts, and no others: they are not let send the JSON, nor read what comes back.
+func TestAttackFlowExecutionFromAnotherOrigin(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, func(c *signet.Config) {
+		c.FlowExecution = true
+		c.OIDC.CORS = &oidc.CORS{Origins: []string{"https://portal.example"}}
+		c.Accounts = directory.AccountPolicies{Registration: directory.RegistrationPolicy{Enabled: true}}
+	})
+	idp.App(callback, func(a *idptest.App) { a.Client.AllowedOrigins = []string{"https://app.example"} })
+	for origin, want := range map[string]string{
+		"https://portal.example": "https://portal.example", "https://app.example": "https://app.example",
+		"https://evil.example": "", "null": "", "https://app.example.evil.example": "", "http://app.example": "",
+	} {
+		for _, method := range []string{http.MethodOptions, http.MethodPost} {
+			r := httptest.NewRequest(method, idp.URL+"/api/server/v1/flow/execute", strings.NewReader(`{"flowType":"REGISTRATION"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Origin", origin)
+			rec := httptest.NewRecorder()
+			idp.Provider.ServeHTTP(rec, r)
+			h := rec.Header()
+			if got := h.Get("Access-Control-Allow-Origin"); got != want || h.Get("Access-Control-Allow-Credentials") != "" || h.Get("Vary") == "" {
+				t.Errorf("%s from %s: %d %v", method, origin, rec.Code, h)
+			}
+			if may := h.Get("Access-Control-Allow-Methods"); method == http.MethodOptions && want != "" && may != "POST" {
+				t.Errorf("from %s: %q", origin, may)
+			}
+		}
+	}
 }

@@ -37,7 +37,8 @@
 //
 // # Safety
 //
-// There is no authorization: whoever may open the pages may use this. A flowId is a secret of 256 bits that names one flow in one
+// There is no authorization: whoever may open the pages may use this; scripts in browsers, from the origins that may call the token endpoint
+// (oidc.CORS). A flowId is a secret of 256 bits that names one flow in one
 // organization, is stored hashed, and is good for nothing once the flow is over. No cookie is read or set. Guesses are counted and lead to a
 // lock as on pages; a flow takes as many wrong answers as lead to one, and 100 answers in all; what an address may begin and send is bounded
 // (directory.ThrottleFlow, directory.ThrottleRequest). No answer tells who has an account.
@@ -62,6 +63,6 @@
 //
 // # Not implemented
 //
-// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. CORS: pages of other origins cannot read
-// the answers.
+// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. CORS by
+// application: an origin that may call for one may call for all.
 package execute
