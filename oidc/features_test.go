@@ -25,6 +25,7 @@ var features = map[string]func(*oidc.Config){
 	"par":                   withPAR,
 	"wso2 registration":     withWSO2,
 	"token binding":         withTokenBinding,
+	"agents":                withAgents,
 	"secret signatures":     withSecretSignatures,
 	"jar":                   withJAR,
 	"web_message":           func(c *oidc.Config) { c.Features.WebMessage = &oidc.WebMessage{} },

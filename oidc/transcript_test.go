@@ -26,6 +26,7 @@ import (
 
 	"github.com/signet-idp/signet/internal/clientcert"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/storetest"
 )
 
@@ -229,6 +230,8 @@ func (s *teller) direct(line string) {
 		h.must(h.people.DeleteUser(h.tb.Context(), u))
 	case "ciba-id": // names what people may see of an auth_req_id
 		s.name("ciba_id", requestID(s.values[rest]))
+	case "agents": // the clients of agents, and <helper> with its token <acting>
+		s.agents()
 	case "skip-consent": // of the application of a client
 		h.skipConsent(rest)
 	default:
@@ -236,7 +239,18 @@ func (s *teller) direct(line string) {
 	}
 }
 
+func (s *teller) agents() {
+	helper, _ := s.h.registerAgents()
+	acting := s.h.alone(crew, helper).AccessToken
+	s.values["helper"], s.values["acting"] = helper.ID, acting
+	s.names[helper.ID], s.names[acting] = "<helper>", "<acting>"
+}
+
 func (s *teller) disable(name string) {
+	if id := s.values[name]; name == "helper" {
+		s.h.must(s.h.people.Subjects.Disable(s.h.tb.Context(), store.Ref{ID: id}))
+		return
+	}
 	if name == ann || name == bob {
 		s.h.must(s.h.people.Subjects.Disable(s.h.tb.Context(), s.h.subject(name).Ref()))
 		return
