@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -27,7 +28,7 @@ type Leaving interface {
 }
 
 // CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
-// "state" or "RelayState", which begins with State.Flow and a dot.
+// "state", "RelayState" or "flowId", which begins with State.Flow and a dot.
 const CallbackPath = "/flow/callback/"
 
 // callback takes a browser back. The request comes from another site by design: the state that it brings names a flow, and the
@@ -46,7 +47,7 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && e.browser(v) == "":
 		v.goTo(r.URL.EscapedPath() + "?" + form.Encode())
 	default:
-		id, _, _ := strings.Cut(form.Value("state")+form.Value("RelayState"), ".")
+		id, _, _ := strings.Cut(cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId")), ".")
 		x, err := e.find(v, id)
 		if err != nil {
 			e.fail(v, err, "")

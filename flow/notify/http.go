@@ -95,7 +95,7 @@ func NewHTTP(config HTTPConfig) (*HTTPSender, error) {
 	u, errURL := serviceURL("HTTPConfig.URL", config.URL)
 	var errBody error
 	s.body, errBody = parseBody(config.ContentType, config.Body)
-	problems := []error{errURL, errBody, config.Auth.check()}
+	problems := []error{errURL, errBody, config.Auth.Check()}
 	switch s.config.Method {
 	case "":
 		s.config.Method = http.MethodPost
@@ -118,7 +118,8 @@ func NewHTTP(config HTTPConfig) (*HTTPSender, error) {
 // fieldName is a token (RFC 9110 §5.6.2).
 var fieldName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-func (a *HTTPAuth) check() error {
+// Check returns what is missing.
+func (a HTTPAuth) Check() error {
 	missing := func(when bool, fields string) error {
 		if !when {
 			return nil
@@ -191,29 +192,37 @@ func (s *HTTPSender) send(ctx context.Context, values map[string]string) error {
 
 func (s *HTTPSender) authenticate(ctx context.Context, r *http.Request) error {
 	a := s.config.Auth
+	if a.Type != ClientCredential {
+		a.Set(r.Header)
+		return nil
+	}
+	token, err := s.tokens.token(ctx, s.client, func(ctx context.Context) (*oauth2.Token, error) {
+		return (&clientcredentials.Config{
+			ClientID: a.ClientID, ClientSecret: a.ClientSecret.Reveal(), TokenURL: a.TokenURL, Scopes: a.Scopes,
+		}).Token(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	return nil
+}
+
+// Set adds to the header of a request what authenticates it; for ClientCredential, whose token has to be fetched, and NoAuth, nothing.
+func (a HTTPAuth) Set(h http.Header) {
 	switch a.Type {
 	case Basic:
+		r := http.Request{Header: h}
 		r.SetBasicAuth(a.Username, a.Password.Reveal())
 	case Bearer:
-		r.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
+		h.Set("Authorization", "Bearer "+a.Token.Reveal())
 	case APIKey:
 		name := a.Header
 		if name == "" {
 			name = "X-API-Key"
 		}
-		r.Header.Set(name, a.Token.Reveal())
-	case ClientCredential:
-		token, err := s.tokens.token(ctx, s.client, func(ctx context.Context) (*oauth2.Token, error) {
-			return (&clientcredentials.Config{
-				ClientID: a.ClientID, ClientSecret: a.ClientSecret.Reveal(), TokenURL: a.TokenURL, Scopes: a.Scopes,
-			}).Token(ctx)
-		})
-		if err != nil {
-			return err
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
+		h.Set(name, a.Token.Reveal())
 	}
-	return nil
 }
 
 // bodyTemplate is a body whose strings have literals. They are filled in before it is encoded, so that no value can become a part of
