@@ -13,6 +13,7 @@ import (
 	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -101,6 +102,9 @@ type Config struct {
 	// Connections are providers upstream at which people may sign in. They are further options of the default login; a "login" of
 	// the host's own names them. Nil is none.
 	Connections []federated.Connection
+	// Services are authentication services of the host's own over HTTP (flow/service). Those that identify people are further ways to begin
+	// in the default login, and those that verify them second factors. Nil has none. A service with people of its own is one of Connections.
+	Services []service.Service
 	// Passkeys are how people sign in with passkeys, as further options of the default login; a plan of the host's own named "login"
 	// has them by flow.Passkeys.Steps. Nil has none.
 	Passkeys *flow.Passkeys

@@ -5,6 +5,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/mfa"
 )
 
@@ -73,6 +74,11 @@ func (c *Config) login() flow.Plan {
 	for _, connection := range c.Connections {
 		steps.First = append(steps.First, connection.Name)
 	}
+	for _, s := range c.Services {
+		if s.Kind == service.Identifies {
+			steps.First = append(steps.First, s.Name)
+		}
+	}
 	if f.MagicLink != nil {
 		steps.First = append(steps.First, "magic-link")
 	}
@@ -97,6 +103,11 @@ func (c *Config) login() flow.Plan {
 		steps.Second = append(steps.Second, second.name)
 		if second.enroll != "" && (second.name != "push" || c.Factors.Push != nil) {
 			steps.Enroll = append(steps.Enroll, second.enroll)
+		}
+	}
+	for _, s := range c.Services {
+		if s.Kind == service.Verifies {
+			steps.Second = append(steps.Second, s.Name)
 		}
 	}
 	return c.Passkeys.Steps(steps).Plan()

@@ -24,6 +24,7 @@ import (
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/flow/pages"
+	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/web"
@@ -44,6 +45,8 @@ type Provider struct {
 	OIDC *oidc.Provider
 	// Connections are the providers upstream; nil without Config.Connections.
 	Connections *federated.Connections
+	// Services are the host's own authentication services; nil without Config.Services.
+	Services *service.Services
 	// Messages tells people things; nil without Config.Messages.
 	Messages *notify.Messages
 	// DB is the store, for events and for packages of the host's own.
@@ -100,7 +103,7 @@ func (p *Provider) build() error {
 		problems = append(problems, named("messages", p.buildMessages()))
 	}
 	if p.Directory != nil && p.pages != nil {
-		problems = append(problems, named("connections", p.buildConnections()), named("plans", p.buildPlans()), named("flow", p.buildFlow()))
+		problems = append(problems, named("connections", p.buildConnections()), named("services", p.buildServices()), named("plans", p.buildPlans()), named("flow", p.buildFlow()))
 	}
 	if p.Directory != nil && p.config.SigningKeys != nil {
 		problems = append(problems, named("oidc", p.buildOIDC()))
@@ -282,10 +285,35 @@ func (p *Provider) buildConnections() (err error) {
 	if err != nil {
 		return err
 	}
-	executors := p.Connections.Executors()
+	p.addExecutors(p.Connections.Executors())
+	return nil
+}
+
+// buildServices makes the steps that services of the host's own do.
+func (p *Provider) buildServices() (err error) {
+	if len(p.config.Services) == 0 {
+		return nil
+	}
+	p.Services, err = service.New(service.Config{
+		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Services: p.config.Services, Logger: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	executors := p.Services.Executors()
+	for name := range executors {
+		if p.Connections != nil && p.Connections.RedirectURL(name) != "" {
+			return fmt.Errorf("Config.Services: the name %q is that of one of Config.Connections", name)
+		}
+	}
+	p.addExecutors(executors)
+	return nil
+}
+
+// addExecutors adds steps to those of the host, which take precedence.
+func (p *Provider) addExecutors(executors map[string]flow.Executor) {
 	maps.Copy(executors, p.config.Executors)
 	p.config.Executors = executors
-	return nil
 }
 
 func (p *Provider) buildFlow() (err error) {

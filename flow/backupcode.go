@@ -26,6 +26,9 @@ const (
 	backupField  = "backup-code"
 )
 
+// Verifying implements Verifying.
+func (backupExecutor) Verifying() {}
+
 // Proves implements Prover.
 func (backupExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: backupFactor, AMR: []string{"otp"}}}

@@ -117,7 +117,6 @@
 //   - Codes instead of links for invitations; recovery of user names by attributes other than a confirmed address or number.
 //   - Registration with other attributes or without a password.
 //   - SAML upstream.
-//   - Authentication services of one's own over HTTP as steps.
 //   - Push as the way to begin.
 //   - A bound on live flows of one browser.
 package flow

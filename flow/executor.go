@@ -48,6 +48,13 @@ type Selective interface {
 	Usable(ctx context.Context, s *State) (bool, error)
 }
 
+// Verifying is an Executor that confirms somebody who was named before, and cannot find out who it is: a second factor and nothing else. A
+// Plan of which a sign-in begins with one is refused.
+type Verifying interface {
+	Executor
+	Verifying()
+}
+
 // Account is what an attempt is counted against.
 type Account struct {
 	// Factor is the method that is being guessed at: "password", "totp".

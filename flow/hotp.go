@@ -32,6 +32,9 @@ const (
 	missed = "missed"
 )
 
+// Verifying implements Verifying.
+func (hotpExecutor) Verifying() {}
+
 // Proves implements Prover.
 func (hotpExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: hotpFactor, AMR: []string{"otp"}}}

@@ -173,6 +173,9 @@ func checkPlan(plan Plan, executors map[string]Executor) error {
 			if executors[name] == nil {
 				problems = append(problems, fmt.Errorf("flow: step %q: no executor %q", step.Name, name))
 			}
+			if _, ok := executors[name].(Verifying); ok && step.Passive == directory.LoginRequired {
+				problems = append(problems, fmt.Errorf("flow: step %q: a sign-in cannot begin with %q, which is a second factor", step.Name, name))
+			}
 		}
 	}
 	if g, ok := plan.(graph); ok {

@@ -40,6 +40,9 @@ type question struct {
 	Wait time.Duration `json:"wait,omitempty"`
 }
 
+// Verifying implements Verifying.
+func (pushExecutor) Verifying() {}
+
 // Proves implements Prover.
 func (pushExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: pushFactor, AMR: []string{"swk"}}}

@@ -30,6 +30,9 @@ const (
 	totpFactor = "totp"
 )
 
+// Verifying implements Verifying.
+func (totpExecutor) Verifying() {}
+
 // Proves implements Prover.
 func (totpExecutor) Proves() []directory.Evidence {
 	return []directory.Evidence{{Method: totpFactor, AMR: []string{"otp"}}}

@@ -54,6 +54,11 @@
 // The proof is Evidence with the method "federated", at the time that the provider names, of one factor: TrustAMR takes over what the
 // provider says. Where an application demands a fresh proof, the provider must show one.
 //
+// # Services
+//
+// A connection may be to a service of the host's own in the place of a provider (Connection.Service), which is asked in the contract of
+// package service. The rules are the same; it signs nobody out.
+//
 // # Logout
 //
 // Connections takes the logout tokens of the providers (OpenID Connect Back-Channel Logout 1.0), ends the sessions that rest on them, and

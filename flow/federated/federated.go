@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc/rp"
 	"github.com/signet-idp/signet/store"
@@ -37,6 +38,10 @@ type Connection struct {
 	Title string
 	// Provider says where it is and who we are there, as rp.Google and its like do. RedirectURL, Replays and Now are filled in.
 	Provider rp.Config
+	// Service is, in the place of Provider, a service of the host's own that has people of its own; see package service. They are known by
+	// Name, which must not change, and their id there. Claims are taken over by the URIs of WSO2 Identity Server, an address only with
+	// http://wso2.org/claims/identity/emailVerified. Nil is none.
+	Service *service.Endpoint
 
 	// Create makes an account for somebody who comes for the first time. False lets only those in who are linked.
 	Create bool
@@ -52,7 +57,7 @@ type Connection struct {
 	// TrustAMR takes over how the provider says that the person has proven themselves, so that two factors there are two here. False
 	// counts the provider's word as one factor.
 	TrustAMR bool
-	// InsecureAssumeFresh takes a login for a fresh proof although the provider does not say when the person proved themselves.
+	// InsecureAssumeFresh takes a login for a fresh proof although the provider, or the service, does not say when the person proved themselves.
 	// False refuses it where an application demands one (prompt=login, max_age).
 	InsecureAssumeFresh bool
 }
@@ -70,7 +75,10 @@ type Connections struct {
 type connection struct {
 	Connection
 	*Connections
-	provider *rp.Provider
+	provider *rp.Provider // nil for a service
+	back     string       // where people come back
+	// signsIn and linksTo are the steps of a service; nil for a provider.
+	signsIn, linksTo *service.Step
 }
 
 var connectionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
@@ -117,13 +125,19 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 	if made.Title == "" {
 		made.Title = made.Name
 	}
-	made.Provider.RedirectURL = site.URL(flow.CallbackPath + made.Name)
-	made.Provider.Now, made.Provider.Replays = c.db.Now, newReplays(c.db)
-	provider, err := rp.New(made.Provider)
+	ready := &connection{Connection: made, Connections: c, back: site.URL(flow.CallbackPath + made.Name)}
+	var err error
+	if made.Service != nil {
+		err = ready.openService(site.Issuer())
+	} else {
+		ready.Connection.Provider.RedirectURL = ready.back
+		ready.Connection.Provider.Now, ready.Connection.Provider.Replays = c.db.Now, newReplays(c.db)
+		ready.provider, err = rp.New(ready.Connection.Provider)
+	}
 	if err != nil {
 		return err
 	}
-	c.all[made.Name] = &connection{Connection: made, Connections: c, provider: provider}
+	c.all[made.Name] = ready
 	return nil
 }
 
@@ -132,6 +146,10 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 func (c *Connections) Executors() map[string]flow.Executor {
 	executors := map[string]flow.Executor{}
 	for name, made := range c.all {
+		if made.signsIn != nil {
+			executors[name], executors[name+linkSuffix] = made.signsIn, made.linksTo
+			continue
+		}
 		executors[name] = executor{connection: made}
 		executors[name+linkSuffix] = executor{connection: made, links: true}
 	}
@@ -140,10 +158,10 @@ func (c *Connections) Executors() map[string]flow.Executor {
 
 const linkSuffix = "-link"
 
-// RedirectURL is what to register with the provider of a connection; "" when there is none of that name.
+// RedirectURL is what to register with the provider of a connection, and where its service sends people back; "" when there is none of that name.
 func (c *Connections) RedirectURL(name string) string {
 	if made := c.all[name]; made != nil {
-		return made.Connection.Provider.RedirectURL
+		return made.back
 	}
 	return ""
 }
@@ -156,7 +174,7 @@ func (c *Connections) TitleOf(name string) string {
 	return name
 }
 
-// Provider is that of a connection, nil when there is none of that name.
+// Provider is that of a connection, nil when there is none of that name, and for a service.
 func (c *Connections) Provider(name string) *rp.Provider {
 	if made := c.all[name]; made != nil {
 		return made.provider

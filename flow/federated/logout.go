@@ -27,7 +27,7 @@ var ErrUnknown = errors.New("federated: no such connection")
 // rp.ErrInvalid; anything else is a failure, after which the provider may send the token again.
 func (c *Connections) ReceiveLogout(ctx context.Context, name, token string) error {
 	made := c.all[name]
-	if made == nil {
+	if made == nil || made.provider == nil {
 		return ErrUnknown
 	}
 	return made.provider.ReceiveLogout(ctx, token, c.end)
