@@ -36,11 +36,12 @@ const (
 	longestWait = time.Hour
 )
 
-// Run delivers what is sent, at once on the node that sent it, until ctx is done; it returns the context's error. A slow server of
+// Run tells people, within a minute, of credentials that were added to their account or removed, and delivers what is sent, at once on the node that sent it, until ctx is done; it returns the context's error. A slow server of
 // one channel delays no other. What fails is logged and sent again after waits that grow, until it expires or has failed
 // store.MaxAttempts times. A message may arrive twice when a node ends in between.
 func (m *Messages) Run(ctx context.Context) error {
 	var lanes sync.WaitGroup
+	lanes.Go(func() { m.watchCredentials(ctx) })
 	for _, l := range m.lanes {
 		lanes.Go(func() { m.run(ctx, l) })
 	}
@@ -49,12 +50,12 @@ func (m *Messages) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Maintain delivers what is due now, for hosts without Run. Any number of nodes may call it at once.
+// Maintain tells people of their credentials and delivers what is due now, for hosts without Run. Any number of nodes may call it at once.
 func (m *Messages) Maintain(ctx context.Context) error {
 	var (
 		lanes    sync.WaitGroup
 		mu       sync.Mutex
-		problems []error
+		problems = []error{m.tellOfCredentials(ctx)}
 	)
 	for _, l := range m.lanes {
 		lanes.Go(func() {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,9 +87,9 @@ type lane struct {
 func (c Channel) consumer() string { return "notify." + string(c) }
 func (c Channel) event() string    { return string(c) + ".queued" }
 
-// Consumers are what store.Config.Consumers needs for Messages to be delivered.
+// Consumers are what store.Config.Consumers needs for Messages to be delivered, and for people to be told of credentials that were added or removed.
 func Consumers() []store.Consumer {
-	var all []store.Consumer
+	all := []store.Consumer{{Name: credentialConsumer, Types: slices.Sorted(maps.Keys(credentialTemplates))}}
 	for _, c := range []Channel{Email, SMS, Push} {
 		all = append(all, store.Consumer{Name: c.consumer(), Types: []string{c.event()}})
 	}
