@@ -420,6 +420,7 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 		mux.Handle("GET "+r.Path, r.Handler)
 	}
 	mux.Handle("GET "+p.prefix()+pages.Assets, p.pages)
+	mux.Handle("POST "+p.prefix()+pages.Language, p.pages)
 	if p.Connections != nil {
 		mux.Handle("POST "+p.prefix()+federated.LogoutPath+"{connection}", p.Connections)
 	}

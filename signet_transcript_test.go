@@ -210,7 +210,7 @@ func (s *teller) fill(text string) string {
 
 var (
 	heading = regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`)
-	element = regexp.MustCompile(`(?s)<(\w+)([^>]*) id="(\w+)"([^>]*)>([^<]*)`)
+	element = regexp.MustCompile(`(?s)<(\w+)([^>]*) id="(\w+)"([^>]*)>(?:<span>)?([^<]*)`)
 	alert   = regexp.MustCompile(`(?s)<p class="message[^"]*"[^>]*>(.*?)</p>`)
 	tags    = regexp.MustCompile(`<[^>]*>`)
 	issued  = regexp.MustCompile(`signet-[0-9a-f]{8}-`)
@@ -261,6 +261,9 @@ func describePage(b *strings.Builder, body string) {
 			facts, _, _ := strings.Cut(rest, "</dl>")
 			_, facts, _ = strings.Cut(facts, ">")
 			fmt.Fprintf(b, "%s #error %s\n", e[1], words(facts))
+			continue
+		}
+		if strings.HasPrefix(e[3], "language_") { // the same on every page
 			continue
 		}
 		fmt.Fprintf(b, "%s\n", strings.TrimSpace(fmt.Sprintf("%s #%s %s", e[1], e[3], words(e[5]))))

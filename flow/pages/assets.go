@@ -46,8 +46,13 @@ func (a assets) add(folder, extension, mediaType string, content []byte) string 
 	return name
 }
 
-// ServeHTTP serves the style sheet, the icon and the script below [Assets]; everything else is 404.
+// ServeHTTP serves the style sheet, the icon and the script below [Assets], and takes the choice of a language at [Language]; everything
+// else is 404.
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == p.site.Path(Language) {
+		p.chooseLanguage(w, r)
+		return
+	}
 	file, ok := p.assets.files[r.URL.Path]
 	switch {
 	case !ok:

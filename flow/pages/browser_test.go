@@ -104,7 +104,7 @@ const (
 	// smallTargets lists what is lower or narrower than 24 pixels; a checkbox has the label that it belongs to.
 	smallTargets = `[...document.querySelectorAll('button, a, input:not([type=hidden])')]
 		.map(e => e.type === 'checkbox' ? (e.labels[0] ?? e) : e)
-		.filter(e => getComputedStyle(e).display !== 'none')
+		.filter(e => e.checkVisibility())
 		.filter(e => e.getBoundingClientRect().height < 24 || e.getBoundingClientRect().width < 24)
 		.map(e => e.outerHTML.slice(0, 60)).join()`
 	// colours are those of the main button and of what carries the page.

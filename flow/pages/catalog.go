@@ -65,6 +65,7 @@ func (t Text) HTML() template.HTML {
 type catalogs struct {
 	byLocale map[string]catalog // by lower-case tag
 	standard catalog
+	choices  []Choice
 }
 
 // catalog holds the texts of one language. In a compiled text, a foreign run holds the name of its placeholder.
@@ -107,6 +108,7 @@ func newCatalogs(host fs.FS, standard string) (catalogs, error) {
 	if all.standard, ok = all.lookup(standard); !ok {
 		return catalogs{}, fmt.Errorf("DefaultLocale: there is no catalogue for %q", standard)
 	}
+	all.choices = all.listChoices()
 	return all, all.checkMoments()
 }
 
@@ -148,6 +150,12 @@ func compile(tag string, layers map[string]map[string]string) catalog {
 		for id, text := range layers[layer] {
 			c.texts[id] = parseText(text)
 		}
+		if layer == fallbackLocale { // no language is called as another
+			c.texts["locale.name"] = Text{{value: tag}}
+		}
+	}
+	if name := layers[fallbackLocale]["locale.name"]; tag == fallbackLocale {
+		c.texts["locale.name"] = parseText(name)
 	}
 	return c
 }

@@ -53,6 +53,11 @@
 // who is signed out has logged_out, and every failure has error, which holds the machine-readable code and the id under
 // which the log knows the cause. The further inputs flow, seq and restart are hidden.
 //
+// # Languages
+//
+// A page is in the language that the person has chosen at its foot, which a cookie keeps; else in one of those that the application asks for
+// (ui_locales), that the browser accepts, or Config.DefaultLocale. Whoever mounts Pages themselves sends it the posts to [Language].
+//
 // # What a host changes
 //
 // Colours, names and logos are settings (directory.Branding), read for each page. Texts are JSON files by language
@@ -66,7 +71,7 @@
 //
 // # Not implemented
 //
-// A switch of language on the page; texts and layouts as settings of an organization, where those of the host hold for all; links of
+// Texts and layouts as settings of an organization, where those of the host hold for all; links of
 // Branding that differ by language; scripts of the host, which the
 // Content-Security-Policy refuses; audits of accessibility by people.
 package pages

@@ -11,7 +11,7 @@ import (
 // maxLanguages bounds what a request may ask for; browsers send a handful.
 const maxLanguages = 16
 
-// choose returns the catalogue for a person: the first that fits the languages of the request (ui_locales), then of the browser
+// choose returns the catalogue for a person: the first that fits the languages asked for (their choice, ui_locales), then of the browser
 // (Accept-Language), else the standard one.
 func (c catalogs) choose(asked []string, acceptLanguage string) catalog {
 	for _, tag := range asked[:min(len(asked), maxLanguages)] {

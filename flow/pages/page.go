@@ -66,6 +66,8 @@ type Page struct {
 	Site  string
 	About []Link
 
+	// Languages is the switch of language, nil where there is none.
+	Languages *Languages
 	// SupportEmail, PrivacyURL and TermsURL are for the foot of the page; each may be "".
 	SupportEmail, PrivacyURL, TermsURL string
 	// Favicon and Stylesheet are what the head refers to, and Style the tokens of the Branding, admitted by Nonce.
@@ -148,10 +150,10 @@ func (p *Page) message(m flow.Message) Text { return p.catalog.message(m, p.ambi
 
 // begin makes what all pages have in common.
 func (p *Pages) begin(r *http.Request, kind string, locales []string, b directory.Branding) *Page {
-	c := p.catalogs.choose(locales, strings.Join(r.Header.Values("Accept-Language"), ","))
-	page := &Page{kind: kind, Step: kind, catalog: c, Lang: c.tag, Dir: "ltr", icons: p.templates.icons, Favicon: template.URL(p.assets.icon), Stylesheet: p.assets.style}
-	if c.text("locale.direction").String() == "rtl" {
-		page.Dir = "rtl"
+	c := p.catalogs.choose(p.asked(r, locales), strings.Join(r.Header.Values("Accept-Language"), ","))
+	page := &Page{kind: kind, Step: kind, catalog: c, Lang: c.tag, Dir: c.direction(), icons: p.templates.icons, Favicon: template.URL(p.assets.icon), Stylesheet: p.assets.style}
+	if kind != failurePage { // which has no address to come back to
+		page.Languages = p.languages(r, c)
 	}
 	product := cmp.Or(b.Name, p.host)
 	page.ambient = map[string]string{"product": product, "application": product}

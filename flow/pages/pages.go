@@ -49,6 +49,7 @@ type Pages struct {
 	templates    templates
 	assets       assets
 	imageOrigins []string
+	origins      *http.CrossOriginProtection
 	log          *slog.Logger
 }
 
@@ -56,7 +57,7 @@ var _ flow.Transport = (*Pages)(nil)
 
 // New reads all templates and catalogues. Its error reports every problem of the Config at once.
 func New(c Config) (*Pages, error) {
-	p := &Pages{imageOrigins: slices.Clone(c.ImageOrigins), log: c.Logger}
+	p := &Pages{imageOrigins: slices.Clone(c.ImageOrigins), origins: http.NewCrossOriginProtection(), log: c.Logger}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -69,6 +70,10 @@ func New(c Config) (*Pages, error) {
 	}
 	if issuer, err := url.Parse(c.Issuer); err == nil {
 		p.host = issuer.Host
+	}
+	// A proxy may show us another Host than the one in the browser's address bar.
+	if err := p.origins.AddTrustedOrigin(p.site.Origin()); err != nil {
+		return nil, fmt.Errorf("pages: Config.Issuer: %w", err)
 	}
 	p.assets = newAssets(p.site.Path(Assets), c.CSS)
 	if err := p.rehearse(); err != nil {
@@ -128,8 +133,8 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, page *
 	_, _ = w.Write(body.Bytes()) // a browser that went away is nobody's error
 }
 
-// Text words a message as the pages would for this request: in the first of the locales (BCP 47) that there is a catalogue for, else in
+// Text words a message as the pages would for this request: in the language that was chosen on a page, in the first of the locales (BCP 47) that there is a catalogue for, else in
 // one of the languages that the request accepts. The text is plain.
 func (p *Pages) Text(r *http.Request, locales []string, m flow.Message) string {
-	return p.catalogs.choose(locales, r.Header.Get("Accept-Language")).message(m, nil).String()
+	return p.catalogs.choose(p.asked(r, locales), r.Header.Get("Accept-Language")).message(m, nil).String()
 }
