@@ -248,7 +248,7 @@ func (p *Provider) buildPlans() error {
 		plans["register"] = flow.Registration()
 	}
 	if p.config.Account != nil {
-		maps.Copy(plans, account.Plans(p.config.Factors.orDefault().TOTP != nil, p.config.Passkeys != nil, p.pushes()))
+		maps.Copy(plans, account.Plans(p.config.Factors.orDefault().TOTP != nil, p.config.Passkeys != nil, p.pushes(), p.connectionNames()...))
 	}
 	maps.Copy(plans, p.config.Plans)
 	p.config.Plans = plans
@@ -259,6 +259,14 @@ func (p *Provider) buildPlans() error {
 		}
 	}
 	return nil
+}
+
+// connectionNames are those of the providers upstream.
+func (p *Provider) connectionNames() []string {
+	if p.Connections == nil {
+		return nil
+	}
+	return p.Connections.Names()
 }
 
 // pushes reports whether people are asked to confirm sign-ins on a device.

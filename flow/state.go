@@ -72,6 +72,10 @@ type State struct {
 	creds     map[store.Ref]*directory.Credential
 }
 
+// Session is the session of the person that the browser had when the flow began; zero is none. What an Executor writes on the strength of
+// it should be held to it (directory.Sessions.Check): the session may have ended since.
+func (s *State) Session() store.Ref { return s.baseSession }
+
 // Client is who sends the request.
 func (s *State) Client() Client { return s.client() }
 

@@ -52,10 +52,11 @@
 //   - Nobody removes their last way in (directory.ErrLastWayIn).
 //   - A new password ends all other sessions, and keeps this one under a new secret.
 //   - What is added to an account is added in a flow of the engine, which counts guesses and uses up codes and challenges.
+//   - An account at a provider upstream is linked within the session in which that was asked for, and never if it is linked with somebody
+//     else, of whom nothing is told.
 //   - A failing store is 503, never a list that is empty.
 //
 // # Not implemented
 //
-// Attributes of a host's own in the profile; further addresses; names for passkeys and devices; links to accounts at other providers that are made here; two accounts
-// of one person; approvals; pages in the order, or with the parts, that a host would rather have.
+// Attributes of a host's own in the profile; further addresses; two accounts of one person; approvals; pages in the order, or with the parts, that a host would rather have.
 package account

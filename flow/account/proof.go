@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -135,11 +136,14 @@ const (
 	addTOTP    = "account-totp"
 	addPasskey = "account-passkey"
 	addPush    = "account-push"
+	// addLink has the name of a connection behind it.
+	addLink = "account-link-"
 )
 
 // Plans are what the Engine needs of a Portal, for its Config.Plans: one for each thing that is added to an account by a flow. They add
-// something for nobody but whom the flow is about from the start, who has proven it within ten minutes.
-func Plans(totp, passkeys, push bool) map[string]flow.Plan {
+// something for nobody but whom the flow is about from the start, who has proven it within ten minutes. Connections are the names of those
+// (federated.Config) at which people can link accounts.
+func Plans(totp, passkeys, push bool, connections ...string) map[string]flow.Plan {
 	plans := map[string]flow.Plan{}
 	if totp {
 		plans[addTOTP] = adding("totp-enroll")
@@ -149,6 +153,9 @@ func Plans(totp, passkeys, push bool) map[string]flow.Plan {
 	}
 	if push {
 		plans[addPush] = adding("push-enroll")
+	}
+	for _, name := range connections {
+		plans[addLink+name] = adding(federated.LinkExecutor(name))
 	}
 	return plans
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base32"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/mfa"
@@ -42,7 +44,7 @@ func (p *Portal) security(v *visit) ([]pages.AccountSection, error) {
 }
 
 func (p *Portal) securityActions() map[string]func(*visit) (outcome, error) {
-	return map[string]func(*visit) (outcome, error){
+	actions := map[string]func(*visit) (outcome, error){
 		"change_password": p.changePassword,
 		"remove":          p.removeCredential,
 		"add_totp":        p.ifOffered(p.TOTP, addTOTP),
@@ -52,8 +54,18 @@ func (p *Portal) securityActions() map[string]func(*visit) (outcome, error) {
 		"draw_codes":      p.drawCodes,
 		"remove_codes":    p.removeCodes,
 		"unlink":          p.unlink,
+		"rename":          p.renameCredential,
 	}
+	if p.Connections != nil {
+		for _, name := range p.Connections.Names() {
+			actions[linkAction+name] = p.ifOffered(true, addLink+name)
+		}
+	}
+	return actions
 }
+
+// linkAction has the name of a connection behind it.
+const linkAction = "link_"
 
 func (p *Portal) ifOffered(offered bool, plan string) func(*visit) (outcome, error) {
 	return func(v *visit) (outcome, error) {
@@ -108,7 +120,49 @@ func item(c *directory.Credential, icon, title string, details ...flow.Message) 
 	}
 	i.Details = append([]flow.Message{at("account.added", c.Created)}, details...)
 	i.Actions = []flow.Action{{Name: "remove", Label: "account.remove", Kind: flow.Secondary}}
+	i.Edit = &pages.AccountEdit{
+		Title: flow.Message{ID: "account.rename"}, Name: "label", Label: "account.label", Value: c.Label,
+		Action: flow.Action{Name: "rename", Label: "account.save", Kind: flow.Secondary},
+	}
 	return i
+}
+
+// renameCredential gives a passkey, an authenticator, a token or a device of the person's another name.
+func (p *Portal) renameCredential(v *visit) (outcome, error) {
+	err := p.renameOnce(v)
+	for range maxTries {
+		if _, conflict := errors.AsType[*store.Conflict](err); !conflict {
+			break
+		}
+		err = p.renameOnce(v)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return refused("account.gone"), nil
+	case len(directory.Problems(err)) > 0:
+		return refused("account.label.bad"), nil
+	case err != nil:
+		return outcome{}, err
+	}
+	return did("account.saved"), nil
+}
+
+// renamable are the credentials that have names of their own.
+var renamable = []directory.CredentialType{
+	directory.PasskeyCredential, directory.TOTPCredential, directory.HOTPCredential, directory.PushCredential,
+}
+
+func (p *Portal) renameOnce(v *visit) error {
+	list, err := p.Directory.Credentials.List(v.Context(), v.subject.Ref())
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.ID == v.form.Value("id") && slices.Contains(renamable, c.Type) {
+			return p.Directory.Credentials.Rename(v.Context(), c, strings.TrimSpace(v.form.Value("label")))
+		}
+	}
+	return store.ErrNotFound
 }
 
 func (p *Portal) passkeySection(credentials []*directory.Credential) pages.AccountSection {
@@ -293,6 +347,13 @@ func (p *Portal) linkSection(v *visit) (pages.AccountSection, error) {
 		ID: "links", Title: flow.Message{ID: "account.links"}, Intro: flow.Message{ID: "account.links.intro"},
 	}
 	links, err := p.Connections.Links(v.Context(), v.subject.Ref())
+	for _, name := range p.Connections.Names() {
+		if !slices.ContainsFunc(links, func(l *federated.Link) bool { return l.Connection == name }) {
+			section.Actions = append(section.Actions, flow.Action{
+				Name: linkAction + name, Label: "account.link", Params: map[string]string{"provider": p.Connections.TitleOf(name)}, Kind: flow.Secondary,
+			})
+		}
+	}
 	for _, l := range links {
 		i := pages.AccountItem{
 			ID: l.ID, Icon: "group", Title: literal(p.Connections.TitleOf(l.Connection)),

@@ -75,6 +75,10 @@ func (e executor) request(s *flow.State) (rp.Request, bool) {
 		State:   s.Flow + "." + secret.Short().Reveal(), // by which the browser is taken back into this flow
 		Locales: in.Locales, LoginHint: in.Hint, MaxAge: in.MaxAge,
 	}
+	if e.links { // what has to be fresh is the proof of who they are here; which account there, they say there
+		r.LoginHint, r.MaxAge, r.Prompt = "", nil, []string{"select_account"}
+		return r, true
+	}
 	if in.Reauthenticate {
 		r.Prompt, r.MaxAge = append(r.Prompt, "login"), new(time.Duration)
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
+	"slices"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/service"
@@ -151,7 +153,7 @@ func (c *Connections) Executors() map[string]flow.Executor {
 			continue
 		}
 		executors[name] = executor{connection: made}
-		executors[name+linkSuffix] = executor{connection: made, links: true}
+		executors[LinkExecutor(name)] = executor{connection: made, links: true}
 	}
 	return executors
 }
@@ -165,6 +167,12 @@ func (c *Connections) RedirectURL(name string) string {
 	}
 	return ""
 }
+
+// Names are those of the connections, in order.
+func (c *Connections) Names() []string { return slices.Sorted(maps.Keys(c.all)) }
+
+// LinkExecutor is the name of the Executor that links the person whom a flow is about, by a connection.
+func LinkExecutor(connection string) string { return connection + linkSuffix }
 
 // TitleOf is how pages call the connection of a name; the name for one that is not there any more.
 func (c *Connections) TitleOf(name string) string {

@@ -42,8 +42,7 @@ func (e executor) try(ctx context.Context, s *flow.State, id *rp.Identity) (*dir
 	case e.links && s.Subject.IsZero():
 		return nil, "federated.unknown", nil
 	case e.links:
-		subject, err := e.dir.Subjects.Get(ctx, s.Subject)
-		return e.link(ctx, old, subject, id, err)
+		return e.linkOwn(ctx, s, old, id)
 	case !s.Subject.IsZero():
 		return nil, "federated.unknown", nil // who is known from the start does not become somebody who comes for the first time
 	}
@@ -82,7 +81,7 @@ func (e executor) firstContact(ctx context.Context, s *flow.State, old *Link, id
 			return nil, "", err
 		case user != nil && e.LinkByEmail && user.EmailVerified && !user.Disabled:
 			subject, err := e.dir.SubjectOf(ctx, user)
-			return e.link(ctx, old, subject, id, err)
+			return e.link(ctx, old, subject, nil, id, err)
 		case user != nil, shared:
 			return nil, "federated.conflict", nil
 		}
@@ -112,8 +111,28 @@ func (e executor) withAddress(ctx context.Context, org, email string) (user *dir
 	return page.Items[0], false, nil
 }
 
-// link connects an account there with somebody who is here already.
-func (e executor) link(ctx context.Context, old *Link, subject *directory.Subject, id *rp.Identity, err error) (*directory.Subject, string, error) {
+// linkOwn connects an account there with whom the flow is about, within the session that the flow began in: it says in whose name the
+// browser went, so a link that comes back after its end is nobody's, whoever sits there by now.
+func (e executor) linkOwn(ctx context.Context, s *flow.State, old *Link, id *rp.Identity) (*directory.Subject, string, error) {
+	var session *directory.Session
+	if ref := s.Session(); !ref.IsZero() {
+		var err error
+		session, err = e.dir.Sessions.Get(ctx, ref)
+		switch {
+		case errors.Is(err, store.ErrNotFound), err == nil && session.Status != directory.Active:
+			return nil, "federated.failed", nil
+		case err != nil:
+			return nil, "", err
+		}
+	}
+	subject, err := e.dir.Subjects.Get(ctx, s.Subject)
+	return e.link(ctx, old, subject, session, id, err)
+}
+
+// link connects an account there with somebody who is here already, within a session if there is one.
+func (e executor) link(
+	ctx context.Context, old *Link, subject *directory.Subject, session *directory.Session, id *rp.Identity, err error,
+) (*directory.Subject, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
@@ -122,6 +141,9 @@ func (e executor) link(ctx context.Context, old *Link, subject *directory.Subjec
 	}
 	b := e.db.Batch()
 	b.Check(e.dir.Subjects.Kind(), subject.Ref(), subject.Version)
+	if session != nil {
+		e.dir.Sessions.Check(b, session)
+	}
 	e.write(b, old, subject.Ref(), id)
 	return subject, "", b.Apply(ctx)
 }

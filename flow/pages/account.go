@@ -52,6 +52,16 @@ type AccountItem struct {
 	Title   flow.Message
 	Details []flow.Message
 	Actions []flow.Action
+	// Edit changes the thing, nil where nothing can be changed.
+	Edit *AccountEdit
+}
+
+// AccountEdit is a form of one text, hidden behind its Title until that is opened, which posts the ID of its item as "id" and the text under
+// Name. The ids of its elements have the same numbers as those of actions. Label is a message id.
+type AccountEdit struct {
+	Title              flow.Message
+	Name, Label, Value string
+	Action             flow.Action
 }
 
 // Account is AccountView in texts.
@@ -86,6 +96,14 @@ type Item struct {
 	Actions []Action
 	Submit  string
 	Icon    template.HTML
+	Edit    *Edit
+}
+
+// Edit is an AccountEdit in texts. ID is that of the input, called Name.
+type Edit struct {
+	ID, Name, Value string
+	Title, Label    Text
+	Action          Action
 }
 
 // Account writes a page of an account, with status 422 when something was refused.
@@ -114,6 +132,17 @@ func (p *Pages) account(r *http.Request, v AccountView) *Page {
 	return page
 }
 
+func (p *Page) edit(e *AccountEdit) *Edit {
+	if e == nil {
+		return nil
+	}
+	p.numbers[e.Action.Name]++
+	number := "_" + strconv.Itoa(p.numbers[e.Action.Name])
+	edit := &Edit{ID: e.Name + number, Name: e.Name, Value: e.Value, Title: p.message(e.Title), Label: p.T(e.Label), Action: p.buttons([]flow.Action{e.Action})[0]}
+	edit.Action.ID += number
+	return edit
+}
+
 func (p *Page) section(s AccountSection, submit string) Section {
 	section := Section{ID: s.ID, Title: p.message(s.Title), Intro: p.message(s.Intro), Codes: s.Codes, Submit: submit}
 	p.Fields = nil
@@ -130,6 +159,7 @@ func (p *Page) section(s AccountSection, submit string) Section {
 			a.ID = a.Name + "_" + strconv.Itoa(p.numbers[a.Name])
 			item.Actions = append(item.Actions, a)
 		}
+		item.Edit = p.edit(i.Edit)
 		section.Items = append(section.Items, item)
 	}
 	return section

@@ -23,9 +23,9 @@ const faults = `(() => {
 	expect(document.title.trim(), 'no title');
 	expect(all('main').length === 1, 'not one main part');
 	expect(all('h1').length === 1 && name(all('h1')[0]), 'not one heading');
-	for (const e of all('input:not([type=hidden]), select, textarea'))
+	for (const e of all('input:not([type=hidden]), select, textarea').filter(e => e.checkVisibility()))
 		expect([...(e.labels ?? [])].some(name) || name(e), 'no label: ' + e.outerHTML);
-	for (const e of all('a, button')) expect(name(e) || e.title, 'no name: ' + e.outerHTML);
+	for (const e of all('a, button').filter(e => e.checkVisibility())) expect(name(e) || e.title, 'no name: ' + e.outerHTML);
 	for (const e of all('img')) expect(e.hasAttribute('alt'), 'no alternative: ' + e.outerHTML.slice(0, 80));
 	const ids = all('[id]').map(e => e.id);
 	expect(new Set(ids).size === ids.length, 'an id stands twice: ' + ids);
