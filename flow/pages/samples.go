@@ -40,7 +40,8 @@ func (p *Pages) samples() []*Page {
 		Links: []AccountLink{{ID: "link", URL: "/", Label: "account.nav", Current: true}},
 		Sections: []AccountSection{{
 			ID: "section", Title: message, Intro: message, Codes: []string{"CODE"}, Fields: view.Prompt.Fields, Actions: view.Prompt.Actions,
-			Items: []AccountItem{{ID: "id", Icon: "key", Title: message, Details: []flow.Message{message}, Actions: view.Prompt.Actions,
+			Items: []AccountItem{{
+				ID: "id", Icon: "key", Title: message, Details: []flow.Message{message}, Actions: view.Prompt.Actions,
 				Edit: &AccountEdit{Title: message, Name: "name", Label: "account.label", Value: "value", Action: view.Prompt.Actions[0]},
 			}},
 		}},
