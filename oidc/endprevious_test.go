@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/oidc"
 )
@@ -83,6 +84,26 @@ func TestAttackEndPreviousInParallel(t *testing.T) {
 		}
 		if a := h.redeem(single, codes[0]); a.errorCode() != "invalid_grant" || !slices.Contains(h.observations(), "code.reused") {
 			t.Errorf("a code used twice: %s", a)
+		}
+	}, withTokenReuse)
+}
+
+// Whoever holds a refresh token keeps what hangs on it alive by using it; the next sign-in ends that too, however late it comes.
+func TestAttackEndPreviousOutlived(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{
+			ClientID: single, RedirectURIs: []string{callback}, AccessTokenFormat: oidc.Opaque, EndPreviousTokens: true,
+			RefreshTokenLifetime: 30 * 24 * 60 * 60,
+		})
+		stolen := h.tokens(single)
+		for range 4 {
+			h.clock.advance(25 * 24 * time.Hour)
+			stolen = h.issued(h.refresh(single, stolen.RefreshToken))
+		}
+		h.tokens(single)
+		if h.introspect(single, stolen.AccessToken).active() || h.refresh(single, stolen.RefreshToken).errorCode() != "invalid_grant" {
+			t.Error("what was refreshed for long outlives the next sign-in")
 		}
 	}, withTokenReuse)
 }

@@ -160,7 +160,9 @@ func (p *Provider) refresh(ctx context.Context, r tokenRequest, presented presen
 	if err != nil {
 		return nil, err
 	}
-	p.checkGrant(b, c, latest(f.Expires, time.Unix(t.access.Expires, 0)))
+	if err := p.checkGrant(ctx, b, r.client, c.grant, latest(f.Expires, time.Unix(t.access.Expires, 0))); err != nil {
+		return nil, err
+	}
 	if p.check(b, c) {
 		if err := p.join(ctx, b, c); err != nil {
 			return nil, err
@@ -265,13 +267,14 @@ func (l *lastMember) yields(member string, method AuthMethod, now time.Time) boo
 }
 
 // checkGrant adds to the batch that the grant stands, and keeps it alive for as long as its tokens.
-func (p *Provider) checkGrant(b *store.Batch, c *chain, until time.Time) {
-	if c.grant.Expires.Before(until) {
-		c.grant.Expires = until.Add(grantMargin)
-		p.grants.Replace(b, c.grant)
-		return
+func (p *Provider) checkGrant(ctx context.Context, b *store.Batch, client *Client, g *Grant, until time.Time) error {
+	if !g.Expires.Before(until) {
+		p.grants.Check(b, g)
+		return nil
 	}
-	p.grants.Check(b, c.grant)
+	g.Expires = until.Add(grantMargin)
+	p.grants.Replace(b, g)
+	return p.stayLatest(ctx, b, client, g)
 }
 
 // reusedRefreshToken revokes the family: of the two who hold the token, one is not its owner.

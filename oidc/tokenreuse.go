@@ -170,6 +170,28 @@ func (p *Provider) endPrevious(ctx context.Context, b *store.Batch, c *Client, g
 	return p.dropFamily(ctx, b, old.Ref())
 }
 
+// stayLatest adds to the batch that it stays known which Grant lives for as long as that does: refreshing moves its end, and a sign-in after
+// the end that it had at first would find nothing to end.
+func (p *Provider) stayLatest(ctx context.Context, b *store.Batch, c *Client, g *Grant) error {
+	if p.latest == nil || !c.EndPreviousTokens || !bySignIn(g.Type) {
+		return nil
+	}
+	ref, err := g.likeness()
+	if err != nil {
+		return unavailable(err)
+	}
+	held, err := p.latest.Get(ctx, ref)
+	if errors.Is(err, store.ErrNotFound) || err == nil && held.Grant != g.Ref() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	held.Expires = g.Expires
+	p.latest.Replace(b, held)
+	return nil
+}
+
 // likeness is where it lies which of the Grants lives that are equal to this one.
 func (g *Grant) likeness() (store.Ref, error) {
 	scopes, resources := slices.Sorted(slices.Values(g.Scopes)), slices.Sorted(slices.Values(g.Resources))
