@@ -18,7 +18,7 @@ import (
 //
 // An agent signs in by itself as people do in an app: the client begins a request with response_mode=direct and answers the first prompt
 // with the agent's id, or "AGENT/id", and its secret as username and password. No session comes of that, and one wrong answer ends it. What
-// the agent may do is what its roles permit; nobody is asked for consent.
+// the agent may do is what its roles permit, and where none are asked for, what the client may; nobody is asked for consent.
 //
 // For a person the client names the agent by requested_actor in an ordinary request for a code. The person is asked about the agent by name,
 // whatever Application.SkipConsent says, and their consent is remembered for each agent by itself. The code is redeemed together

@@ -24,7 +24,8 @@ type Introspection struct {
 	// EveryToken asks about JWTs too, instead of verifying them here.
 	EveryToken bool
 	// Signed asks for answers that are JWTs, signed by the first of Config.Issuers for ClientID within the last minute, and takes no others
-	// (RFC 9701): whoever stands between cannot make a token good. An answer that is not so is as none: 503.
+	// (RFC 9701): whoever stands between cannot make an answer up. They can put one about another token in its place, as it does not say
+	// which it is about: TLS is needed all the same. An answer that is not so is as none: 503.
 	Signed bool
 }
 
