@@ -4,12 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store/directory"
@@ -326,93 +324,4 @@ func TestExecuteClosed(t *testing.T) {
 			t.Errorf("got %s", a.Text)
 		}
 	})
-}
-
-// accountScenes are what people do about accounts, told once and played to pages and to flow execution.
-var accountScenes = []struct {
-	name, plan, flowType string
-	acts                 []act // the option is the action
-}{
-	{"registration", "register", "REGISTRATION", []act{
-		{"continue", []string{"email", "new@example.com", "given_name", "Ann"}},
-		{"login", []string{"otp", "$wrong"}},
-		{"login", []string{"otp", "$code"}},
-		{"continue", []string{"new_password", "short"}},
-		{"continue", []string{"new_password", newPassword}},
-	}},
-	{"registration of somebody known", "register", "REGISTRATION", []act{
-		{"continue", []string{"email", "ann@example.com"}},
-		{"login", []string{"otp", "000000"}},
-		{"resend", nil},
-	}},
-	{"recovery", "recover", "PASSWORD_RECOVERY", []act{
-		{"continue", []string{"username", "ann"}},
-		{"login", []string{"otp", "$wrong"}},
-		{"login", []string{"otp", "$code"}},
-		{"continue", []string{"new_password", newPassword}},
-	}},
-	{"recovery of nobody", "recover", "PASSWORD_RECOVERY", []act{
-		{"continue", []string{"username", "nobody"}},
-		{"login", []string{"otp", "AAAAAA"}},
-		{"login", []string{"otp", "AAAAAA"}},
-	}},
-}
-
-// Whether people make and recover accounts by pages or by flow execution: what is written and told about it is the same.
-func TestPagesAndExecutionAgree(t *testing.T) {
-	openers(t, func(t *testing.T, open opener) {
-		for _, scene := range accountScenes {
-			t.Run(scene.name, func(t *testing.T) {
-				t.Parallel()
-				var facts [2][]string
-				for i, byPages := range []bool{true, false} {
-					s := &stage{seen: &witness{}}
-					s.world, s.out = selfService(t, func(t *testing.T, edit ...func(*flow.Config, *directory.Config)) *world {
-						t.Helper()
-						return open(t, append(edit, func(c *flow.Config, d *directory.Config) {
-							c.Observer = s.seen.observe
-							d.Accounts.Registration.SignIn, d.Accounts.Recovery.SignIn = false, false
-						})...)
-					})
-					s.verified("ann")
-					s.playAccount(scene.plan, scene.flowType, scene.acts, byPages)
-					facts[i] = s.facts()
-				}
-				if !slices.Equal(facts[0], facts[1]) {
-					t.Errorf("pages tell\n%s\nflow execution\n%s", strings.Join(facts[0], "\n"), strings.Join(facts[1], "\n"))
-				}
-			})
-		}
-	})
-}
-
-// playAccount plays a scene about an account.
-func (s *stage) playAccount(plan, flowType string, acts []act, byPages bool) {
-	s.Helper()
-	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password"}
-	b, c := s.browser(), s.caller()
-	var p page
-	if byPages {
-		p = b.get("/t/" + plan)
-	} else {
-		c.start(flowType, "")
-	}
-	for _, a := range acts {
-		var pairs []string
-		for i := 0; i+1 < len(a.fields); i += 2 {
-			name := a.fields[i]
-			if claim, ok := claims[name]; ok && !byPages {
-				name = claim
-			}
-			pairs = append(pairs, name, s.value(a.fields[i+1]))
-		}
-		if byPages {
-			if p.View == nil {
-				s.Fatalf("no page for %v: %v", a, p)
-			}
-			p = b.submit(p, append(pairs, "action", a.option)...)
-		} else if t := c.send(a.option, pairs...); t.Status != http.StatusOK {
-			s.Fatalf("%v: %s", a, t.Text)
-		}
-	}
 }

@@ -120,67 +120,6 @@ func tokenResponse(t *testing.T, requestID string, credential []byte) string {
 	return base64.StdEncoding.EncodeToString(text)
 }
 
-// act is one thing that a person does, whatever they do it with.
-type act struct {
-	option string
-	// fields are by the names of the pages; values with a "$" in front are what the person has by then.
-	fields []string
-}
-
-// scenes are what people do, told once and played to pages and to programs.
-var scenes = []struct {
-	name  string
-	first []string
-	in    directory.Interaction
-	acts  []act
-}{
-	{"password", nil, directory.Interaction{}, []act{{"password", []string{"username", "ann", "password", goodPassword}}}},
-	{"wrong password", nil, directory.Interaction{}, []act{
-		{"password", []string{"username", "ann", "password", "wrong"}},
-		{"password", []string{"username", "nobody", "password", "wrong"}},
-		{"password", []string{"username", "ann", "password", goodPassword}},
-	}},
-	{"disabled", nil, directory.Interaction{}, []act{
-		{"password", []string{"username", "dee", "password", goodPassword}},
-		{"password", []string{"username", "ann", "password", goodPassword}},
-	}},
-	{"TOTP", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
-		{"password", []string{"username", "bob", "password", goodPassword}},
-		{"totp", []string{"otp", "000000"}},
-		{"totp", []string{"otp", "$totp"}},
-	}},
-	{"code by mail", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
-		{"password", []string{"username", "eve", "password", goodPassword}},
-		{"email-code", []string{"otp", "$wrong"}},
-		{"email-code", []string{"otp", "$code"}},
-	}},
-	{"code by mail at first", []string{"email-code"}, directory.Interaction{}, []act{
-		{"email-code", []string{"username", "eve"}},
-		{"email-code", []string{"otp", "$code"}},
-	}},
-	{"code by mail among others", []string{"password", "email-code"}, directory.Interaction{}, []act{
-		{"email-code", []string{"username", "eve"}},
-		{"email-code", []string{"otp", "$wrong"}},
-		{"email-code", []string{"otp", "$code"}},
-	}},
-	{"passkey", []string{"passkey"}, directory.Interaction{}, []act{{"passkey", []string{"credential", "$passkey"}}}},
-	{"passkey among others", []string{"email-code", "passkey", "password"}, directory.Interaction{}, []act{
-		{"passkey", []string{"credential", "$passkey"}},
-	}},
-	{"expired password", nil, directory.Interaction{}, []act{
-		{"password", []string{"username", "old", "password", goodPassword}},
-		{"renew-password", []string{"new_password", "short"}},
-		{"renew-password", []string{"new_password", newPassword}},
-	}},
-	{"locked", nil, directory.Interaction{}, []act{
-		{"password", []string{"username", "ann", "password", "wrong"}},
-		{"password", []string{"username", "ann", "password", "wrong"}},
-		{"password", []string{"username", "ann", "password", "wrong"}},
-		{"password", []string{"username", "ann", "password", "wrong"}},
-		{"password", []string{"username", "ann", "password", "wrong"}},
-	}},
-}
-
 // stage is where a scene is played.
 type stage struct {
 	*world
@@ -230,73 +169,6 @@ func (s *stage) value(text string) string {
 	return text
 }
 
-// byPages plays a scene in a browser.
-func (s *stage) byPages(in directory.Interaction, acts []act) (*directory.Result, []string) {
-	s.Helper()
-	b := s.browser()
-	p := b.get(s.request(in))
-	for _, a := range acts {
-		if p.View == nil {
-			s.Fatalf("no page for %v: %v", a, p)
-		}
-		if i := slices.IndexFunc(p.View.Prompt.Actions, func(way flow.Action) bool { return way.Name == "method_"+a.option }); i >= 0 {
-			p = b.submit(p, "action", "method_"+a.option)
-		}
-		if a.option == "passkey" {
-			p = b.show(p, s.phone)
-			continue
-		}
-		var pairs []string // the first action of the page
-		for i, text := range a.fields {
-			if i%2 == 1 {
-				text = s.value(text)
-			}
-			pairs = append(pairs, text)
-		}
-		p = b.submit(p, pairs...)
-	}
-	return p.Result, s.facts()
-}
-
-// byProgram plays a scene without a browser.
-func (s *stage) byProgram(in directory.Interaction, acts []act) (*directory.Result, []string) {
-	s.Helper()
-	names := map[string]string{
-		"password": "BasicAuthenticator", "totp": "totp", "email-code": "email-otp-authenticator", "passkey": "FIDOAuthenticator",
-		"renew-password": "renew-password",
-	}
-	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode", "new_password renew-password": "newPassword"}
-	p := s.program(in)
-	answer := p.say(nil)
-	for _, a := range acts {
-		if answer.Result != nil || answer.Code != "" {
-			s.Fatalf("nothing asked for %v: %s", a, answer.Text)
-		}
-		if answer.NextStep.StepType == "MULTI_OPTIONS_PROMPT" && a.option != "password" {
-			if answer = p.answer(names[a.option]); answer.NextStep.StepType != "AUTHENTICATOR_PROMPT" {
-				s.Fatalf("choosing %s: %s", a.option, answer.Text)
-			}
-		}
-		if a.option == "passkey" {
-			id, options := answer.challenge(s.T)
-			credential, err := s.phone.Get(options)
-			s.must(err)
-			answer = p.answer(names[a.option], "tokenResponse", tokenResponse(s.T, id, credential))
-			continue
-		}
-		var pairs []string
-		for i := 0; i+1 < len(a.fields); i += 2 {
-			name := a.fields[i]
-			if other, ok := params[name+" "+a.option]; ok {
-				name = other
-			}
-			pairs = append(pairs, name, s.value(a.fields[i+1]))
-		}
-		answer = p.answer(names[a.option], pairs...)
-	}
-	return answer.Result, s.facts()
-}
-
 // facts are the events and observations of a scene.
 func (s *stage) facts() (facts []string) {
 	s.Helper()
@@ -310,29 +182,6 @@ func (s *stage) facts() (facts []string) {
 		facts = append(facts, o.Type+" "+o.Code)
 	}
 	return facts
-}
-
-// Whether a person signs in by pages or a program does it for them: the evidence is the same, and so is what is told about it.
-func TestPagesAndProgramsAgree(t *testing.T) {
-	openers(t, func(t *testing.T, open opener) {
-		for _, scene := range scenes {
-			t.Run(scene.name, func(t *testing.T) {
-				t.Parallel()
-				pages, facts := newStage(t, open, scene.first).byPages(scene.in, scene.acts)
-				program, same := newStage(t, open, scene.first).byProgram(scene.in, scene.acts)
-				if scene.name == "locked" {
-					if pages != nil || program == nil || program.Refusal != directory.TooManyAttempts {
-						t.Errorf("pages %+v, program %+v", pages, program)
-					}
-				} else if pages == nil || program == nil || pages.Refusal+program.Refusal != "" || worth(pages) != worth(program) {
-					t.Errorf("pages %+v, program %+v", pages, program)
-				}
-				if !slices.Equal(facts, same) {
-					t.Errorf("pages tell\n%s\nprograms\n%s", strings.Join(facts, "\n"), strings.Join(same, "\n"))
-				}
-			})
-		}
-	})
 }
 
 // worth is what a result proves, without what is of one world.

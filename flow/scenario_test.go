@@ -1,0 +1,312 @@
+package flow_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// act is one thing that a person does, whatever they do it with.
+type act struct {
+	// option is the Executor by which it is done, or the action in a flow about an account; later does nothing until the flow is over.
+	option string
+	// fields are by the names of the pages; values with a "$" in front are what the person has by then.
+	fields []string
+}
+
+const later = "$later"
+
+// scenarios are what people do, told once and played through every transport that has them: pages, app-native sign-in, flow execution.
+var scenarios = []struct {
+	name string
+	// plan is the flow about an account; "" is a sign-in, which begins by one of first.
+	plan  string
+	first []string
+	in    directory.Interaction
+	acts  []act
+}{
+	{"password", "", nil, directory.Interaction{}, []act{{"password", []string{"username", "ann", "password", goodPassword}}}},
+	{"wrong password", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "nobody", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", goodPassword}},
+	}},
+	{"disabled", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "dee", "password", goodPassword}},
+		{"password", []string{"username", "ann", "password", goodPassword}},
+	}},
+	{"TOTP", "", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{"totp", []string{"otp", "000000"}},
+		{"totp", []string{"otp", "$totp"}},
+	}},
+	{"code by mail", "", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
+		{"password", []string{"username", "eve", "password", goodPassword}},
+		{"email-code", []string{"otp", "$wrong"}},
+		{"email-code", []string{"otp", "$code"}},
+	}},
+	{"code by mail at first", "", []string{"email-code"}, directory.Interaction{}, []act{
+		{"email-code", []string{"username", "eve"}},
+		{"email-code", []string{"otp", "$code"}},
+	}},
+	{"code by mail among others", "", []string{"password", "email-code"}, directory.Interaction{}, []act{
+		{"email-code", []string{"username", "eve"}},
+		{"email-code", []string{"otp", "$wrong"}},
+		{"email-code", []string{"otp", "$code"}},
+	}},
+	{"passkey", "", []string{"passkey"}, directory.Interaction{}, []act{{"passkey", []string{"credential", "$passkey"}}}},
+	{"passkey among others", "", []string{"email-code", "passkey", "password"}, directory.Interaction{}, []act{
+		{"passkey", []string{"credential", "$passkey"}},
+	}},
+	{"expired password", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "old", "password", goodPassword}},
+		{"renew-password", []string{"new_password", "short"}},
+		{"renew-password", []string{"new_password", newPassword}},
+	}},
+	{"locked", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", "wrong"}},
+	}},
+	{"flow that is over", "", nil, directory.Interaction{}, []act{
+		{later, nil},
+		{"password", []string{"username", "ann", "password", goodPassword}},
+	}},
+	{"registration", "register", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "new@example.com", "given_name", "Ann"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", "short"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
+	{"registration of somebody known", "register", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "ann@example.com"}},
+		{"login", []string{"otp", "000000"}},
+		{"resend", nil},
+	}},
+	{"registration that is over", "register", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "new@example.com"}},
+		{later, nil},
+		{"login", []string{"otp", "$code"}},
+	}},
+	{"recovery", "recover", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ann"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
+	{"recovery of nobody", "recover", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "nobody"}},
+		{"login", []string{"otp", "AAAAAA"}},
+		{"login", []string{"otp", "AAAAAA"}},
+	}},
+	{"recovery, wrong to the limit", "recover", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ann"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$wrong"}},
+	}},
+}
+
+// outcome is what a scenario comes to.
+type outcome struct {
+	by string
+	// result is nil while the person is being asked. Programs are told when there are no more attempts, and the others are asked on.
+	result *directory.Result
+	// over says that the flow was not there any more.
+	over  bool
+	facts []string
+}
+
+// proves is what the outcome proves, without what is of one world and one transport.
+func (o outcome) proves() string {
+	switch {
+	case o.over:
+		return "the flow is over"
+	case o.result == nil || o.result.Refusal == directory.TooManyAttempts:
+		return "nothing"
+	case o.result.Refusal != "":
+		return string(o.result.Refusal)
+	}
+	return worth(o.result)
+}
+
+// Whatever people do it with, it proves the same, and the same is told about it.
+func TestScenarios(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		for _, scene := range scenarios {
+			t.Run(scene.name, func(t *testing.T) {
+				t.Parallel()
+				var all []outcome
+				if scene.plan == "" {
+					all = append(all, newStage(t, open, scene.first).byPages(scene.in, scene.acts), newStage(t, open, scene.first).byProgram(scene.in, scene.acts))
+				} else {
+					all = append(all, accountStage(t, open).accountByPages(scene.plan, scene.acts), accountStage(t, open).byExecution(scene.plan, scene.acts))
+				}
+				first := all[0]
+				for _, o := range all[1:] {
+					if o.proves() != first.proves() {
+						t.Errorf("%s prove %q, %s %q", first.by, first.proves(), o.by, o.proves())
+					}
+					if !slices.Equal(o.facts, first.facts) {
+						t.Errorf("%s tell\n%s\n%s\n%s", first.by, strings.Join(first.facts, "\n"), o.by, strings.Join(o.facts, "\n"))
+					}
+				}
+			})
+		}
+	})
+}
+
+// accountStage is one with flows about accounts, which sign people in.
+func accountStage(t *testing.T, open opener) *stage {
+	t.Helper()
+	s := &stage{seen: &witness{}}
+	s.world, s.out = selfService(t, func(t *testing.T, edit ...func(*flow.Config, *directory.Config)) *world {
+		t.Helper()
+		return open(t, append(edit, func(c *flow.Config, _ *directory.Config) { c.Observer = s.seen.observe })...)
+	})
+	s.verified("ann")
+	return s
+}
+
+// accountByPages plays a scenario about an account in a browser, which an application has sent there.
+func (s *stage) accountByPages(plan string, acts []act) outcome {
+	s.Helper()
+	b := s.browser()
+	p := b.get(s.request(directory.Interaction{Application: s.app("").Ref(), Plan: plan}))
+	for _, a := range acts {
+		if a.option == later {
+			s.advance(31 * time.Minute)
+			continue
+		}
+		if p.View == nil {
+			s.Fatalf("no page for %v: %v", a, p)
+		}
+		p = b.submit(p, append(s.pairs(a, nil), "action", a.option)...)
+	}
+	return outcome{"pages", p.Result, p.Failure != nil, s.facts()}
+}
+
+// byExecution plays one in an application of its own, which trades what it gets at the end.
+func (s *stage) byExecution(plan string, acts []act) outcome {
+	s.Helper()
+	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password"}
+	app, c := s.app(""), s.caller()
+	t := c.begin(map[string]string{"register": "REGISTRATION", "recover": "PASSWORD_RECOVERY"}[plan], app)
+	for _, a := range acts {
+		if a.option == later {
+			s.advance(31 * time.Minute)
+			continue
+		}
+		if t.Status != http.StatusOK {
+			s.Fatalf("before %v: %s", a, t.Text)
+		}
+		t = c.send(a.option, s.pairs(a, claims)...)
+	}
+	o := outcome{by: "flow execution", over: t.Code == "FE-60001"}
+	switch {
+	case t.FlowStatus == "COMPLETE":
+		o.result = s.browser().get(s.trade(t.Data.UserAssertion, app)).answer(s.T)
+	case t.Code == "FE-60006":
+		o.result = &directory.Result{Refusal: directory.TooManyAttempts}
+	}
+	o.facts = s.facts()
+	return o
+}
+
+// pairs are the fields of an act, by other names where there are any.
+func (s *stage) pairs(a act, names map[string]string) (pairs []string) {
+	s.Helper()
+	for i := 0; i+1 < len(a.fields); i += 2 {
+		name := a.fields[i]
+		if other, ok := names[name]; ok {
+			name = other
+		}
+		pairs = append(pairs, name, s.value(a.fields[i+1]))
+	}
+	return pairs
+}
+
+// byPages plays a scene in a browser.
+func (s *stage) byPages(in directory.Interaction, acts []act) outcome {
+	s.Helper()
+	b := s.browser()
+	p := b.get(s.request(in))
+	for _, a := range acts {
+		if a.option == later {
+			s.advance(31 * time.Minute)
+			continue
+		}
+		if p.View == nil {
+			s.Fatalf("no page for %v: %v", a, p)
+		}
+		if i := slices.IndexFunc(p.View.Prompt.Actions, func(way flow.Action) bool { return way.Name == "method_"+a.option }); i >= 0 {
+			p = b.submit(p, "action", "method_"+a.option)
+		}
+		if a.option == "passkey" {
+			p = b.show(p, s.phone)
+			continue
+		}
+		var pairs []string // the first action of the page
+		for i, text := range a.fields {
+			if i%2 == 1 {
+				text = s.value(text)
+			}
+			pairs = append(pairs, text)
+		}
+		p = b.submit(p, pairs...)
+	}
+	return outcome{"pages", p.Result, p.Failure != nil, s.facts()}
+}
+
+// byProgram plays a scene without a browser.
+func (s *stage) byProgram(in directory.Interaction, acts []act) outcome {
+	s.Helper()
+	names := map[string]string{
+		"password": "BasicAuthenticator", "totp": "totp", "email-code": "email-otp-authenticator", "passkey": "FIDOAuthenticator",
+		"renew-password": "renew-password",
+	}
+	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode", "new_password renew-password": "newPassword"}
+	p := s.program(in)
+	answer := p.say(nil)
+	for _, a := range acts {
+		if a.option == later {
+			s.advance(31 * time.Minute)
+			continue
+		}
+		if answer.Result != nil || answer.Code != "" {
+			s.Fatalf("nothing asked for %v: %s", a, answer.Text)
+		}
+		if answer.NextStep.StepType == "MULTI_OPTIONS_PROMPT" && a.option != "password" {
+			if answer = p.answer(names[a.option]); answer.NextStep.StepType != "AUTHENTICATOR_PROMPT" {
+				s.Fatalf("choosing %s: %s", a.option, answer.Text)
+			}
+		}
+		if a.option == "passkey" {
+			id, options := answer.challenge(s.T)
+			credential, err := s.phone.Get(options)
+			s.must(err)
+			answer = p.answer(names[a.option], "tokenResponse", tokenResponse(s.T, id, credential))
+			continue
+		}
+		var pairs []string
+		for i := 0; i+1 < len(a.fields); i += 2 {
+			name := a.fields[i]
+			if other, ok := params[name+" "+a.option]; ok {
+				name = other
+			}
+			pairs = append(pairs, name, s.value(a.fields[i+1]))
+		}
+		answer = p.answer(names[a.option], pairs...)
+	}
+	return outcome{"programs", answer.Result, answer.Code == "ABA-60009" || answer.Code == "ABA-60008", s.facts()}
+}
