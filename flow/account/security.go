@@ -350,7 +350,7 @@ func (p *Portal) linkSection(v *visit) (pages.AccountSection, error) {
 	for _, name := range p.Connections.Names() {
 		if !slices.ContainsFunc(links, func(l *federated.Link) bool { return l.Connection == name }) {
 			section.Actions = append(section.Actions, flow.Action{
-				Name: linkAction + name, Label: "account.link", Params: map[string]string{"provider": p.Connections.TitleOf(name)}, Kind: flow.Secondary,
+				Name: linkAction + name, Label: "account.links.add", Params: map[string]string{"provider": p.Connections.TitleOf(name)}, Kind: flow.Secondary,
 			})
 		}
 	}

@@ -30,6 +30,9 @@ func readCatalogue(t *testing.T, name string) map[string]string {
 	if err := json.Unmarshal(content, &texts); err != nil {
 		t.Fatal(err)
 	}
+	if lines := strings.Count(string(content), "\": \""); lines != len(texts) { // a line for each, as the files have it
+		t.Fatalf("%s has %d lines for %d texts: an id stands twice", name, lines, len(texts))
+	}
 	return texts
 }
 
