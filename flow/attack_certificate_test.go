@@ -133,20 +133,25 @@ func TestAttackCertificateOfAnotherFlow(t *testing.T) {
 		t.Errorf("in the victim's browser: %v", page)
 	}
 	seen := parts(victim.carry(leave(victim), present(card)))
-	own := leave(attacker)
-	mine := parts(local(attacker, attacker.out(own)))
-	for name, query := range map[string]url.Values{
-		"the victim's in a flow of the attacker's": {"state": mine["state"], "certificate": seen["certificate"]},
-		"the victim's as it is":                    seen,
-		"nothing":                                  {"state": mine["state"]},
-		"something":                                {"state": mine["state"], "certificate": {"v1.x.AAAA"}},
-		"another state":                            {"state": {mine.Get("state") + "x"}, "certificate": parts(attacker.carry(own, present(ca.issue("Eve"))))["certificate"]},
+	for name, query := range map[string]func(own page, mine string) url.Values{
+		"the victim's in a flow of the attacker's": func(_ page, mine string) url.Values {
+			return url.Values{"state": {mine}, "certificate": seen["certificate"]}
+		},
+		"the victim's as it is": func(page, string) url.Values { return seen },
+		"nothing":               func(_ page, mine string) url.Values { return url.Values{"state": {mine}} },
+		"something": func(_ page, mine string) url.Values {
+			return url.Values{"state": {mine}, "certificate": {"v1.x.AAAA"}}
+		},
+		"another state": func(own page, mine string) url.Values {
+			good := parts(attacker.carry(own, present(card)))
+			return url.Values{"state": {mine + "x"}, "certificate": good["certificate"]}
+		},
 	} {
-		if page := attacker.get(callback + query.Encode()); page.Result != nil {
+		own := leave(attacker)
+		mine := parts(local(attacker, attacker.out(own))).Get("state")
+		if page := attacker.get(callback + query(own, mine).Encode()); page.Result != nil {
 			t.Errorf("%s: %v", name, page)
 		}
-		own = leave(attacker)
-		mine = parts(local(attacker, attacker.out(own)))
 	}
 
 	b := w.browser()
