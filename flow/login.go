@@ -20,8 +20,9 @@ type LoginSteps struct {
 	// Second are second factors. A person is asked for any one of those that they can use (Selective), at first for the one that they
 	// prefer (PreferredFactor). "backup-code" is offered beside others and never alone. With "email-code" and "sms-code" everybody is asked
 	// who has an address that was verified. Nil is "totp", "hotp", "push" and "backup-code"; empty but not nil is none.
-	// Where accounts are recovered by mail, who reads the mail can have a new password and the code of "email-code" one after the other:
-	// leave it out there for whoever has to show two factors.
+	// Where accounts are recovered by mail, who reads the mail can have a new password and the code of "email-code" one after the other, and so
+	// who holds the telephone the code of "sms-code" where they are recovered by text message: leave it out there for whoever has to show two
+	// factors.
 	Second []string
 	// TrustDevices offers not to ask for a second factor again on the device for 30 days, until the password or a factor changes. Where
 	// the request or the application demands one it is asked for all the same.

@@ -62,6 +62,11 @@
 // from there the service sends them to Services.RedirectURL with the flowId that it was told as the parameter "flowId", and is asked
 // again. The id is bound to the browser that began: with another it is worth nothing.
 //
+// That does not say that the same browser has been at the service. Whoever begins a sign-in knows the id, can have somebody else open the URL
+// and prove themselves there, and come back in their place. So the service gives a value, good once, to the browser in which that was done, as a
+// parameter of the way back that Endpoint.Parameters names, and answers SUCCESS to nobody who comes without it; and it shows to what application
+// people are about to be signed in.
+//
 // Whatever is none of these, is late, or is about somebody else proves nothing: the person is told, and may try again or choose another
 // way. Reasons go to the log.
 //
