@@ -2,6 +2,7 @@ package signet_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -75,16 +77,16 @@ func surroundings(roots *x509.CertPool, revoked func(context.Context, []*x509.Ce
 				Name: "duo", Title: "Duo", Kind: service.Verifies, AMR: []string{"hwk"},
 				Endpoint: service.Endpoint{
 					URL: "https://bridge.example.com/ask", Redirects: []string{"https://api-1234.duosecurity.com"},
-					Auth: notify.HTTPAuth{Type: notify.Bearer, Token: notify.Secret(os.Getenv("BRIDGE_TOKEN"))},
+					Auth: notify.HTTPAuth{Type: notify.Bearer, Token: notify.Secret(os.Getenv("BRIDGE_TOKEN"))}, Parameters: []string{"proof"},
 				},
 			},
 			{
 				Name: "iproov", Title: "iProov", Kind: service.Verifies, AMR: []string{"face"},
-				Endpoint: service.Endpoint{URL: "https://iproov-bridge.example.com/ask"},
+				Endpoint: service.Endpoint{URL: "https://iproov-bridge.example.com/ask", Parameters: []string{"proof"}},
 			},
 			{
 				Name: "hypr", Title: "HYPR", Kind: service.Identifies, AMR: []string{"hwk"},
-				Endpoint: service.Endpoint{URL: "https://hypr-bridge.example.com/ask"},
+				Endpoint: service.Endpoint{URL: "https://hypr-bridge.example.com/ask", Parameters: []string{"proof"}},
 			},
 		},
 	}
@@ -98,8 +100,9 @@ type vendor interface {
 	Passed(ctx context.Context, person string, answer url.Values) (bool, error)
 }
 
-// guest is somebody whom the bridge has sent to the vendor.
-type guest struct{ person, status string }
+// guest is somebody whom the bridge has sent to the vendor. The browser that comes back from there gets a proof: the flowId says nothing, as whoever
+// has begun knows it, and may have sent somebody else.
+type guest struct{ person, status, proof string }
 
 // bridge speaks the contract on one side and with the vendor on the other.
 type bridge struct {
@@ -120,17 +123,20 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.NotFound(w, r)
 			return
 		}
-		v.status = "FAILED"
+		v.status, v.proof = "FAILED", rand.Text()
 		if passed, err := b.vendor.Passed(r.Context(), v.person, r.URL.Query()); err == nil && passed {
 			v.status = "SUCCESS"
 		}
 		b.guests[id] = v
-		http.Redirect(w, r, b.back+"?flowId="+url.QueryEscape(id), http.StatusSeeOther)
+		http.Redirect(w, r, b.back+"?"+url.Values{"flowId": {id}, "proof": {v.proof}}.Encode(), http.StatusSeeOther)
 		return
 	}
 	var asked struct {
 		FlowID string
-		Event  struct{ User struct{ ID string } }
+		Event  struct {
+			User    struct{ ID string }
+			Request struct{ AdditionalParameters []struct{ Value []string } } // Endpoint.Parameters has the proof alone
+		}
 	}
 	err := json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&asked)
 	if err != nil || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+b.token)) == 0 {
@@ -140,6 +146,9 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v, known := b.guests[asked.FlowID]
 	if known && v.status != "INCOMPLETE" {
 		delete(b.guests, asked.FlowID)
+		if given := asked.Event.Request.AdditionalParameters; len(given) != 1 || !slices.Equal(given[0].Value, []string{v.proof}) {
+			v.status = "FAILED"
+		}
 		_ = json.NewEncoder(w).Encode(map[string]string{"actionStatus": v.status})
 		return
 	}
@@ -148,7 +157,7 @@ func (b *bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"actionStatus":"ERROR"}`, http.StatusInternalServerError)
 		return
 	}
-	b.guests[asked.FlowID] = guest{asked.Event.User.ID, "INCOMPLETE"}
+	b.guests[asked.FlowID] = guest{person: asked.Event.User.ID, status: "INCOMPLETE"}
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"actionStatus": "INCOMPLETE", "operations": []map[string]string{{"op": "redirect", "url": to}},
 	})
@@ -169,34 +178,51 @@ func (approving) Passed(_ context.Context, person string, answer url.Values) (bo
 func TestBridge(t *testing.T) {
 	t.Parallel()
 	b := &bridge{vendor: approving{}, token: "t", own: "https://bridge.example", back: "https://id.example/back", guests: map[string]guest{}}
-	ask := func(id, token string) string {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ask", strings.NewReader(`{"flowId":"`+id+`","event":{"user":{"id":"ann"}}}`))
+	ask := func(id, token, proof string) string {
+		text := `{"flowId":"` + id + `","event":{"user":{"id":"ann"}}}`
+		if proof != "" {
+			text = `{"flowId":"` + id + `","event":{"user":{"id":"ann"},"request":{"additionalParameters":[{"name":"proof","value":["` + proof + `"]}]}}}`
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ask", strings.NewReader(text))
 		r.Header.Set("Authorization", "Bearer "+token)
 		w := httptest.NewRecorder()
 		b.ServeHTTP(w, r)
 		return w.Body.String()
 	}
-	done := func(query string) string {
+	done := func(query string) (id, proof string) {
 		w := httptest.NewRecorder()
 		b.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/done?"+query, nil))
-		return w.Header().Get("Location")
+		to, err := url.Parse(w.Header().Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to.Query().Get("flowId"), to.Query().Get("proof")
 	}
 	for _, test := range []struct{ id, came, want string }{{"one", "ann", "SUCCESS"}, {"two", "bob", "FAILED"}} {
-		if got := ask(test.id, "t"); !strings.Contains(got, "INCOMPLETE") || !strings.Contains(got, "https://vendor.example/?") {
+		if got := ask(test.id, "t", ""); !strings.Contains(got, "INCOMPLETE") || !strings.Contains(got, "https://vendor.example/?") {
 			t.Errorf("got %s", got)
 		}
-		if got := done("state=" + test.id + "&ok=" + test.came); got != "https://id.example/back?flowId="+test.id {
-			t.Errorf("sent to %q", got)
+		id, proof := done("state=" + test.id + "&ok=" + test.came)
+		if id != test.id || proof == "" {
+			t.Errorf("sent back with %q and %q", id, proof)
 		}
-		if got := ask(test.id, "t"); !strings.Contains(got, test.want) {
+		if got := ask(test.id, "t", proof); !strings.Contains(got, test.want) {
 			t.Errorf("got %s", got)
 		}
 	}
-	if got := ask("three", "x"); !strings.Contains(got, "ERROR") {
+	if got := ask("three", "x", ""); !strings.Contains(got, "ERROR") {
 		t.Errorf("somebody else asks: %s", got)
 	}
-	if got := done("state=unknown&ok=ann"); got != "" {
-		t.Errorf("sent to %q", got)
+	if id, _ := done("state=unknown&ok=ann"); id != "" {
+		t.Errorf("sent back with %q", id)
+	}
+	// Whoever has begun has had somebody else go to the vendor, and comes back in their place.
+	for _, proof := range []string{"", "guessed"} {
+		ask("four", "t", "")
+		done("state=four&ok=ann")
+		if got := ask("four", "t", proof); !strings.Contains(got, "FAILED") {
+			t.Errorf("in the place of who was there: %s", got)
+		}
 	}
 }
 
