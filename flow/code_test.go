@@ -498,3 +498,33 @@ func TestCodeForOddNames(t *testing.T) {
 		}
 	})
 }
+
+// Where a wrong code leads elsewhere, asking for one does not, nor asking for another: neither is a wrong answer.
+func TestSentCodeWhereAnswersFail(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, func(t *testing.T, more ...func(*flow.Config, *directory.Config)) *world {
+			t.Helper()
+			return open(t, append(more, func(c *flow.Config, _ *directory.Config) {
+				c.Plans["login"] = compiledGraph(t, flow.Graph{Start: "code", Nodes: []flow.Node{
+					{Name: "code", Options: []string{"email-code"}, On: map[string]string{"ok": "done", "failed": "out"}},
+					{Name: "done", End: flow.Succeeded},
+					{Name: "out", End: flow.Failed, Failure: directory.Failure{Description: "wrong"}},
+				}})
+			})...)
+		})
+		w.verified("ann")
+		b := w.browser()
+		p := b.submit(b.get(w.request(directory.Interaction{})), "username", "ann")
+		for range 2 { // the second is too early
+			if p = b.submit(p, "action", "resend"); p.step() != "email-code" {
+				t.Fatalf("another code: got %v", p)
+			}
+		}
+		b.submit(p, "otp", box.last()).answer(t)
+		b = w.browser()
+		p = b.submit(b.get(w.request(directory.Interaction{})), "username", "nobody")
+		if p = b.submit(p, "otp", "000000"); p.Result == nil || p.Result.Failure.Description != "wrong" {
+			t.Errorf("a wrong code: got %v", p)
+		}
+	})
+}

@@ -34,7 +34,7 @@ type Step struct {
 	// Passive is what a request that forbids asking is told when this step is missing; "" is InteractionRequired.
 	Passive directory.Refusal
 	// Fails says that a wrong answer is the end of the step, and the plan's to deal with (Last.Failed). Otherwise the
-	// person is asked again.
+	// person is asked again, as after one that is Blameless: a code is on its way, or a Captcha has to be solved.
 	Fails bool
 }
 

@@ -367,7 +367,7 @@ func (e *Engine) settle(r *visit, b *store.Batch, x *execution, v Verdict, g *gu
 		x.Person = v.Person
 	}
 	switch {
-	case v.Outcome == Again && (v.challenge || !x.step().Fails): // nobody has looked at an answer that was challenged
+	case v.Outcome == Again && (v.Blameless || !x.step().Fails):
 		x.writeLater(v)
 		if v.Data != nil {
 			if err := e.keep(x, v.Data); err != nil {
