@@ -98,12 +98,11 @@ const perSecond = 200
 // New checks the configuration and returns a Verifier, or an error that names every problem. It does no I/O.
 func New(config Config) (*Verifier, error) {
 	var problems []error
-	for name, missing := range map[string]bool{
-		"SiteKey": config.SiteKey == "", "Secret": config.Secret == "", "Service.Field": config.Service.Field == "",
-		"Service.Script": config.Service.Script == "",
+	for _, required := range []struct{ name, value string }{
+		{"SiteKey", config.SiteKey}, {"Secret", config.Secret}, {"Service.Field", config.Service.Field}, {"Service.Script", config.Service.Script},
 	} {
-		if missing {
-			problems = append(problems, fmt.Errorf("captcha: Config.%s is required", name))
+		if required.value == "" {
+			problems = append(problems, fmt.Errorf("captcha: Config.%s is required", required.name))
 		}
 	}
 	if config.MinScore < 0 || config.MinScore > 1 {

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestMoment(t *testing.T) {
 		if element := `<time datetime="2026-03-01T23:05:09Z" dir="auto">` + want + "</time>"; !strings.Contains(page, element) {
 			t.Errorf("%s: the page lacks %s:\n%s", language, element, page)
 		}
-		if got := p.Text(httptest.NewRequest("GET", "/", nil), []string{language}, v.Prompt.Intro); !strings.HasSuffix(got, " "+want) {
+		if got := p.Text(httptest.NewRequest(http.MethodGet, "/", nil), []string{language}, v.Prompt.Intro); !strings.HasSuffix(got, " "+want) {
 			t.Errorf("%s: the text is %q", language, got)
 		}
 	}
@@ -36,7 +37,7 @@ func TestMoment(t *testing.T) {
 		time.FixedZone("<b>", 0): "23:05 <b>",
 	} {
 		m := flow.Message{ID: "account.added", Times: map[string]time.Time{"time": at.In(place)}}
-		if got := p.Text(httptest.NewRequest("GET", "/", nil), nil, m); !strings.HasSuffix(got, want) {
+		if got := p.Text(httptest.NewRequest(http.MethodGet, "/", nil), nil, m); !strings.HasSuffix(got, want) {
 			t.Errorf("%s: the text is %q", place, got)
 		}
 		v := codeView()
