@@ -1,7 +1,12 @@
 package signet_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -9,8 +14,10 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow/federated"
+	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc/rp"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -96,12 +103,44 @@ func TestAttackAccountLink(t *testing.T) {
 		t.Errorf("after the end of the session: %s", page)
 	}
 
+	for what, end := range map[string]func(context.Context, store.Ref, *directory.Subjects) error{
+		"revoked": func(ctx context.Context, ref store.Ref, s *directory.Subjects) error { return s.Revoke(ctx, ref) },
+		"disabled and enabled": func(ctx context.Context, ref store.Ref, s *directory.Subjects) error {
+			return errors.Join(s.Disable(ctx, ref), s.Enable(ctx, ref))
+		},
+	} {
+		idp4, _, there4 := linking(t)
+		ann4, thief := idp4.User("ann"), idp4.Browser()
+		to = leave(t, visitAccount(t, idp4, thief, ann4, "/account/security"))
+		if err := end(t.Context(), idp4.Provider.Directory.SubjectRef(ann4), idp4.Provider.Directory.Subjects); err != nil {
+			t.Fatal(err)
+		}
+		if page := comeBack(thief, to, there4); links(t, idp4, ann4) != 0 {
+			t.Errorf("after everything was %s: %s", what, page)
+		}
+	}
+
 	idp3, _, _ := linking(t)
 	late, tab := idp3.User("late"), idp3.Browser()
 	stale := visitAccount(t, idp3, tab, late, "/account/security")
 	idp3.Advance(11 * time.Minute)
 	if page := stale.Submit("link_up"); page.URL.Path != "/login" || page.Has("federated") {
 		t.Errorf("without a fresh proof: %s", page)
+	}
+}
+
+// An account at a service of the host's own is linked as one at a provider: what was fresh is the proof of who they are here.
+func TestAccountLinkByService(t *testing.T) {
+	t.Parallel()
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"actionStatus":"SUCCESS","data":{"user":{"id":"42"}}}`)
+	}))
+	defer remote.Close()
+	end := &service.Endpoint{URL: remote.URL, InsecureNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	idp := idptest.New(t, withAccount, func(c *signet.Config) { c.Connections = []federated.Connection{{Name: "up", Service: end}} })
+	ann, b := idp.User("ann"), idp.Browser()
+	if page := b.Open(leave(t, visitAccount(t, idp, b, ann, "/account/security"))); links(t, idp, ann) != 1 {
+		t.Errorf("linked: %s", page)
 	}
 }
 

@@ -76,6 +76,10 @@ type State struct {
 // it should be held to it (directory.Sessions.Check): the session may have ended since.
 func (s *State) Session() store.Ref { return s.baseSession }
 
+// SubjectEpoch is the epoch of the Subject when it proved itself, or when its session did. What an Executor writes about the person by itself,
+// and not in its Verdict, is nobody's when the person's has moved since: everything that was issued to them has ended.
+func (s *State) SubjectEpoch() int64 { return s.epoch }
+
 // Client is who sends the request.
 func (s *State) Client() Client { return s.client() }
 

@@ -112,20 +112,29 @@ func (e executor) withAddress(ctx context.Context, org, email string) (user *dir
 }
 
 // linkOwn connects an account there with whom the flow is about, within the session that the flow began in: it says in whose name the
-// browser went, so a link that comes back after its end is nobody's, whoever sits there by now.
+// browser went, so a link that comes back after its end is nobody's, whoever sits there by now. A session whose subject was revoked has ended
+// although nothing is written in it yet (directory.Sessions.SignsIn), and so has the proof of a flow without one.
 func (e executor) linkOwn(ctx context.Context, s *flow.State, old *Link, id *rp.Identity) (*directory.Subject, string, error) {
 	var session *directory.Session
 	if ref := s.Session(); !ref.IsZero() {
-		var err error
-		session, err = e.dir.Sessions.Get(ctx, ref)
+		var (
+			signsIn bool
+			err     error
+		)
+		if session, err = e.dir.Sessions.Get(ctx, ref); err == nil {
+			signsIn, err = e.dir.Sessions.SignsIn(ctx, session)
+		}
 		switch {
-		case errors.Is(err, store.ErrNotFound), err == nil && session.Status != directory.Active:
+		case errors.Is(err, store.ErrNotFound), err == nil && !signsIn:
 			return nil, "federated.failed", nil
 		case err != nil:
 			return nil, "", err
 		}
 	}
 	subject, err := e.dir.Subjects.Get(ctx, s.Subject)
+	if err == nil && subject.Epoch != s.SubjectEpoch() {
+		return nil, "federated.failed", nil
+	}
 	return e.link(ctx, old, subject, session, id, err)
 }
 
