@@ -121,8 +121,14 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string, sms boo
 		return Verdict{}, err
 	}
 	t := terms{life: policy.LinkLife, code: policy.Code, link: s.said(ParamLink, policy.EmailLink), tries: policy.Tries, resends: policy.Resends}
+	if !t.link {
+		t.life = policy.EmailCodeLife
+	}
 	address := verifiedEmail
-	if mail, may := r.ways(policy); may && (sms || !mail) {
+	switch mail, may := r.ways(policy); {
+	case !mail && !may: // closed since the flow began, or open to nothing that sends
+		return Verdict{Outcome: Refuse}, nil
+	case may && (sms || !mail):
 		r.channel, r.template, address = notify.SMS, notify.PasswordReset, verifiedPhone
 		t.life, t.link = policy.SMSCodeLife, false
 	}
@@ -232,7 +238,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		if subject, err = c.dir.ChoosePassword(ctx, b, ticket, in.Value(newPasswordField)); err != nil || ticket.Address == "" {
 			return err
 		}
-		return c.out.Send(b, notify.Message{
+		return c.tell(ctx, b, subject, notify.Message{
 			Template: c.told, Channel: channelOf(s), To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
 			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !s.said(ParamNotify, policy.Notify),
 		})
@@ -247,6 +253,20 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		return Verdict{}, err
 	}
 	return c.end(ctx, s, subject.Ref(), policy)
+}
+
+// tell sends word of a new password the way its ticket went, and by mail too where that was another: whoever has taken over a telephone number
+// must not be the only one to hear of it.
+func (c choosePassword) tell(ctx context.Context, b *store.Batch, subject *directory.Subject, letter notify.Message) error {
+	if err := c.out.Send(b, letter); err != nil || letter.Channel == notify.Email || !c.reaches(notify.Email) {
+		return err
+	}
+	user, err := c.dir.UserOf(ctx, subject)
+	if err != nil || verifiedEmail(user) == "" {
+		return err
+	}
+	letter.Channel, letter.To = notify.Email, user.Email
+	return c.out.Send(b, letter)
 }
 
 // end is the verdict on a password that was chosen.

@@ -44,14 +44,18 @@ func TestTrustedDevice(t *testing.T) {
 	})
 }
 
-// TestAttackTrustOutlivesChange holds that trust ends with a new password, another factor, and after thirty days.
+// TestAttackTrustOutlivesChange holds that trust ends with a new password, another factor, another number, and after thirty days.
 func TestAttackTrustOutlivesChange(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {
 		const another = "another battery staple"
 		for name, change := range map[string]func(w *world, u *directory.User){
 			"password": func(w *world, u *directory.User) { w.must(w.SetPassword(w.Context(), u, another)) },
 			"factor":   func(w *world, u *directory.User) { w.totp(u) },
-			"time":     func(w *world, _ *directory.User) { w.advance(directory.TrustLife) },
+			"number": func(w *world, u *directory.User) {
+				u.Phone, u.PhoneVerified = "+4930123456", true
+				w.must(w.ReplaceUser(w.Context(), u))
+			},
+			"time": func(w *world, _ *directory.User) { w.advance(directory.TrustLife) },
 		} {
 			w := open(t, post(&outbox{}, flow.LoginSteps{TrustDevices: true}))
 			ann := w.user("ann")
