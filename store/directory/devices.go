@@ -30,11 +30,13 @@ type Devices struct {
 	all         *store.Collection[device]
 	trusted     *store.Collection[trustedDevice]
 	credentials *Credentials
+	// user is Directory.UserOf.
+	user func(ctx context.Context, s *Subject) (*User, error)
 }
 
-func newDevices(db *store.DB, credentials *Credentials) *Devices {
+func newDevices(db *store.DB, credentials *Credentials, user func(context.Context, *Subject) (*User, error)) *Devices {
 	return &Devices{
-		all: store.NewCollection(db, deviceType), trusted: store.NewCollection(db, trustedType), credentials: credentials,
+		all: store.NewCollection(db, deviceType), trusted: store.NewCollection(db, trustedType), credentials: credentials, user: user,
 	}
 }
 

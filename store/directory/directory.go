@@ -118,7 +118,7 @@ func New(config Config) (*Directory, error) {
 	d.Applications = newApplications(config.DB)
 	d.Sessions = newSessions(config.DB, d.Subjects, d.Settings, config.Logger)
 	d.Participants = newParticipants(config.DB)
-	d.Devices = newDevices(config.DB, d.Credentials)
+	d.Devices = newDevices(config.DB, d.Credentials, d.UserOf)
 	d.Locks = newLocks(config.DB, d.Settings)
 	d.Throttle = newThrottle(config.DB, d.Settings)
 	d.Tickets = newTickets(config.DB, d.Subjects)
