@@ -60,8 +60,14 @@ func TestRecoveryBySMS(t *testing.T) {
 			if a := directory.Assess(result.Evidence); a.ACR != directory.ACR1 || result.Evidence[0].Method != directory.SMSSignIn {
 				t.Errorf("the recovery is worth %+v: %+v", a, result.Evidence)
 			}
-			if told := box.letter(); told.Template != notify.PasswordResetSuccess || told.Channel != notify.SMS || told.To != "+4930123456" {
-				t.Errorf("told: %+v", told)
+			delivered, _ := box.all()
+			told := delivered[len(delivered)-2:]
+			if told[0].Template != notify.PasswordResetSuccess || told[0].Channel != notify.SMS || told[0].To != "+4930123456" {
+				t.Errorf("told: %+v", told[0])
+			}
+			// Attack: the number was taken over (attacks.md C).
+			if told[1].Template != notify.PasswordResetSuccess || told[1].Channel != notify.Email || told[1].To != "ann@example.com" {
+				t.Errorf("told by mail: %+v", told[1])
 			}
 		}
 	})
@@ -79,6 +85,28 @@ func TestAttackSMSRecoveryIsNotASecondFactor(t *testing.T) {
 			t.Fatalf("got %v", p)
 		}
 		b.submit(p, "otp", w.code(seed)).answer(t)
+	})
+}
+
+// Attack: recovery by a way that is closed, where nothing sends by the one that is open; a code by mail that is good for as long as links are.
+func TestAttackRecoveryByAClosedWay(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := byPhone(t, open, directory.RecoveryPolicy{SMSCode: true})
+		box.mute = notify.SMS
+		w.phoned("ann", "+4930123456")
+		b := w.browser()
+		p := b.submit(b.get(w.request(directory.Interaction{})), "action", "recover")
+		if p = b.submit(p, "username", "ann", "action", "continue"); box.count() != 0 {
+			t.Errorf("sent %+v: %v", box.letter(), p)
+		}
+		w, box = byPhone(t, open, directory.RecoveryPolicy{EmailCode: true, EmailCodeLife: 10 * time.Minute})
+		w.verified("ann")
+		b = w.browser()
+		p = b.toRecovery("ann")
+		w.advance(11 * time.Minute)
+		if p = b.submit(p, "otp", box.last()); p.message() != "code.wrong" {
+			t.Errorf("a code of more than ten minutes: %v", p)
+		}
 	})
 }
 

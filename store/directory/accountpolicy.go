@@ -132,11 +132,11 @@ type RecoveryPolicy struct {
 	UsernameSMS   bool `json:"usernameSms"`
 	// SignIn signs them in afterwards, with what was proven and no more.
 	SignIn bool `json:"signIn"`
-	// Notify sends a message afterwards.
+	// Notify sends a message afterwards, the way the code went; by mail, to a confirmed address, also where that was SMS.
 	Notify bool `json:"notify"`
 	// Captcha asks for the bot check, where there is one.
 	Captcha bool `json:"captcha"`
-	// LinkLife is 24 hours, EmailCodeLife 24 hours, SMSCodeLife a minute.
+	// LinkLife, also of a code beside a link, is 24 hours, EmailCodeLife 24 hours, SMSCodeLife a minute.
 	LinkLife      time.Duration `json:"linkLife"`
 	EmailCodeLife time.Duration `json:"emailCodeLife"`
 	SMSCodeLife   time.Duration `json:"smsCodeLife"`
