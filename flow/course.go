@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -200,6 +201,7 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 			return move, nil
 		case len(x.Calls) == 0:
 			var more bool
+			x.ACR = cmp.Or(move.ACR, x.ACR) // closings have none of their own
 			if more, err = e.closing(ctx, x, s); err == nil && !more {
 				return move, nil
 			}

@@ -83,7 +83,9 @@ type execution struct {
 	// NewSession is the id of the session that the flow begins if it begins one: the gate of completion.
 	NewSession string `json:"newSession"`
 	Done       bool   `json:"done,omitempty"`
-	// Session, Refusal and Proof are the answer of a flow that is done.
+	// ACR is what the plan has selected (Move.ACR), judged when the flow is done.
+	ACR string `json:"acr,omitempty"`
+	// Session, Refusal, Proof and ACR are the answer of a flow that is done.
 	Session store.Ref            `json:"session,omitzero"`
 	Refusal directory.Refusal    `json:"refusal,omitempty"`
 	Failure directory.Failure    `json:"failure,omitzero"`

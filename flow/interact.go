@@ -402,7 +402,7 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 	if x.Refusal != "" {
 		return &directory.Result{Refusal: x.Refusal, Failure: x.Failure}, nil
 	}
-	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, Approved: x.Approved, UserAssertion: x.assertion}
+	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, ACR: x.ACR, Approved: x.Approved, UserAssertion: x.assertion}
 	if x.Request.Purpose == directory.ManageAccount && x.Subject.IsZero() {
 		return result, nil
 	}

@@ -48,6 +48,9 @@ type Move struct {
 	Params map[string]string
 	// Call is the name of a plan to do now, from which the flow comes back to this one; "" is none. It goes before Step.
 	Call string
+	// ACR is the class that the answer of a sign-in is to name, of a plan of that purpose that finds nothing missing; "" is the one reached. One
+	// that was not asked for, or not reached (directory.Assurance.MayReport), is left out.
+	ACR string
 	// Refusal ends the flow without success; "" does not. Failure is what the application is told of it.
 	Refusal directory.Refusal
 	Failure directory.Failure

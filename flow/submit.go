@@ -411,7 +411,7 @@ func (e *Engine) conclude(ctx context.Context, x *execution, s *State) error {
 	x.Done = true
 	x.forget()
 	if x.Request.Purpose != directory.SignIn {
-		x.Proof = x.evidence()
+		x.Proof, x.ACR = x.evidence(), ""
 		return nil
 	}
 	live, err := s.live(ctx)
@@ -423,8 +423,14 @@ func (e *Engine) conclude(ctx context.Context, x *execution, s *State) error {
 		return err
 	}
 	x.Proof = live
-	if reached := directory.Assess(live); x.Subject.IsZero() || !enough(x.Request, need, reached) {
+	reached := directory.Assess(live)
+	if x.Subject.IsZero() || !enough(x.Request, need, reached) {
 		x.refuse(directory.Unmet)
+	}
+	if x.ACR != "" && !reached.MayReport(x.ACR, x.Request.ACR) {
+		e.log.InfoContext(ctx, "a class that the login has selected is left out, as it was not asked for or not reached",
+			"selected", x.ACR, "asked", x.Request.ACR, "reached", reached.ACR, "flow", x.ID)
+		x.ACR = ""
 	}
 	return nil
 }

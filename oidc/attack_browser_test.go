@@ -436,6 +436,50 @@ func TestAttackACRNotReached(t *testing.T) {
 	})
 }
 
+// A class that the flow has selected is reported where it was asked for and reached; it raises nothing, whatever the flow says.
+func TestAttackACRSelected(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		password := []directory.Evidence{{Method: "password", AMR: []string{"pwd"}}}
+		both := append(slices.Clone(password), directory.Evidence{Method: "totp", AMR: []string{"otp"}})
+		essential := func(values string) []string {
+			return []string{"claims", `{"id_token":{"acr":{"essential":true,"values":[` + values + `]}}}`}
+		}
+		for name, test := range map[string]struct {
+			proof    []directory.Evidence
+			selected string
+			pairs    []string
+			acr      string // "" is an error
+		}{
+			"raised":                        {password, "aal2", []string{"acr_values", "aal2 aal1"}, "aal1"},
+			"raised where it is essential":  {password, "aal2", essential(`"aal2"`), ""},
+			"essential, two asked, raised":  {password, "aal2", essential(`"aal2","aal1"`), "aal1"},
+			"unknown and asked for":         {both, "gold", []string{"acr_values", "gold aal1"}, "aal2"},
+			"unknown where it is essential": {both, "gold", essential(`"gold"`), ""},
+			"not asked for":                 {both, "aal1", []string{"acr_values", "aal2"}, "aal2"},
+			"nothing asked for":             {both, "aal1", nil, "aal2"},
+			"in capitals":                   {both, "AAL1", []string{"acr_values", "AAL1 aal1"}, "aal2"},
+			"two at once":                   {both, "aal2 aal1", []string{"acr_values", "aal2 aal1"}, "aal2"},
+			"the weaker of two":             {both, "aal1", []string{"acr_values", "aal2 aal1"}, "aal1"},
+			"the one reached":               {both, "aal2", []string{"acr_values", "aal1 aal2"}, "aal2"},
+			"essential, the weaker of two":  {both, "aal1", essential(`"aal2","aal1"`), "aal1"},
+		} {
+			h.persona.acts(script{Evidence: test.proof, ACR: test.selected})
+			a := h.newBrowser().authorize(authorization(web, test.pairs...))
+			if test.acr == "" {
+				if a.errorCode() != "unmet_authentication_requirements" || a.returned().Has("code") {
+					t.Errorf("%s: %s", name, a)
+				}
+				continue
+			}
+			got := h.issued(h.redeem(web, a.returned().Get("code")))
+			if id, access := claims(t, got.IDToken)["acr"], claims(t, got.AccessToken)["acr"]; id != test.acr || access != test.acr {
+				t.Errorf("%s: acr is %v and %v", name, id, access)
+			}
+		}
+	})
+}
+
 // A flow that answers with somebody else than the request names, or with proofs of two people, or with none, gets no code
 // (OpenID Connect Core §3.1.2.1, §5.5.1).
 func TestAttackFlowAnswersForAnother(t *testing.T) {

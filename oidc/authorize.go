@@ -222,7 +222,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by ask
 		Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
 		Session: result.Session, SessionEpoch: result.SessionEpoch,
 		Application: by.app.Ref(), ApplicationEpoch: by.app.Epoch,
-		ConsentEpoch: consent.Epoch, ActorEpoch: q.actorEpoch, Evidence: result.Evidence, Scopes: scopes, Claims: claims,
+		ConsentEpoch: consent.Epoch, ActorEpoch: q.actorEpoch, Evidence: result.Evidence, ACR: result.ACR, Scopes: scopes, Claims: claims,
 	}
 	values := url.Values{}
 	if responds(q.ResponseType, responseCode) {
@@ -262,15 +262,18 @@ func (q *authorizationRequest) judge(r *directory.Result) error {
 		return refused(directory.LoginRequired)
 	}
 	// OpenID Connect Core §5.5.1.1: what is not reached is a failed sign-in.
-	if q.EssentialACR && q.acr(directory.Assess(r.Evidence)) == "" {
+	if q.EssentialACR && q.acr(directory.Assess(r.Evidence), r.ACR) == "" {
 		return refused(directory.Unmet)
 	}
 	return nil
 }
 
-// acr is what to report of an assurance: where the class is essential, one of those that were asked for, "" when none is
-// reached.
-func (q *authorizationRequest) acr(reached directory.Assurance) string {
+// acr is what to report of an assurance: the class that the login has selected, if it may; else, where the class is essential, one of
+// those that were asked for, "" when none is reached.
+func (q *authorizationRequest) acr(reached directory.Assurance, selected string) string {
+	if reached.MayReport(selected, q.ACR) {
+		return selected
+	}
 	if !q.EssentialACR || slices.Contains(q.ACR, reached.ACR) {
 		return reached.ACR
 	}

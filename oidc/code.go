@@ -118,13 +118,14 @@ func (p *Provider) redeem(ctx context.Context, q *authorizationRequest, r tokenR
 func (q *authorizationRequest) grant() *Grant {
 	a := q.Answer
 	assurance := directory.Assess(a.Evidence)
+	acr := q.acr(assurance, a.ACR)
 	g := &Grant{
 		Meta:     store.Meta{Org: q.Org, ID: q.ID},
 		ClientID: q.ClientID, Application: a.Application, ApplicationEpoch: a.ApplicationEpoch,
 		Subject: a.Subject, SubjectEpoch: a.SubjectEpoch, Session: a.Session, SessionEpoch: a.SessionEpoch,
 		Status: directory.Active, Type: AuthorizationCode, Scopes: a.Scopes, Claims: a.Claims, Resources: q.Resources, Details: q.Details, ClaimsLocales: q.ClaimsLocales, SID: a.Session.ID,
-		AuthTime: assurance.AuthTime, ACR: q.acr(assurance), AMR: assurance.AMR, CodeHash: a.CodeHash,
-		ACRTime: directory.ReachedSince(a.Evidence, assurance.ACR),
+		AuthTime: assurance.AuthTime, ACR: acr, AMR: assurance.AMR, CodeHash: a.CodeHash,
+		ACRTime: directory.ReachedSince(a.Evidence, acr),
 	}
 	if g.offline() {
 		g.Session, g.SessionEpoch = store.Ref{}, 0

@@ -372,6 +372,8 @@ type script struct {
 	User string
 	// Evidence is what they prove; nil is a password. Subject and Time are filled in when they are zero.
 	Evidence []directory.Evidence
+	// ACR is the class that the flow selects; "" is none.
+	ACR string
 	// Session answers with a session that stands already, in place of a new one.
 	Session *directory.Session
 	// NoSession answers without a session.
@@ -491,7 +493,7 @@ func (p *persona) signIn(ctx context.Context) (*directory.Result, error) {
 		return nil, err
 	}
 	result := &directory.Result{
-		Subject: subject.Ref(), SubjectVersion: subject.Version, SubjectEpoch: subject.Epoch, Evidence: p.proof(subject),
+		Subject: subject.Ref(), SubjectVersion: subject.Version, SubjectEpoch: subject.Epoch, Evidence: p.proof(subject), ACR: p.script.ACR,
 	}
 	session := p.script.Session
 	if session == nil && !p.script.NoSession {

@@ -89,6 +89,7 @@ type codeAnswer struct {
 	ApplicationEpoch int64                `json:"application_epoch"`
 	ConsentEpoch     int64                `json:"consent_epoch,omitempty"`
 	Evidence         []directory.Evidence `json:"evidence"`
+	ACR              string               `json:"acr,omitempty"` // directory.Result.ACR
 	ActorEpoch       int64                `json:"actor_epoch,omitempty"`
 	Scopes           []string             `json:"scopes"`
 	Claims           *claimsRequest       `json:"claims,omitempty"`

@@ -93,6 +93,12 @@ func (a Assurance) Satisfies(acr string) bool {
 	return want >= 0 && slices.Index(ACRs(), a.ACR) >= want
 }
 
+// MayReport reports whether an answer may name a class that the login has selected, in place of the one reached: one of those that were
+// asked for, and no more than was reached. A class that is not among ACRs demands nothing here that could be reached.
+func (a Assurance) MayReport(selected string, asked []string) bool {
+	return slices.Contains(asked, selected) && a.Satisfies(selected)
+}
+
 // Assess weighs evidence. It is a pure function, shared by every protocol, so that acr, amr and SAML's AuthnContext never
 // disagree.
 func Assess(evidence []Evidence) Assurance {

@@ -128,6 +128,9 @@ type Result struct {
 	SubjectEpoch   int64
 	// Evidence is what was proven for this answer.
 	Evidence []Evidence
+	// ACR is the class that the login has selected among those of Interaction.ACR, for a SignIn; "" leaves it at what was reached. It never
+	// raises what Evidence is worth: see Assurance.MayReport.
+	ACR string
 	// Approved are the ids of the consent items that the person allowed; nil when none were asked.
 	Approved []string
 	// UserAssertion is what the program of a ManageAccount may trade, once and at once, for a SignIn at the application for which the flow
