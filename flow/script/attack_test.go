@@ -234,6 +234,65 @@ var onLoginRequest = function (context) {
 // copied is another window of the same browser.
 func (b *browser) copied() *browser { return &browser{world: b.world, cookies: maps.Clone(b.cookies)} }
 
+// TestAttackScriptRaisesItsClass: a script says which of the requested classes that were reached is reported. It raises none, makes none up,
+// and what it has said of one login is not said of the next one of the session.
+func TestAttackScriptRaisesItsClass(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.user("ann")
+		for _, test := range []struct {
+			selects, want string
+			asked         []string
+		}{
+			{`'aal2'`, "", []string{"aal2", "aal1"}},
+			{`'gold'`, "", []string{"gold", "aal1"}},
+			{`'aal1'`, "", []string{"gold"}},
+			{`'aal1'`, "", nil},
+			{`null`, "", []string{"null", "aal1"}},
+			{`undefined`, "", []string{"undefined", "aal1"}},
+			{`['aal1', 'aal2']`, "", []string{"aal2", "aal1"}},
+			{"'" + strings.Repeat("aal1", 100) + "'", "", []string{"aal1"}},
+			{`'aal1'`, "aal1", []string{"aal2", "aal1"}},
+			{`selectAcrFrom(context, ['gold', 'aal1'])`, "aal1", []string{"aal1"}},
+		} {
+			w.policy(inLogin(`context.selectedAcr = ` + test.selects + `; executeStep(1);`))
+			w.advance(2 * store.Staleness)
+			before := w.log.Len()
+			b := w.browser()
+			in := directory.Interaction{ACR: test.asked}
+			p := b.password(b.begin(in).shows(w.T, "password"), "ann").signs(w.T)
+			if p.Result.ACR != test.want || directory.Assess(p.Result.Evidence).ACR != directory.ACR1 {
+				w.Errorf("%s of %q is reported as %q", test.selects, test.asked, p.Result.ACR)
+			}
+			ignored := strings.Contains(w.log.String()[before:], "is left out")
+			if none := test.selects == "null" || test.selects == "undefined"; ignored != (test.want == "" && !none) {
+				w.Errorf("%s of %q: log %s", test.selects, test.asked, w.log.String()[before:])
+			}
+			if p = b.begin(in).signs(w.T); p.Result.ACR != test.want { // at once, from the session
+				w.Errorf("%s of %q is reported as %q the next time", test.selects, test.asked, p.Result.ACR)
+			}
+			if p = b.begin(directory.Interaction{}).signs(w.T); p.Result.ACR != "" {
+				w.Errorf("%s is reported as %q where nothing was asked for", test.selects, p.Result.ACR)
+			}
+		}
+	})
+}
+
+// TestPlanSelectedClassAfterConsent: the class is that of the login also when something was asked after the script was complete.
+func TestPlanSelectedClassAfterConsent(t *testing.T) {
+	everywhere(t, func(w *world) {
+		w.user("ann")
+		w.policy(inLogin(`context.selectedAcr = 'aal2'; executeStep(1, { onSuccess: function (context) { context.selectedAcr = 'aal1'; } });`))
+		b := w.browser()
+		in := directory.Interaction{
+			ACR: []string{"aal2", "aal1"}, Consent: []directory.ConsentItem{{ID: "profile", Title: "scope.profile|Your profile"}},
+		}
+		p := b.password(b.begin(in).shows(w.T, "password"), "ann").shows(w.T, "consent")
+		if p = b.post(p, "action", "consent_allow", "consent", "profile").signs(w.T); p.Result.ACR != "aal1" {
+			w.Errorf("the class is %q", p.Result.ACR)
+		}
+	})
+}
+
 // TestAttackScriptWithoutProof: a script that asks for nothing signs nobody in.
 func TestAttackScriptWithoutProof(t *testing.T) {
 	everywhere(t, func(w *world) {

@@ -107,13 +107,15 @@
 //
 // A step that the session has done before the login began is skipped unless the script forces it. Without an onFail a step is asked
 // again until it is right; with one the script decides. The flow's own rules stay: there is no success without the assurance that the
-// request and the application insist on, whatever a script says. A login keeps the script with which it began. A call elsewhere is
+// request and the application insist on, whatever a script says. context.selectedAcr becomes the acr of the login's tokens where the request
+// has named it and the proofs have reached it: it may be weaker than what was reached, never stronger. Anything else, a class that is not among
+// directory.ACRs included, is left out and logged, and the acr is the one reached. A login keeps the script with which it began. A call elsewhere is
 // written down before it is made. What a script writes of people, roles and sessions is written at once and may be repeated; mails and
 // cookies go with the flow.
 //
 // # Not implemented
 //
-// context.selectedAcr and user.claims are in the Output of a run and reach no token yet; user.remoteClaims are empty, and who comes by a
+// user.claims are in the Output of a run and reach no token yet; user.remoteClaims are empty, and who comes by a
 // provider is known by its issuer. A password given to a step (silent authentication) is left out: its page is shown.
 // getAssociatedLocalUser, doAssociationWithLocalUser, removeAssociatedLocalUser, getAuthenticatedApplications, isWithinSessionLimit,
 // killSession, getSessionData, checkMicrosoftEmailVerification; authenticators for which the flow has no

@@ -85,8 +85,10 @@ func (r *run) contextObject() *goja.Object {
 		if key != "selectedAcr" {
 			return false
 		}
-		selected = v
-		r.out.SelectedACR = clip(v.String(), 200)
+		selected, r.out.SelectedACR = v, ""
+		if !goja.IsNull(v) && !goja.IsUndefined(v) {
+			r.out.SelectedACR = clip(r.text(v).String(), 200)
+		}
 		return true
 	})
 }

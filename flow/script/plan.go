@@ -70,6 +70,8 @@ type held struct {
 	Memory Memory `json:"memory"`
 	// Node is what the flow is at.
 	Node Node `json:"node,omitzero"`
+	// ACR is what the script had selected when it was complete.
+	ACR string `json:"acr,omitempty"`
 }
 
 // Plan makes a Plan of a script and the steps that it can execute, the first being number 1. What the script leaves to the flow is
@@ -176,7 +178,7 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 	}
 	switch {
 	case k.Node.Kind == Complete:
-		return p.after.Next(ctx, s)
+		return p.rest(ctx, s, k)
 	case k.Node.ID == "":
 	case s.Last.Step != nodeStep(k.Node) || s.Last.Undone:
 		return p.move(ctx, s, k.Node) // another plan was done meanwhile
@@ -194,7 +196,7 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 	if err != nil {
 		return flow.Move{}, err
 	}
-	k = held{Memory: out.Memory, Node: out.Next}
+	k = held{Memory: out.Memory, Node: out.Next, ACR: out.SelectedACR}
 	if s.Memory, err = json.Marshal(k); err != nil {
 		return flow.Move{}, err
 	}
@@ -205,9 +207,16 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 		s.SetCookie(cookie)
 	}
 	if out.Next.Kind == Complete {
-		return p.after.Next(ctx, s)
+		return p.rest(ctx, s, k)
 	}
 	return p.move(ctx, s, out.Next)
+}
+
+// rest is what the flow asks for after a script that is complete.
+func (p *plan) rest(ctx context.Context, s *flow.State, k held) (flow.Move, error) {
+	move, err := p.after.Next(ctx, s)
+	move.ACR = k.ACR
+	return move, err
 }
 
 // ends reports whether the error of a run ends the login.

@@ -58,7 +58,7 @@ type Output struct {
 	Writes []func(b *store.Batch) error
 	// Cookies are to be set with the answer.
 	Cookies []*http.Cookie
-	// SelectedACR is context.selectedAcr; "" is none.
+	// SelectedACR is context.selectedAcr as the script has left it, whatever was reached; "" is none.
 	SelectedACR string
 	// LoginParams are context.endpointParams, for the page.
 	LoginParams map[string]string
