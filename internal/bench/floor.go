@@ -24,7 +24,9 @@ import (
 //   - does the work that cannot be avoided: signatures and verifications, as the row says;
 //   - makes the recorded Applies: the same operations with the same bodies. Records that the tape inserts get new ids of the
 //     same length with each journey; records that it replaces without having inserted them are copied for each connection, and as
-//     often as it takes to have others in each journey where the endpoint has; versions are those that the replayed Applies returned; expiries move on with the clock;
+//     often as it takes to have others in each journey where the endpoint has; a copy has unique keys of its own, by which it is looked up,
+//     and stands in an index where the tape's own Lists do not find it; versions are those that the replayed Applies returned; expiries move
+//     on with the clock;
 //   - writes the recorded status, headers and body.
 //
 // It parses nothing, encodes nothing and decides nothing. A connection asks for the requests of the tape in their order, again
@@ -40,6 +42,8 @@ type floor struct {
 	ids    []string
 	places []place
 	copies int
+	// listed are the kinds that the tape lists.
+	listed []string
 	// vary changes queries, turn by turn.
 	vary  func(q *store.Query, n int64)
 	turns atomic.Int64
@@ -80,6 +84,13 @@ func newFloor(driver store.Driver, readings map[string]reading, t *tape, work []
 		f.copies = manyCopies
 	}
 	f.findPlaces(t)
+	for _, r := range t.steps {
+		for _, c := range r.calls {
+			if c.query != nil {
+				f.listed = append(f.listed, c.kind.Name)
+			}
+		}
+	}
 	for i, r := range t.steps {
 		step := floorStep{status: r.status, header: r.header, body: r.body}
 		if i < len(work) {
@@ -132,6 +143,11 @@ func (f *floor) find(kind store.Kind, org, id string) int {
 
 func (f *floor) located(c call) floorCall {
 	located := floorCall{call: c, place: f.find(c.kind, c.org, c.id)}
+	if c.key != nil {
+		located.place = slices.IndexFunc(f.places, func(p place) bool {
+			return p.kind == c.kind && p.org == c.org && p.copy != nil && slices.Contains(p.copy.Keys, *c.key)
+		})
+	}
 	for _, op := range c.ops {
 		located.places = append(located.places, f.find(op.Record.Kind, op.Record.Org, op.Record.ID))
 	}
@@ -147,8 +163,8 @@ func (f *floor) replayable(c call) error {
 		return fmt.Errorf("kind %s is read, and has no reading", c.kind)
 	}
 	for _, op := range c.ops {
-		if len(op.Record.Keys) > 0 {
-			return fmt.Errorf("kind %s is written with unique keys", op.Record.Kind)
+		if at := f.find(op.Record.Kind, op.Record.Org, op.Record.ID); len(op.Record.Keys) > 0 && (at < 0 || f.places[at].copy == nil) {
+			return fmt.Errorf("kind %s is inserted with unique keys", op.Record.Kind)
 		}
 	}
 	return nil
@@ -273,8 +289,7 @@ func (p *replay) makeCopies(ctx context.Context) error {
 		}
 		var ops []store.Op
 		for range f.copies {
-			own := *place.copy
-			own.ID, own.Version, own.Expires = freshIDs([]int{len(f.ids[place.id])})[0], 0, f.later(own.Expires)
+			own := f.own(*place.copy)
 			p.copies[i], ops = append(p.copies[i], own), append(ops, store.Insert(own))
 		}
 		results, err := f.driver.Apply(ctx, now(), ops...)
@@ -287,6 +302,22 @@ func (p *replay) makeCopies(ctx context.Context) error {
 		p.versions[i] = p.copies[i][p.turn].Version
 	}
 	return nil
+}
+
+// own is a copy of a record that nothing mistakes for it.
+func (f *floor) own(r store.Record) store.Record {
+	fresh := func(text string) string { return freshIDs([]int{len(text)})[0] }
+	r.ID, r.Version, r.Expires = fresh(r.ID), 0, f.later(r.Expires)
+	r.Keys, r.Index = slices.Clone(r.Keys), slices.Clone(r.Index)
+	for i := range r.Keys {
+		r.Keys[i].Value = fresh(r.Keys[i].Value)
+	}
+	if slices.Contains(f.listed, r.Kind.Name) {
+		for i := range r.Index {
+			r.Index[i].Value.Text = fresh(r.Index[i].Value.Text)
+		}
+	}
+	return r
 }
 
 // freshIDs makes random texts of some lengths.
@@ -341,7 +372,7 @@ func (p *replay) read(ctx context.Context, c *floorCall) error {
 	var err error
 	switch {
 	case c.key != nil:
-		r, err = f.driver.Lookup(ctx, now(), c.kind, c.org, *c.key)
+		r, err = f.driver.Lookup(ctx, now(), c.kind, c.org, p.key(c))
 	case c.place >= 0:
 		r, err = f.driver.Get(ctx, now(), c.kind, c.org, p.ids[f.places[c.place].id])
 	default:
@@ -356,6 +387,15 @@ func (p *replay) read(ctx context.Context, c *floorCall) error {
 	return decode(r)
 }
 
+// key is the recorded one, or that of the copy.
+func (p *replay) key(c *floorCall) store.Key {
+	if c.place < 0 {
+		return *c.key
+	}
+	at := slices.Index(p.floor.places[c.place].copy.Keys, *c.key)
+	return p.copies[c.place][p.turn].Keys[at]
+}
+
 func (p *replay) apply(ctx context.Context, c *floorCall) error {
 	f := p.floor
 	ops := slices.Clone(c.ops)
@@ -364,6 +404,12 @@ func (p *replay) apply(ctx context.Context, c *floorCall) error {
 		r.Expires = f.later(r.Expires)
 		if at := c.places[i]; at >= 0 {
 			r.ID, r.Version = p.ids[f.places[at].id], p.versions[at]
+			if f.places[at].copy != nil && slices.Contains(f.listed, r.Kind.Name) {
+				r.Index = p.copies[at][p.turn].Index
+			}
+			if len(r.Keys) > 0 {
+				r.Keys = p.copies[at][p.turn].Keys
+			}
 		}
 		if len(r.Index) > 0 {
 			r.Index = p.entries(r.Index)

@@ -9,6 +9,8 @@ import (
 	"html"
 	"net/url"
 	"strings"
+
+	"github.com/signet-idp/signet/internal/authenticator"
 )
 
 // journey is what one connection does again and again.
@@ -34,6 +36,8 @@ type work struct {
 	Codes []string
 	// Login has a person for each connection: each journey signs them in, in a browser that knows them from before.
 	Login []person
+	// Factored are people with an authenticator app: each journey signs another in, and when there is none left the slice ends.
+	Factored []factored
 	// Unredeemed ends sign-ins with the code.
 	Unredeemed bool
 	// Native has those of Login sign in without a browser.
@@ -45,13 +49,15 @@ type work struct {
 }
 
 // usedUp reports whether each journey spends something of its own.
-func (w *work) usedUp() bool { return len(w.Once)+len(w.Codes) > 0 }
+func (w *work) usedUp() bool { return len(w.Once)+len(w.Codes)+len(w.Factored) > 0 }
 
 // person is somebody who signs in.
 type person struct {
 	Username, Password string
 	// Device is the cookie of the browser that knows the person; "" before the first login.
 	Device string
+	// Passkey, when it is not nil, signs in rather than the password.
+	Passkey *authenticator.Authenticator `json:",omitempty"`
 }
 
 // errNoMore ends a slice early: what it consumes is used up.
@@ -59,7 +65,7 @@ var errNoMore = errors.New("used up")
 
 // journeys returns one for each connection.
 func (w *work) journeys(connections int) []journey {
-	codes, requests, signed := queue(w.Codes), queue(w.Once), queue(w.Signed)
+	codes, requests, signed, factored := queue(w.Codes), queue(w.Once), queue(w.Signed), queue(w.Factored)
 	all := make([]journey, connections)
 	for i := range all {
 		switch {
@@ -67,6 +73,8 @@ func (w *work) journeys(connections int) []journey {
 			all[i] = &pushedLogin{login: login{work: w, person: w.Login[i]}, signed: signed}
 		case w.Native:
 			all[i] = &nativeLogin{work: w, person: w.Login[i]}
+		case len(w.Factored) > 0:
+			all[i] = &factoredLogin{login: login{work: w}, people: factored}
 		case len(w.Login) > 0:
 			all[i] = &login{work: w, person: w.Login[i]}
 		case len(w.Refresh) > 0:
@@ -245,7 +253,7 @@ func (l *login) get(c *connection, target string) (answer, error) {
 // submit fills in the form of a page: name and password, and every box of a consent.
 func (l *login) submit(c *connection, page string) (answer, error) {
 	form, target := url.Values{}, html.UnescapeString(between(page, `action="`, `"`))
-	for rest := page; ; {
+	for rest, _, _ := strings.Cut(page, "</form>"); ; { // what follows is the choice of a language
 		_, after, ok := strings.Cut(rest, "<input ")
 		if !ok {
 			break
@@ -270,8 +278,22 @@ func (l *login) submit(c *connection, page string) (answer, error) {
 			form.Set("action", action)
 		}
 	}
+	if l.person.Passkey != nil && strings.Contains(page, `id="webauthn"`) {
+		if err := l.sign(form, page); err != nil {
+			return answer{}, err
+		}
+	}
 	headers := []string{l.cookie(), "Origin: http://" + c.host, "Sec-Fetch-Site: same-origin"}
 	return l.visit(c, c.request("POST", target, headers, form.Encode()))
+}
+
+// sign answers with the passkey, as the script of the page does.
+func (l *login) sign(form url.Values, page string) error {
+	signed, err := l.person.Passkey.Get([]byte(html.UnescapeString(between(page, `data-options="`, `"`))))
+	form.Set("credential", string(signed))
+	form.Set("action", between(page, `data-action="`, `"`))
+	form.Del("password")
+	return err
 }
 
 func (l *login) visit(c *connection, request []byte) (answer, error) {

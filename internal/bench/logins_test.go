@@ -46,11 +46,15 @@ func TestCheckEngine(t *testing.T) {
 	}
 	bad := report{
 		SignIns: []signInCost{{Way: "password", Commits: 3, Durable: maxDurable + 1}},
-		Lines:   []line{{Name: signInRow, Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}}},
-		Parts:   []part{{Name: "page", Median: maxRender + 1, Target: maxRender}},
+		Lines: []line{
+			{Name: signInRow, Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}},
+			{Name: appRow, Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}},
+			{Name: passkeyRow, Store: "memory", Endpoint: side{CPU: 2*maxOverhead + 1}, Floor: side{CPU: maxOverhead}},
+		},
+		Parts: []part{{Name: "page", Median: maxRender + 1, Target: maxRender}},
 	}
 	err := bad.check()
-	for _, want := range []string{"by password", "sign-in over memory", "page"} {
+	for _, want := range []string{"by password", "sign-in over memory", "sign-in with app over memory", "sign-in with passkey over memory", "page"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

@@ -22,7 +22,8 @@
 // adds to a request, and has three nodes serve one PostgreSQL.
 //
 // Of signing in it counts the commits, by password, with a second factor and by an app; it takes the time of a page and of a script that
-// runs once more; and over memory, where hashes are at test cost, it names what a sign-in costs beyond its floor.
+// runs once more; and over memory, where hashes are at test cost, it names what a sign-in by password, one with an authenticator app, and one
+// with a passkey cost beyond their floors.
 //
 // Beside that it measures the start of a process with existing keys, up to the first 200 of the discovery document and of
 // the key set; its memory when it is idle, after a garbage collection and before the first hash, apart from the pages of its file; and

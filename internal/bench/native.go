@@ -65,7 +65,7 @@ func nativeSignIn(ctx context.Context, w *world, t *tape) ([][]func() error, err
 	if len(t.steps) != 3 {
 		return nil, errors.New("a sign-in by an app is not the three requests that it was")
 	}
-	verifying, err := w.passwordOf(ctx, t.steps[1])
+	verifying, err := w.passwordOf(ctx, w.people[0].Username, t.steps[1])
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -137,7 +138,9 @@ func (l line) slow() bool { return l.Slowest > 0 && l.Endpoint.P99 > l.Slowest }
 
 // engine reports whether what the line costs beyond its floor is the engine's and the protocol's, and neither hash, signature nor durable
 // write.
-func (l line) engine() bool { return l.Store == "memory" && l.Name == signInRow }
+func (l line) engine() bool {
+	return l.Store == "memory" && slices.Contains([]string{signInRow, appRow, passkeyRow}, l.Name)
+}
 
 // overhead is CPU time: how long somebody waits depends on who else does.
 func (l line) overhead() time.Duration { return l.Endpoint.CPU - l.Floor.CPU }

@@ -61,6 +61,8 @@ func rows() []row {
 		{"code redemption", signing, redemptions, tokenRequest(webJWT)},
 		{"code flow", signing, logins, signIn},
 		{signInRow, 0, unredeemed, signedIn},
+		{appRow, 0, appLogins, appSignIn},
+		{passkeyRow, 0, passkeyLogins, passkeySignIn},
 		{"PAR+code+DPoP", usual, pushedLogins, pushedSignIn},
 		{"app-native sign-in", signing, nativeLogins, nativeSignIn},
 	}
@@ -323,7 +325,7 @@ func signIn(ctx context.Context, w *world, t *tape) ([][]func() error, error) {
 
 // pages: the cookies that bind a browser in the four requests of one, and the password. What verifying that reads is taken off the tape.
 func (w *world) pages(ctx context.Context, steps []*recorded) ([][]func() error, error) {
-	verifying, err := w.passwordOf(ctx, steps[2])
+	verifying, err := w.passwordOf(ctx, w.people[0].Username, steps[2])
 	if err != nil {
 		return nil, err
 	}
@@ -336,9 +338,9 @@ func (w *world) pages(ctx context.Context, steps []*recorded) ([][]func() error,
 	}, nil
 }
 
-// passwordOf verifies the password of the first person, and takes off the tape of the post what that reads.
-func (w *world) passwordOf(ctx context.Context, post *recorded) (func() error, error) {
-	ann, err := w.provider.Directory.FindUser(ctx, "", w.people[0].Username)
+// passwordOf verifies the password of a person, and takes off the tape of the post what that reads.
+func (w *world) passwordOf(ctx context.Context, username string, post *recorded) (func() error, error) {
+	ann, err := w.provider.Directory.FindUser(ctx, "", username)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ type world struct {
 	issuer  string
 	clients map[string]*client
 	people  []person
+	// factored and keyed are people with an authenticator app, and with a passkey, as many as were needed so far.
+	factored []factored
+	keyed    []person
 	// tokens are what the first person has of each client.
 	tokens map[string]tokens
 	// redeemed is the authorization request of the first person that a code of webJWT was made of.
@@ -57,18 +60,19 @@ type tokens struct {
 	ID      string `json:"id_token"`
 }
 
-// The names of the clients: three for people, which differ in their access tokens and in what they have signed (FAPI 2.0), four for
-// themselves, a device, and an app that needs no browser.
+// The names of the clients: four for people, which differ in their access tokens, in what they have signed (FAPI 2.0) and in whether
+// passkeys are asked for, four for themselves, a device, and an app that needs no browser.
 const (
-	webJWT    = "web-jwt"
-	webOpaque = "web-opaque"
-	webFAPI   = "web-fapi"
-	ownRS256  = "own-rs256"
-	ownES256  = "own-es256"
-	ownOpaque = "own-opaque"
-	ownSigned = "own-signed"
-	device    = "device"
-	ownApp    = "own-app"
+	webJWT     = "web-jwt"
+	webOpaque  = "web-opaque"
+	webFAPI    = "web-fapi"
+	webPasskey = "web-passkey"
+	ownRS256   = "own-rs256"
+	ownES256   = "own-es256"
+	ownOpaque  = "own-opaque"
+	ownSigned  = "own-signed"
+	device     = "device"
+	ownApp     = "own-app"
 )
 
 const (
@@ -121,6 +125,9 @@ func newWorld(ctx context.Context, opened *opened, folder string, people int) (*
 	if err != nil {
 		return nil, port, err
 	}
+	if err := w.offerPasskeys(&wiring); err != nil {
+		return nil, port, err
+	}
 	if w.provider, err = signet.New(wiring); err != nil {
 		return nil, port, err
 	}
@@ -159,6 +166,7 @@ func (w *world) register(ctx context.Context) (err error) {
 	for _, c := range []*oidc.Client{
 		{ClientID: webJWT, RedirectURIs: []string{callback}, GrantTypes: []oidc.GrantType{oidc.AuthorizationCode, oidc.RefreshToken, oidc.TokenExchangeGrant}},
 		{ClientID: webOpaque, RedirectURIs: []string{callback}, AccessTokenFormat: oidc.Opaque},
+		{ClientID: webPasskey, RedirectURIs: []string{callback}},
 		{
 			ClientID: webFAPI, RedirectURIs: []string{callback}, AccessTokenAlg: "ES256", IDTokenAlg: "ES256",
 			AuthMethod: oidc.PrivateKeyJWT, JWKS: keys, RequirePAR: true, DPoPBoundTokens: true,
