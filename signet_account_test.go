@@ -169,7 +169,7 @@ func TestAccountAddress(t *testing.T) {
 	if u := current(); u.Email != ann.Email {
 		t.Errorf("in use at once: %s", u.Email)
 	}
-	idp.Browser().Open(idp.Mailbox().Last("new@example.com").Link()).Submit("continue")
+	idp.Browser().Open(idp.Mailbox().Link("new@example.com")).Submit("continue")
 	if u := current(); u.Email != "new@example.com" || !u.EmailVerified {
 		t.Errorf("confirmed: %+v", u)
 	}

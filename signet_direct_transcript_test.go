@@ -67,7 +67,7 @@ func (c *conversation) direct(line string) {
 	case "code": // is what it shows next
 		c.values["otp"] = c.phone.Code()
 	case "mail": // brings the code that was sent
-		c.values["otp"] = c.idp.Mailbox().Last("ann@example.com").Code()
+		c.values["otp"] = c.idp.Mailbox().Code("ann@example.com")
 	default:
 		c.Fatalf("unknown directive %q", line)
 	}

@@ -76,7 +76,7 @@ func (x *execution) post(body string) (status int, text string) {
 func (x *execution) exchange(text string) string {
 	x.Helper()
 	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(line, "!mail ") {
-		x.values["otp"] = x.idp.Mailbox().Last(strings.TrimPrefix(line, "!mail ")).Code()
+		x.values["otp"] = x.idp.Mailbox().Code(strings.TrimPrefix(line, "!mail "))
 		text = rest
 	}
 	for name, value := range x.values {

@@ -46,7 +46,7 @@ func (n *native) assertion(address string) string {
 	}
 	execute(map[string]any{"flowType": "REGISTRATION", "applicationId": n.app.Application.ID})
 	step("continue", "http://wso2.org/claims/emailaddress", address)
-	step("login", "otp", n.idp.Mailbox().Last(address).Code())
+	step("login", "otp", n.idp.Mailbox().Code(address))
 	step("continue", "password", "a much better horse")
 	if told.Data.Assertion == "" {
 		n.Fatal("no user assertion")

@@ -24,10 +24,11 @@ const (
 
 // Languages is the switch of language on a page.
 type Languages struct {
-	// Submit takes the choice; Back is where the page is.
-	Submit, Back string
-	Current      Choice
-	All          []Choice
+	// Submit takes the choice, and has where the page is in its query: whoever reads the page by a program, and takes all hidden fields for
+	// those of the page's own form, finds none here.
+	Submit  string
+	Current Choice
+	All     []Choice
 }
 
 // Choice is a language: its tag, its direction, and what it calls itself ("locale.name" in its catalogue; else the tag).
@@ -47,14 +48,17 @@ func (p *Pages) languages(r *http.Request, current catalog) *Languages {
 	if r.URL == nil || len(p.catalogs.choices) < 2 {
 		return nil
 	}
-	l := &Languages{Submit: p.site.Path(Language), Back: r.URL.EscapedPath(), Current: current.choice(), All: p.catalogs.choices}
+	back := r.URL.EscapedPath()
 	if r.URL.RawQuery != "" {
-		l.Back += "?" + r.URL.RawQuery
+		back += "?" + r.URL.RawQuery
 	}
-	if !isOwnPath(l.Back) {
+	if !isOwnPath(back) {
 		return nil
 	}
-	return l
+	return &Languages{
+		Submit:  p.site.Path(Language) + "?" + url.Values{"back": {back}}.Encode(),
+		Current: current.choice(), All: p.catalogs.choices,
+	}
 }
 
 // isOwnPath reports whether a browser that is sent to a reference stays on this host, however it reads it (RFC 3986 §4.2; browsers take a
@@ -85,9 +89,10 @@ func (p *Pages) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	form, err := web.ReadBody(w, r)
+	query, problem := web.ReadQuery(r)
 	chosen, ok := p.catalogs.byLocale[strings.ToLower(form.Value("language"))]
-	back := form.Value("back")
-	if err != nil || !ok || !isOwnPath(back) {
+	back := query.Value("back")
+	if err != nil || problem != nil || !ok || !isOwnPath(back) {
 		http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
 		return
 	}

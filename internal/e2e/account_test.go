@@ -24,7 +24,7 @@ func register(t *testing.T, browser context.Context) {
 	enter(t, tab, "email", "zoe@example.com", "given_name", "Zoë", "family_name", "Ng")
 	press(t, tab, "continue")
 	inspect(t, tab)
-	enter(t, tab, "otp", w.idp.Mailbox().Last("zoe@example.com").Code())
+	enter(t, tab, "otp", w.idp.Mailbox().Code("zoe@example.com"))
 	press(t, tab, "login")
 	inspect(t, tab)
 	enter(t, tab, "new_password", betterPassword)
