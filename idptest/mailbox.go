@@ -40,12 +40,14 @@ var (
 
 // Code is the one-time code in the message; "" is none.
 func (r Received) Code() string {
-	for _, pattern := range []*regexp.Regexp{loneCode, firstCode} {
-		if found := pattern.FindStringSubmatch(r.Text); found != nil {
-			return found[1]
-		}
+	found := loneCode.FindStringSubmatch(r.Text)
+	if found == nil && r.Channel == notify.SMS {
+		found = firstCode.FindStringSubmatch(r.Text)
 	}
-	return ""
+	if found == nil {
+		return ""
+	}
+	return found[1]
 }
 
 // Link is the first URL in the message; "" is none.
