@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,13 @@ import (
 // directory: so they are told whoever adds or removes one, and wherever.
 const credentialConsumer = "notify.credentials"
 
+// linked is the event of an account at a provider that somebody can sign in by from then on.
+const linked = "user.linked"
+
 // credentialTemplates are what is said of an event.
-var credentialTemplates = map[string]Template{"credential.added": CredentialAdded, "credential.removed": CredentialRemoved}
+var credentialTemplates = map[string]Template{
+	"credential.added": CredentialAdded, "credential.removed": CredentialRemoved, linked: CredentialAdded, "user.unlinked": CredentialRemoved,
+}
 
 // credentialNames are those that are understood in all languages. What people call their credentials themselves is not said: whoever has
 // added one to the account of somebody else chose that.
@@ -74,11 +80,12 @@ func (m *Messages) tell(ctx context.Context, c *store.Claimed) error {
 	return err
 }
 
-// notice is what an event is to a person; nil when it is none of theirs: passwords have messages of their own, and who is gone, or
-// has no confirmed address, is told nothing.
+// notice is what an event is to a person; nil when it is none of theirs: passwords have messages of their own, and who is gone, has no
+// confirmed address, or has come to be with that link, is told nothing.
 func (m *Messages) notice(ctx context.Context, event store.Event) (*Message, error) {
 	var about struct {
-		Type directory.CredentialType `json:"type"`
+		Type       directory.CredentialType `json:"type"`
+		Connection string                   `json:"connection"`
 	}
 	if err := json.Unmarshal(event.Data, &about); err != nil || about.Type == directory.PasswordCredential || !m.Reaches(Email) {
 		return nil, nil
@@ -93,13 +100,13 @@ func (m *Messages) notice(ctx context.Context, event store.Event) (*Message, err
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case user.Email == "" || !user.EmailVerified:
+	case user.Email == "" || !user.EmailVerified, event.Type == linked && !event.Time.After(user.Created):
 		return nil, nil
 	}
 	message := &Message{
 		Template: credentialTemplates[event.Type], Channel: Email, To: user.Email, Subject: subject.Ref(), Organization: event.Org,
 	}
-	if name := credentialNames[about.Type]; name != "" {
+	if name := cmp.Or(credentialNames[about.Type], about.Connection); name != "" {
 		message.Params = map[string]string{"credential": name}
 	}
 	return message, nil

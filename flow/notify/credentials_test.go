@@ -76,6 +76,34 @@ func TestCredentialsAreTold(t *testing.T) {
 	})
 }
 
+// An account at a provider upstream is a way in like any other: people learn that one was linked, or is no longer, but not of the one by
+// which they came to be.
+func TestLinksAreTold(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		w := newWorld(t, p)
+		tell := func(u *directory.User, kind string) {
+			t.Helper()
+			b := w.db.Batch()
+			b.Event(store.Event{Type: kind, Subject: u.ID, Data: []byte(`{"connection":"acme","issuer":"https://acme.example"}`)})
+			must(t, b.Apply(t.Context()))
+			w.deliver(t)
+		}
+		ann := w.holder(t, "ann", true)
+		tell(ann, "user.linked")
+		if len(w.email.mails) != 0 {
+			t.Fatalf("of the link that the account was made by: %+v", w.email.mails)
+		}
+		w.clock.advance(time.Second)
+		tell(ann, "user.linked")
+		tell(ann, "user.unlinked")
+		if len(w.email.mails) != 2 || w.email.mails[0].To != ann.Email || !strings.Contains(w.email.mails[0].Text, "acme: ") ||
+			w.email.mails[0].Subject == w.email.mails[1].Subject || !strings.Contains(w.email.mails[1].Text, "acme: ") {
+			t.Errorf("%+v", w.email.mails)
+		}
+	})
+}
+
 // Without a way to send mail, nothing waits for one.
 func TestCredentialsWithoutMail(t *testing.T) {
 	t.Parallel()
