@@ -108,7 +108,8 @@ func (e *Engine) goThrough(r *visit, x *execution) (*directory.Result, error) {
 	if err == nil {
 		err = b.Apply(r.Context())
 	}
-	if store.ConflictOn(err, assertionKind) != nil { // traded a moment ago, elsewhere
+	if _, elsewhere := errors.AsType[*store.Conflict](err); elsewhere && r.begun < maxTries { // traded, or the person signed in, a moment ago
+		r.begun++
 		return e.begin(r, x.Request)
 	}
 	if err != nil {

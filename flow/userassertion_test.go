@@ -249,8 +249,11 @@ func TestAttackUserAssertionAtTwoNodes(t *testing.T) {
 		second := w.rebuild(func(*flow.Config) {})
 		var wg sync.WaitGroup
 		var won, asked atomic.Int64
-		for i := range 8 {
-			at := w.trade(assertion, app, passive)
+		var requests [8]string
+		for i := range requests {
+			requests[i] = w.trade(assertion, app, passive)
+		}
+		for i, at := range requests {
 			wg.Go(func() {
 				twin := &world{T: w.T, engine: w.engine, config: w.config, requests: w.requests}
 				if i%2 == 0 {

@@ -21,6 +21,8 @@ type visit struct {
 	// form is the answer that is being settled, and cookies are what a plan sets once that is written.
 	form    web.Form
 	cookies []*http.Cookie
+	// begun is how often a flow that asks nothing was begun anew, as something that it rests on changed before it was written.
+	begun int
 }
 
 // setCookies sets the cookies of plans, now that what they go with is written.
