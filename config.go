@@ -92,7 +92,9 @@ type Config struct {
 	Plans map[string]flow.Plan
 	// Source makes the plans that change while the Provider runs, and the Executors that they need besides, over the Provider's own
 	// stores: the scripts of administrators (flow/script), say. Nil has none.
-	Source func(*store.DB, *directory.Directory) (flow.Source, map[string]flow.Executor, error)
+	// Where the Source has APIs for administrators (script.PoliciesConfig.Manage), they are served, each for access tokens whose API resource
+	// (directory.APIResource) has its URL as identifier, of clients of the root organization.
+	Source func(Parts) (flow.Source, map[string]flow.Executor, error)
 	// BotCheck asks people to show that they are no programs, where the policies of Accounts say so. Nil asks nobody. It is not asked of
 	// OIDC.Legacy's grant of passwords, beside which New refuses it.
 	BotCheck *flow.BotCheck
@@ -119,6 +121,9 @@ type Config struct {
 	// FlowExecution lets programs make and recover accounts without a browser, in the JSON of flow execution (flow/execute), at
 	// /api/server/v1/flow/execute. Anybody may send something there, as anybody may open the pages.
 	FlowExecution bool
+	// SessionExtension lets pages of applications on the issuer's site keep the browser's session from going idle, while somebody works there, by GET
+	// /identity/extend-session as in WSO2 Identity Server. It needs the session's cookie, and no session outlives its end.
+	SessionExtension bool
 	// FlowBuilder lets administrators draw what is asked of people who register, recover an account or accept an invitation, in the JSON
 	// of WSO2 Identity Server (flow/builder), at /api/server/v1/flow. They need an access token for the API resource with that URL as its
 	// identifier (directory.APIResource), of a client of the root organization, and the scopes internal_flow_mgt_view or
@@ -146,6 +151,14 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock. Nil is time.Now.
 	Now func() time.Time
+}
+
+// Parts are those of a Provider in the making that a Config.Source builds on.
+type Parts struct {
+	DB        *store.DB
+	Directory *directory.Directory
+	// Connections are nil without Config.Connections.
+	Connections *federated.Connections
 }
 
 // TokenLifetimes are how long tokens live; see the fields of the same names in oidc.Config.

@@ -28,7 +28,7 @@ func (c *Config) paths(of part) map[string]string {
 		switch top {
 		case "oauth2", "oidc":
 			whose = ofProtocol
-		case "api":
+		case "api", "identity":
 			whose = ofAPI
 		case strings.TrimPrefix(account.Home, "/"):
 			if c.Account != nil { // else nobody has that path, as the flow will say

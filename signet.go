@@ -60,10 +60,11 @@ type Provider struct {
 	execution *execute.Transport
 	account   *account.Portal
 	me        *me.API
-	// builder is nil without Config.FlowBuilder; management is its API, and guard keeps that.
+	// source is that of Config.Source, and builder nil without Config.FlowBuilder; management are their APIs, and guards keep those.
+	source     flow.Source
 	builder    *builder.Builder
-	management []builder.Route
-	guard      *resource.Guard
+	management []web.Route
+	guards     []*resource.Guard
 	// api is where the APIs of the product are.
 	api *web.Site
 	mux *http.ServeMux
@@ -116,6 +117,9 @@ func (p *Provider) build() error {
 	}
 	if p.OIDC != nil && p.flow != nil && p.builder != nil {
 		problems = append(problems, named("builder", p.buildManagement()))
+	}
+	if source, ok := p.source.(managed); ok && p.OIDC != nil && p.flow != nil {
+		problems = append(problems, named("Config.Source", p.buildSourceManagement(source)))
 	}
 	problems = append(problems, named("paths", p.buildAPI()))
 	return errors.Join(problems...)
@@ -269,6 +273,16 @@ func (p *Provider) connectionNames() []string {
 	return p.Connections.Names()
 }
 
+// signUps are the providers at which people may register.
+func (p *Provider) signUps() (all []builder.Connection) {
+	for _, c := range p.config.Connections {
+		if c.Create && c.Service == nil {
+			all = append(all, builder.Connection{Name: c.Name, Title: p.Connections.TitleOf(c.Name)})
+		}
+	}
+	return all
+}
+
 // pushes reports whether people are asked to confirm sign-ins on a device.
 func (p *Provider) pushes() bool {
 	return p.Messages != nil && p.Messages.Reaches(notify.Push) && p.config.Factors.orDefault().Push != nil
@@ -309,9 +323,11 @@ func (p *Provider) buildServices() (err error) {
 		return err
 	}
 	executors := p.Services.Executors()
-	for name := range executors {
-		if p.Connections != nil && p.Connections.RedirectURL(name) != "" {
-			return fmt.Errorf("Config.Services: the name %q is that of one of Config.Connections", name)
+	if p.Connections != nil {
+		for name := range p.Connections.Executors() { // each connection has several
+			if executors[name] != nil {
+				return fmt.Errorf("Config.Services: the name %q is that of a step of Config.Connections", name)
+			}
 		}
 	}
 	p.addExecutors(executors)
@@ -324,15 +340,36 @@ func (p *Provider) addExecutors(executors map[string]flow.Executor) {
 	p.config.Executors = executors
 }
 
+// authenticators are how apps know the Connections, as WSO2 Identity Server calls them, and what the host says.
+func (p *Provider) authenticators() map[string]native.Authenticator {
+	all := map[string]native.Authenticator{}
+	for _, c := range p.config.Connections {
+		a := native.Authenticator{
+			Name: "OpenIDConnectAuthenticator", IDP: c.Name, DisplayName: p.Connections.TitleOf(c.Name), Key: "authenticator.openid.connect",
+		}
+		switch {
+		case c.Service != nil:
+			continue
+		case c.Provider.Issuer == "https://accounts.google.com":
+			a.Name, a.Key = "GoogleOIDCAuthenticator", "authenticator.google"
+		case c.Provider.Issuer == "https://github.com/login/oauth":
+			a.Name, a.Key = "GithubAuthenticator", "authenticator.github"
+		}
+		all[c.Name] = a
+	}
+	maps.Copy(all, p.config.Authenticators)
+	return all
+}
+
 func (p *Provider) buildFlow() (err error) {
 	var source flow.Source
 	executors := map[string]flow.Executor{}
 	if p.config.Source != nil {
-		made, more, err := p.config.Source(p.DB, p.Directory)
+		made, more, err := p.config.Source(Parts{p.DB, p.Directory, p.Connections})
 		if err != nil {
 			return fmt.Errorf("Config.Source: %w", err)
 		}
-		source = made
+		source, p.source = made, made
 		maps.Copy(executors, more)
 	}
 	maps.Copy(executors, p.config.Executors)
@@ -341,7 +378,7 @@ func (p *Provider) buildFlow() (err error) {
 		outbox = p.Messages
 	}
 	if p.config.FlowBuilder {
-		if p.builder, err = builder.New(builder.Config{DB: p.DB, Directory: p.Directory, Next: source}); err != nil {
+		if p.builder, err = builder.New(builder.Config{DB: p.DB, Directory: p.Directory, Next: source, Connections: p.signUps()}); err != nil {
 			return err
 		}
 		source = p.builder
@@ -354,7 +391,7 @@ func (p *Provider) buildFlow() (err error) {
 	config := flow.Config{
 		Execution: execution, Messages: outbox, Home: p.config.Home, Source: source,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofFlow), TrustedProxies: p.config.TrustedProxies,
-		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.config.Authenticators}),
+		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.authenticators()}),
 		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,
 		BotCheck: p.config.BotCheck, Restart: p.restart, Observer: p.config.Observer, Logger: p.log,
 	}
@@ -421,8 +458,8 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 		mux.Handle(r.pattern, r.handler)
 	}
 	p.api.Mount(mux, p.apiRoutes())
-	if p.guard != nil {
-		p.guard.Mount(mux)
+	for _, guard := range p.guards {
+		guard.Mount(mux)
 	}
 	for _, r := range p.flow.WellKnown() {
 		mux.Handle("GET "+r.Path, r.Handler)

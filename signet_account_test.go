@@ -1,6 +1,7 @@
 package signet_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -210,5 +211,44 @@ func TestAccountToken(t *testing.T) {
 	}
 	if page = b.Open(idp.URL + "/account/security"); page.Has("change_password") {
 		t.Errorf("the new factor is not asked for: %s", page)
+	}
+}
+
+// Attributes of the host's own are asked for, shown, and kept from people as the rules say.
+func TestAccountAttributes(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) {
+		c.Accounts.Attributes = directory.AttributePolicy{Rules: []directory.AttributeRule{
+			{Name: "department", Label: "Department", MinLength: 2, Account: directory.AttributeRequired},
+			{Name: "size", Type: directory.ChoiceAttribute, Choices: []directory.AttributeChoice{{Value: "S"}, {Value: "L", Label: "Large"}}, Account: directory.AttributeOptional},
+			{Name: "news", Type: directory.BooleanAttribute, Account: directory.AttributeOptional},
+			{Name: "hired", Label: "Hired on", Type: directory.DateAttribute, Account: directory.AttributeReadOnly},
+			{Name: "rating"},
+		}}
+	})
+	ann, b := idp.User("ann"), idp.Browser()
+	ann.Attributes = map[string]any{"hired": "2024-02-29", "rating": "C", "size": "L", "news": true, "free": "as ever"}
+	if err := idp.Provider.Directory.ReplaceUser(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	page := visitAccount(t, idp, b, ann, "/account")
+	if !strings.Contains(page.Body, "Hired on") || !strings.Contains(page.Body, "2024-02-29") || page.Has("attributes.hired") ||
+		page.Has("attributes.rating") || strings.Contains(page.Body, "rating") || !strings.Contains(page.Body, `<option value="L" selected>Large</option>`) {
+		t.Fatalf("%s", page)
+	}
+	if wrong := page.Fill("attributes.department", "x").Fill("birthdate", "never").Fill("attributes.news", "").Submit("save"); wrong.Status != http.StatusUnprocessableEntity ||
+		!wrong.Has("attributes.department-problem") || !wrong.Has("birthdate-problem") || strings.Contains(wrong.Body, `value="true" checked`) {
+		t.Fatalf("%s", wrong)
+	}
+	page = page.Fill("birthdate", "").Fill("attributes.department", "sales").Fill("attributes.size", "").Fill("attributes.news", "").Submit("save")
+	if page.Status != http.StatusOK || !strings.Contains(page.Text("messages"), "saved") {
+		t.Fatalf("%s", page)
+	}
+	u, err := idp.Provider.Directory.FindUser(t.Context(), "", "ann")
+	if err != nil || fmt.Sprint(u.Attributes) != "map[department:sales free:as ever hired:2024-02-29 news:false rating:C]" {
+		t.Errorf("%v %v", err, u.Attributes)
+	}
+	if page = page.Fill("attributes.department", "").Submit("save"); !page.Has("attributes.department-problem") {
+		t.Errorf("without what is required: %s", page)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
+	nativejson "github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/oidc/rp"
@@ -68,7 +69,10 @@ type said struct {
 	NextStep   struct {
 		StepType       string `json:"stepType"`
 		Authenticators []struct {
-			ID             string   `json:"authenticatorId"`
+			ID       string `json:"authenticatorId"`
+			Metadata struct {
+				Additional map[string]string `json:"additionalData"`
+			} `json:"metadata"`
 			RequiredParams []string `json:"requiredParams"`
 		} `json:"authenticators"`
 		Messages []struct {
@@ -652,4 +656,24 @@ func TestDirectLeavesOut(t *testing.T) {
 			n.Errorf("beside a password: %d %s", s.Status, s.Text)
 		}
 	}, upstream)
+}
+
+// The providers that apps know of others' libraries have the names that these look for.
+func TestDirectConnectionNames(t *testing.T) {
+	everyPlacement(t, func(n *native) {
+		s := n.begin()
+		for _, want := range []string{"GoogleOIDCAuthenticator:google", "GithubAuthenticator:github", "OpenIDConnectAuthenticator:elsewhere", "Own:Bank"} {
+			if !strings.Contains(s.Text, base64.RawURLEncoding.EncodeToString([]byte(want))) {
+				n.Errorf("no %s in %s", want, s.Text)
+			}
+		}
+	}, upstream, func(c *signet.Config) {
+		c.Connections = append(c.Connections,
+			federated.Connection{Name: "google", Provider: rp.Google("id", "secret", "")}, federated.Connection{Name: "github", Provider: rp.GitHub("id", "secret", "")},
+			federated.Connection{Name: "bank", Provider: rp.Config{Issuer: "https://bank.example", ClientID: "signet", ClientSecret: "secret"}})
+		for i := range c.Connections {
+			c.Connections[i].ProgramURL = "https://app.example.com/" + c.Connections[i].Name
+		}
+		c.Authenticators = map[string]nativejson.Authenticator{"bank": {Name: "Own", IDP: "Bank"}}
+	})
 }

@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
 	"golang.org/x/tools/txtar"
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/oidc/rp"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -35,6 +38,15 @@ func TestDirectTranscripts(t *testing.T) {
 		c.native = newNative(t, p, func(config *signet.Config) {
 			config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 			config.Plans = map[string]flow.Plan{"login": c.steps(archive.Comment).Plan()}
+			if strings.Contains(string(archive.Comment), "One session") {
+				config.Accounts.SessionLimit = directory.SessionLimitPolicy{Max: 1, Over: directory.AskSession}
+			}
+			if strings.Contains(string(archive.Comment), "upstream") {
+				c.upstream = connectUpstream(t, config)
+				if strings.Contains(string(archive.Comment), "native") {
+					config.Connections[0].NativeClients = []string{c.upstream.app.ClientID}
+				}
+			}
 		})
 		c.idp.User("ann")
 		return c.exchange
@@ -44,8 +56,41 @@ func TestDirectTranscripts(t *testing.T) {
 // conversation is one of an app with the provider.
 type conversation struct {
 	*native
-	values map[string]string
-	phone  *idptest.Authenticator
+	values   map[string]string
+	phone    *idptest.Authenticator
+	upstream *elsewhere
+}
+
+// elsewhere is a provider upstream at which somebody is.
+type elsewhere struct {
+	*idptest.Server
+	app   *idptest.App
+	there *directory.User
+}
+
+const appLink = "https://app.example.com/back"
+
+// connectUpstream connects one, by the name "up".
+func connectUpstream(t *testing.T, config *signet.Config) *elsewhere {
+	t.Helper()
+	p := &elsewhere{Server: idptest.New(t, func(c *signet.Config) { c.Now = config.Now })}
+	p.there = p.User("there")
+	p.app = p.App(appLink, func(a *idptest.App) { a.Application.SkipConsent = true })
+	config.Connections = []federated.Connection{{
+		Name: "up", Title: "Upstream", Create: true, ProgramURL: appLink,
+		Provider: rp.Config{Issuer: p.URL, ClientID: p.app.ClientID, ClientSecret: p.app.ClientSecret},
+	}}
+	return p
+}
+
+// visit is what somebody comes back with to the app who opens the URL and signs in there.
+func (p *elsewhere) visit(t *testing.T, to string) *idptest.Page {
+	t.Helper()
+	page := p.Browser().Open(to).Fill("username", p.there.Username).Fill("password", idptest.Password).Submit("login")
+	if !strings.HasPrefix(page.URL.String(), appLink+"?") {
+		t.Fatalf("the provider sends people to %s", page.URL)
+	}
+	return page
 }
 
 // steps are the ways to begin that a line "first: …" of the comment says.
@@ -61,11 +106,28 @@ func (*conversation) steps(comment []byte) flow.LoginSteps {
 // direct does what a directive says.
 func (c *conversation) direct(line string) {
 	c.Helper()
-	switch verb, _, _ := strings.Cut(line, " "); verb {
+	switch verb, rest, more := strings.Cut(line, " "); verb {
 	case "enroll": // ann has an authenticator app from here on
 		c.phone = c.idp.EnrollTOTP(c.person())
 	case "code": // is what it shows next
 		c.values["otp"] = c.phone.Code()
+	case "visit": // the provider, and sign in there
+		came := c.upstream.visit(c.T, c.values["upstream-url"]).URL.Query()
+		for _, name := range []string{"code", "state", "iss"} {
+			c.values["upstream-"+name] = came.Get(name)
+		}
+	case "idtoken": // of the provider, for the nonce or another
+		nonce := c.values["nonce"]
+		if more {
+			nonce = rest
+		}
+		r := c.upstream.app.Request(oauth2.SetAuthURLParam("nonce", nonce))
+		r.Nonce = nonce
+		tokens, err := r.Redeem(c.upstream.visit(c.T, r.URL))
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.values["id-token"], c.values["access-token"] = tokens.IDToken, tokens.AccessToken
 	case "mail": // brings the code that was sent
 		c.values["otp"] = c.idp.Mailbox().Code("ann@example.com")
 	default:
@@ -115,6 +177,26 @@ func (c *conversation) exchange(text string) string {
 func (c *conversation) mask(s said) string {
 	c.Helper()
 	text := strings.ReplaceAll(s.Text, c.idp.URL, "<issuer>")
+	if len(s.NextStep.Authenticators) > 0 {
+		data := s.NextStep.Authenticators[0].Metadata.Additional
+		for name, value := range map[string]string{
+			"redirectUrl": "upstream-url", "state": "upstream-state", "clientId": "upstream-client", "nonce": "nonce",
+			"promptId": "prompt", "sessions": "sessions",
+		} {
+			if data[name] != "" {
+				c.values[value] = data[name]
+				quoted, err := json.Marshal(data[name])
+				if err != nil {
+					c.Fatal(err)
+				}
+				text = strings.ReplaceAll(text, string(quoted), `"<`+value+`>"`)
+			}
+		}
+	}
+	if list := c.values["sessions"]; list != "" {
+		_, rest, _ := strings.Cut(list, `"sessionId":"`)
+		c.values["session"], _, _ = strings.Cut(rest, `"`)
+	}
 	for name, value := range map[string]string{"flow": s.FlowID, "trace": s.Trace, "authorization-code": s.AuthData.Code} {
 		if value != "" {
 			c.values[name] = value

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,11 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/oidc/rp"
 	"github.com/signet-idp/signet/store/directory"
 	"github.com/signet-idp/signet/store/storetest"
 )
@@ -26,17 +30,17 @@ type execution struct {
 	values map[string]string
 }
 
-func newExecution(t *testing.T, p storetest.Placement) *execution {
+func newExecution(t *testing.T, p storetest.Placement, edit ...func(*signet.Config)) *execution {
 	t.Helper()
 	x := &execution{T: t, values: map[string]string{}}
-	x.idp = idptest.New(t, placed(p), func(c *signet.Config) {
+	x.idp = idptest.New(t, append([]func(*signet.Config){placed(p), func(c *signet.Config) {
 		c.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 		c.FlowExecution = true
 		c.Accounts = directory.AccountPolicies{
 			Registration: directory.RegistrationPolicy{Enabled: true, SignIn: true},
 			Recovery:     directory.RecoveryPolicy{EmailLink: true},
 		}
-	})
+	}}, edit...)...)
 	x.values["app"] = x.idp.App(callback).Application.ID
 	return x
 }
@@ -53,6 +57,7 @@ func (x *execution) post(body string) (status int, text string) {
 		Trace string `json:"traceId"`
 		Data  struct {
 			Assertion string `json:"userAssertion"`
+			Redirect  string `json:"redirectURL"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(rec.Body.Bytes(), &sent); err != nil {
@@ -63,6 +68,13 @@ func (x *execution) post(body string) (status int, text string) {
 		if value != "" {
 			x.values[name] = value
 			text = strings.ReplaceAll(text, `"`+value+`"`, `"<`+name+`>"`)
+		}
+	}
+	if to, err := url.Parse(sent.Data.Redirect); err == nil && sent.Data.Redirect != "" {
+		query := to.Query()
+		x.values["state"] = query.Get("state")
+		for _, name := range []string{"state", "nonce", "code_challenge"} {
+			text = strings.ReplaceAll(text, name+"="+query.Get(name), name+"=<"+name+">")
 		}
 	}
 	var indented bytes.Buffer
@@ -86,12 +98,39 @@ func (x *execution) exchange(text string) string {
 	return fmt.Sprintf("%d\n\n%s\n", status, answer)
 }
 
+// signUp has people make an account at a provider upstream.
+func signUp(t *testing.T) func(*signet.Config) {
+	t.Helper()
+	plan, err := flow.Graph{Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"up-register"}, On: map[string]string{"ok": "account"}},
+		{Name: "account", Options: []string{"register-account"}, On: map[string]string{"ok": "end", "failed": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *signet.Config) {
+		const upstream = "https://up.example.com"
+		c.Plans = map[string]flow.Plan{"register": plan}
+		c.Connections = []federated.Connection{{
+			Name: "up", Title: "Upstream Inc.", Create: true, ProgramURL: "https://app.example.com/accounts/register",
+			Provider: rp.Config{Issuer: upstream, ClientID: "client", ClientSecret: "secret", Endpoints: &rp.Endpoints{
+				Authorization: upstream + "/authorize", Token: upstream + "/token", JWKS: upstream + "/jwks",
+			}},
+		}}
+	}
+}
+
 // TestFlowExecutionTranscripts plays the conversations of testdata/flowexecution, pairs of "NAME request" and "NAME answer", to a whole
 // provider.
 func TestFlowExecutionTranscripts(t *testing.T) {
 	t.Parallel()
-	transcripts(t, "flowexecution", func(t *testing.T, p storetest.Placement, _ *txtar.Archive) func(string) string {
-		x := newExecution(t, p)
+	transcripts(t, "flowexecution", func(t *testing.T, p storetest.Placement, a *txtar.Archive) func(string) string {
+		var edit []func(*signet.Config)
+		if strings.Contains(string(a.Comment), "upstream") {
+			edit = append(edit, signUp(t))
+		}
+		x := newExecution(t, p, edit...)
 		x.idp.User("ann")
 		return x.exchange
 	})

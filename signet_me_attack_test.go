@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -387,6 +388,29 @@ func TestAttackMePasswordOverTheOwners(t *testing.T) {
 		}
 		if right, err := s.idp.Provider.Directory.Users.VerifyPassword(s.Context(), s.user, "chosen by the owner"); !right || err != nil {
 			s.Errorf("the owner's: %v, %v", right, err)
+		}
+	})
+}
+
+// What adds to how somebody signs in, or replaces it, is nobody's when their session has ended while it was on its way.
+func TestAttackMeAfterTheSessionEnded(t *testing.T) {
+	everySelf(t, func(s *self) {
+		s.idp.Faults.Hook(func(c storetest.Call) error {
+			if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == "directory.credential" }) {
+				return nil
+			}
+			s.idp.Heal()
+			list, err := s.idp.Provider.Directory.ActiveSessions(s.Context(), s.subject())
+			for _, session := range list {
+				err = errors.Join(err, s.idp.Provider.Directory.EndOwnSession(s.Context(), s.subject(), session.ID))
+			}
+			return err
+		})
+		if a := s.call("POST", "/backup-codes", nil); a.status != 401 || a.code() != "ME-60010" {
+			s.Errorf("got %d %s", a.status, a.text)
+		}
+		if _, err := s.idp.Provider.Directory.Credentials.BackupCodes(s.Context(), s.ref()); !errors.Is(err, store.ErrNotFound) {
+			s.Errorf("codes were drawn: %v", err)
 		}
 	})
 }

@@ -54,8 +54,11 @@ func TestServicesAreChecked(t *testing.T) {
 	connection := federated.Connection{Name: "up", Provider: rp.Google("id", "secret", "")}
 	for want, edit := range map[string]func(*signet.Config){
 		"Services[0]": func(c *signet.Config) { c.Services = []service.Service{{Name: "up", Endpoint: end}} },
-		"one of Config.Connec": func(c *signet.Config) {
+		"a step of Config.Connec": func(c *signet.Config) {
 			c.Services = []service.Service{{Name: "up", Kind: service.Identifies, Endpoint: end}}
+		},
+		`"up-link" is that of a step of Config.Connec`: func(c *signet.Config) {
+			c.Services = []service.Service{{Name: "up-link", Kind: service.Identifies, Endpoint: end}}
 		},
 		"either a Provider": func(c *signet.Config) {
 			c.Connections = []federated.Connection{{Name: "both", Provider: rp.Google("id", "secret", ""), Service: &end}}

@@ -1,12 +1,12 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 
-	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -14,76 +14,139 @@ import (
 // hashFact is the hash of the password of somebody who registers, in a plan that asks for it before it makes the account.
 const hashFact = registerFacts + "hash"
 
-// stockFields are what the plan "register" asks for.
+// stockFields are what the plan "register" asks for, beside the attributes of the organization.
 const stockFields = emailField + "+ " + givenNameField + " " + familyNameField
 
-// formNames are the names of the fields that a step of a registration asks for, and whether each must be filled.
-func formNames(s *State) (names []string, required map[string]bool) {
+// attributeField stands before the name of an attribute in that of its field.
+const attributeField = "attributes."
+
+// asking is a field that a step of a registration asks for. The rule is an attribute's.
+type asking struct {
+	name     string
+	required bool
+	rule     *directory.AttributeRule
+}
+
+// form is what a step of a registration asks for. An attribute that was drawn, and of which the organization asks nobody any more, is left out.
+func form(ctx context.Context, s *State) (fields []asking, err error) {
+	rules, err := s.dir.Attributes(ctx, s.Request.Organization)
+	if err != nil {
+		return nil, err
+	}
 	text := s.Params[ParamFields]
 	if text == "" {
 		text = stockFields
+		for _, rule := range rules.Rules {
+			if rule.Registration.Asks() {
+				text += " " + attributeField + rule.Name
+			}
+		}
 	}
-	required = map[string]bool{}
 	for _, name := range strings.Fields(text) {
 		name, must := strings.CutSuffix(name, "+")
-		names, required[name] = append(names, name), must
-	}
-	return names, required
-}
-
-// formFields are the fields of such a step.
-func formFields(ctx context.Context, s *State) ([]Field, error) {
-	names, required := formNames(s)
-	var fields []Field
-	for i, name := range names {
-		f := Field{Name: name, Type: TextField, Required: required[name], Focus: i == 0}
-		switch name {
-		case emailField:
-			f.Type, f.Label, f.Value, f.Autocomplete = EmailField, "register.email", s.Request.Hint, "email"
-		case givenNameField:
-			f.Label, f.Autocomplete = "register.given-name", "given-name"
-		case familyNameField:
-			f.Label, f.Autocomplete = "register.family-name", "family-name"
-		case newPasswordField:
-			policy, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Password, s.Request.Organization, "")
-			if err != nil {
-				return nil, err
+		f := asking{name: name, required: must}
+		if attribute, ok := strings.CutPrefix(name, attributeField); ok {
+			if f.rule = rules.Rule(attribute); f.rule == nil || !f.rule.Registration.Asks() {
+				continue
 			}
-			f.Type, f.Label, f.Autocomplete, f.Required, f.Policy = PasswordField, "new-password.password", "new-password", true, &policy
-		default:
-			return nil, errors.New("flow: a registration has no field " + name)
+			f.required = must || f.rule.Registration == directory.AttributeRequired
 		}
 		fields = append(fields, f)
 	}
 	return fields, nil
 }
 
-// unfilled are the problems of fields that must be filled and are not.
-func unfilled(s *State, in Input) Verdict {
-	v := Verdict{Outcome: Again, Problems: map[string]Message{}, Keep: map[string]string{}}
-	names, required := formNames(s)
-	for _, name := range names {
-		if name != newPasswordField {
-			v.Keep[name] = in.Value(name)
+// formFields are the fields of such a step.
+func formFields(ctx context.Context, s *State) ([]Field, error) {
+	asked, err := form(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var fields []Field
+	for i, a := range asked {
+		f := Field{Name: a.name, Type: TextField, Required: a.required, Focus: i == 0}
+		switch {
+		case a.rule != nil:
+			f = AttributeField(*a.rule)
+			f.Required, f.Focus = a.required, i == 0
+		case a.name == emailField:
+			f.Type, f.Label, f.Value, f.Autocomplete = EmailField, "register.email", s.Request.Hint, "email"
+		case a.name == givenNameField:
+			f.Label, f.Autocomplete = "register.given-name", "given-name"
+		case a.name == familyNameField:
+			f.Label, f.Autocomplete = "register.family-name", "family-name"
+		case a.name == newPasswordField:
+			policy, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Password, s.Request.Organization, "")
+			if err != nil {
+				return nil, err
+			}
+			f.Type, f.Label, f.Autocomplete, f.Required, f.Policy = PasswordField, "new-password.password", "new-password", true, &policy
+		default:
+			return nil, errors.New("flow: a registration has no field " + a.name)
 		}
-		if required[name] && strings.TrimSpace(in.Value(name)) == "" {
-			v.Problems[name] = Message{ID: "register.missing", Level: Error}
+		fields = append(fields, f)
+	}
+	return fields, nil
+}
+
+// AttributeField is the field of a form that asks for an attribute, without a value. Its Name is "attributes." and that of the attribute, and
+// the answer is for AttributeRule.Parse.
+func AttributeField(rule directory.AttributeRule) Field {
+	id := attributeField + rule.Name
+	f := Field{Name: id, Type: TextField, Label: id + "|" + cmp.Or(rule.Label, rule.Name), Autocomplete: "off"}
+	if rule.Hint != "" {
+		f.Hint = Message{ID: id + ".hint|" + rule.Hint}
+	}
+	switch rule.Type {
+	case directory.NumberAttribute, directory.IntegerAttribute:
+		f.Type = NumberField
+	case directory.BooleanAttribute:
+		f.Type = CheckboxField
+	case directory.DateAttribute:
+		f.Type = DateField
+	case directory.ChoiceAttribute:
+		f.Type = ChoiceField
+		for _, c := range rule.Choices {
+			f.Choices = append(f.Choices, FieldChoice{Value: c.Value, Label: id + ".choice." + c.Value + "|" + cmp.Or(c.Label, c.Value)})
+		}
+	}
+	return f
+}
+
+// unfilled are the problems of fields that must be filled and are not, and of attributes that are not what they should be.
+func unfilled(asked []asking, in Input) Verdict {
+	v := Verdict{Outcome: Again, Problems: map[string]Message{}, Keep: map[string]string{}}
+	for _, a := range asked {
+		if a.name != newPasswordField {
+			v.Keep[a.name] = in.Value(a.name)
+		}
+		if a.rule != nil {
+			value, err := a.rule.Parse(in.Value(a.name))
+			if err == nil && a.required {
+				err = a.rule.Missing(value)
+			}
+			if problems := directory.Problems(err); len(problems) > 0 {
+				v.Problems[a.name] = inWords(problems[0], "register.refused")
+			}
+		} else if a.required && strings.TrimSpace(in.Value(a.name)) == "" {
+			v.Problems[a.name] = Message{ID: "register.missing", Level: Error}
 		}
 	}
 	return v
 }
 
 // learned are the facts that a form of a registration leaves, with the hash of the password if it asks for one.
-func (m mailing) learned(ctx context.Context, s *State, in Input, user *directory.User) (map[string]string, error) {
+func (m mailing) learned(ctx context.Context, asked []asking, in Input, user *directory.User) (map[string]string, error) {
 	facts := map[string]string{}
-	names, _ := formNames(s)
-	for _, name := range names {
-		switch name {
-		case givenNameField:
-			facts[registerFacts+name] = user.GivenName
-		case familyNameField:
-			facts[registerFacts+name] = user.FamilyName
-		case newPasswordField:
+	for _, a := range asked {
+		switch {
+		case a.rule != nil:
+			facts[registerFacts+a.name] = strings.TrimSpace(in.Value(a.name))
+		case a.name == givenNameField:
+			facts[registerFacts+a.name] = user.GivenName
+		case a.name == familyNameField:
+			facts[registerFacts+a.name] = user.FamilyName
+		case a.name == newPasswordField:
 			hash, err := m.dir.HashPassword(ctx, user, in.Value(newPasswordField))
 			if err != nil {
 				return nil, err
@@ -95,17 +158,41 @@ func (m mailing) learned(ctx context.Context, s *State, in Input, user *director
 }
 
 // typed is what somebody has typed in a field now or before.
-func typed(s *State, in Input, name string) string {
-	if names, _ := formNames(s); slices.Contains(names, name) {
+func typed(s *State, asked []asking, in Input, name string) string {
+	if slices.ContainsFunc(asked, func(a asking) bool { return a.name == name }) {
 		return in.Value(name)
 	}
 	return s.Facts[registerFacts+name]
 }
 
+// registered is the person of whom the flow has learned, with what they have said about themselves. An attribute that nobody is asked for any
+// more, or that is not what it should be by now, is left out.
+func (m mailing) registered(ctx context.Context, s *State, address string) (*directory.User, error) {
+	user := newcomer(s, address, s.Facts[registerFacts+givenNameField], s.Facts[registerFacts+familyNameField])
+	rules, err := m.dir.Attributes(ctx, user.Org)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range rules.Rules {
+		text, asked := s.Facts[registerFacts+attributeField+rule.Name]
+		if !asked || !rule.Registration.Asks() {
+			continue
+		}
+		if value, err := rule.Parse(text); err == nil && value != nil {
+			if user.Attributes == nil {
+				user.Attributes = map[string]any{}
+			}
+			user.Attributes[rule.Name] = value
+		}
+	}
+	user.EmailVerified, user.ID = true, accountOfFlow(s)
+	return user, nil
+}
+
 // refusedForm is the verdict on a form whose password will not do.
-func refusedForm(s *State, in Input, err error) (Verdict, error) {
+func refusedForm(asked []asking, in Input, err error) (Verdict, error) {
 	v, err := refusedPassword(err)
-	v.Keep = unfilled(s, in).Keep
+	v.Keep = unfilled(asked, in).Keep
 	return v, err
 }
 
@@ -125,63 +212,52 @@ func (profileExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 }
 
 func (p profileExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	if v := unfilled(s, in); len(v.Problems) > 0 {
+	asked, err := form(ctx, s)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if v := unfilled(asked, in); len(v.Problems) > 0 {
 		return v, nil
 	}
-	user := newcomer(s, s.Facts[askedFact], typed(s, in, givenNameField), typed(s, in, familyNameField))
+	user := newcomer(s, s.Facts[askedFact], typed(s, asked, in, givenNameField), typed(s, asked, in, familyNameField))
 	if user.Username == "" { // the address is asked for later
 		user.Username = "-"
 	}
 	if err := user.Validate(); err != nil {
-		return refusedProfile(err, in), nil
+		return refusedProfile(err, asked, in), nil
 	}
-	facts, err := p.learned(ctx, s, in, user)
+	facts, err := p.learned(ctx, asked, in, user)
 	if err != nil {
-		return refusedForm(s, in, err)
+		return refusedForm(asked, in, err)
 	}
 	return Verdict{Outcome: Proceed, Facts: facts}, nil
 }
 
-// makeAccount is the Act "register-account": it makes the account of somebody who has proven their address and chosen a password before,
-// in the very step that moves the flow. It fails when the proof is good no more, or somebody else was faster with the same address.
-func (m mailing) makeAccount(ctx context.Context, s *State) (Verdict, error) {
-	failed := void()
-	failed.Outcome = Again
-	ticket, err := held(ctx, m.dir, s, directory.ConfirmRegistration)
-	if errors.Is(err, directory.ErrTicket) {
-		return failed, nil
+// makeAccount is the Act "register-account": it makes the account of somebody who has proven their address and chosen a password before, or of an Introduction. It fails
+// when the proof is good no more, or somebody else was faster with the same address.
+func (e entering) makeAccount(ctx context.Context, s *State) (Verdict, error) {
+	if i, by, err := introduction(s); err != nil {
+		return Verdict{}, err
+	} else if i != nil {
+		return e.makeIntroduced(ctx, s, i, by)
 	}
+	hash := directory.PasswordHash(s.Facts[hashFact])
+	if hash == "" {
+		return Verdict{}, errors.New("flow: a registration that was drawn makes an account without a way in")
+	}
+	a, err := e.admit(ctx, s, func(*directory.User) (enter, error) {
+		return func(b *store.Batch, user *directory.User, _ *directory.Subject) error {
+			return e.dir.PutPassword(ctx, b, user, hash)
+		}, nil
+	})
 	if err != nil {
 		return Verdict{}, err
 	}
-	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Registration, s.Request.Organization, "")
-	if err != nil {
-		return Verdict{}, err
+	v, err := e.end(ctx, s, a)
+	if a.verdict != nil {
+		v.Outcome = Again
+	} else if err == nil {
+		v.Facts[hashFact] = ""
 	}
-	add := func(b *store.Batch) error {
-		user := newcomer(s, ticket.Address, s.Facts[registerFacts+givenNameField], s.Facts[registerFacts+familyNameField])
-		user.EmailVerified, user.ID = true, accountOfFlow(s)
-		subject, err := m.dir.AddUser(ctx, b, user)
-		if err != nil {
-			return err
-		}
-		m.dir.Tickets.Redeem(b, ticket)
-		return errors.Join(m.dir.PutPassword(ctx, b, user, directory.PasswordHash(s.Facts[hashFact])), m.out.Send(b, notify.Message{
-			Template: notify.SelfSignUpSuccess, Channel: notify.Email, To: user.Email, Subject: subject.Ref(),
-			Organization: s.Request.Organization, Application: s.Request.Application, Locales: s.Request.Locales,
-			Decoy: !s.said(ParamNotify, policy.Welcome),
-		}))
-	}
-	err = add(m.db.Batch()) // whether it can be done
-	if _, taken := errors.AsType[*directory.TakenError](err); taken {
-		return failed, nil
-	}
-	if err != nil {
-		return Verdict{}, err
-	}
-	facts := done()
-	facts[hashFact] = ""
-	return Verdict{
-		Outcome: Proceed, Facts: facts, Messages: []Message{{ID: "register-password.done", Level: Success}}, Write: add,
-	}, nil
+	return v, err
 }

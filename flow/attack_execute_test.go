@@ -224,6 +224,7 @@ func FuzzExecute(f *testing.F) {
 	f.Add(`{"flowId":"$","actionId":"continue","inputs":{"http://wso2.org/claims/emailaddress":"ann@example.com"}}`)
 	f.Add(`{"flowId":"$","actionId":"resend","inputs":{"otp":true}}`)
 	f.Add(`{"flowId":"$","actionId":"method_x","inputs":null}`)
+	f.Add(`{"flowId":"$","inputs":{"code":"x","state":"y","iss":"https://id.example.com"}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		w, _ := selfService(t, together)
 		c := w.caller()

@@ -248,8 +248,8 @@ func TestAttackCookieAttributes(t *testing.T) {
 			p := b.follow(first)
 			last := b.do(http.MethodPost, p.View.Submit, fill(p.View, "username", "ann", "password", goodPassword, "remember", "true"))
 			set := append((&http.Response{Header: first.Header}).Cookies(), (&http.Response{Header: last.Header}).Cookies()...)
-			if len(set) != 3 {
-				t.Fatalf("%s: cookies %v, want flow, session and device", site, set)
+			if len(set) != 5 {
+				t.Fatalf("%s: cookies %v, want flow, flows, session and device, and flows without what is done", site, set)
 			}
 			for _, c := range set {
 				secure := strings.HasPrefix(site, "https:")

@@ -8,6 +8,8 @@ import (
 const (
 	// bindingCookie ties flows to a browser. It signs nobody in.
 	bindingCookie = "flow"
+	// flowsCookie names the flows that the browser has under way. It proves nothing.
+	flowsCookie = "flows"
 	// sessionCookie is set by the answer to the post that completes a login, or to its duplicate, and by nothing else.
 	sessionCookie = "session"
 	// trustCookie spares a second factor.

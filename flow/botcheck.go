@@ -373,7 +373,7 @@ func (e *Engine) unused(ctx context.Context, x *execution, text string) (bool, e
 func readable(prompt Prompt, in Input) map[string]string {
 	values := map[string]string{}
 	for _, f := range prompt.Fields {
-		if f.Type == TextField || f.Type == EmailField || f.Type == CheckboxField {
+		if slices.Contains([]FieldType{TextField, EmailField, CheckboxField, NumberField, DateField, ChoiceField}, f.Type) {
 			values[f.Name] = sayable(in.Value(f.Name))
 		}
 	}

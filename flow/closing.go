@@ -34,7 +34,7 @@ func (e *Engine) closing(ctx context.Context, x *execution, s *State) (bool, err
 
 // beginAnew has the flow go by the plan of its purpose again, from what it has proven itself.
 func (e *Engine) beginAnew(ctx context.Context, x *execution) error {
-	x.Last, x.Step, x.Option, x.Options, x.Params, x.Memory, x.ACR = Last{}, "", "", nil, nil, "", ""
+	x.Last, x.Step, x.Option, x.Options, x.Params, x.Memory, x.ACR, x.Claims = Last{}, "", "", nil, nil, "", "", nil
 	_, err := e.choose(ctx, x, string(x.Request.Purpose))
 	return err
 }

@@ -137,7 +137,7 @@ func (c codeExecutor) Proves() []directory.Evidence {
 
 // Usable implements Selective. As the way to begin it is offered to everybody.
 func (c codeExecutor) Usable(ctx context.Context, s *State) (bool, error) {
-	if c.out == nil || !c.out.Reaches(c.channel) {
+	if !c.out.Reaches(c.channel) {
 		return false, nil
 	}
 	if s.Subject.IsZero() {

@@ -18,7 +18,7 @@ const (
 	maxCalls = 4
 	// maxMemory and maxFacts bound what is kept in a flow besides.
 	maxMemory = 64 << 10
-	maxFacts  = 16 << 10
+	maxFacts  = 32 << 10
 )
 
 // Act is an Executor that asks nothing: the engine does it when the flow comes to the step, and goes on. With Again the step has
@@ -202,6 +202,9 @@ func (e *Engine) next(ctx context.Context, x *execution, s *State) (Move, error)
 		case len(x.Calls) == 0:
 			var more bool
 			x.ACR = cmp.Or(move.ACR, x.ACR) // closings have none of their own
+			if move.Claims != nil {
+				x.Claims = move.Claims
+			}
 			if more, err = e.closing(ctx, x, s); err == nil && !more {
 				return move, nil
 			}

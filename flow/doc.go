@@ -82,6 +82,8 @@
 //     that completes a login, or its duplicate, and by nothing else; its secret changes with every login and step-up.
 //   - Who the flow is about is written once. Evidence about anybody else ends it.
 //   - Who changes a password in a flow ends everything that was issued to them, but for that flow.
+//   - A browser has so many unfinished flows and no more (Config.MaxFlows): with another one, the oldest that nobody has answered is
+//     forgotten, and begins anew when somebody comes back to its page.
 //   - There is no success without the assurance that the request and the application insist on.
 //   - A guess is counted in a durable kind before it is judged, or, where judging takes no time, in the very step that writes
 //     what it was; so no crash and no number of guesses at once makes one free, and only wrong ones lead to a lock. A duplicate
@@ -109,14 +111,13 @@
 //
 // Recovery, Registration, Invitation and Verification are plans for people without a session: each rests on a directory.Ticket that was
 // mailed, shows, asks of the store and sends the same for people who exist as for people who do not, and follows the policies of the
-// organization (directory.AccountPolicies). Where RecoveryPolicy
+// organization (directory.AccountPolicies). Registration asks for what directory.AttributePolicy says, and leads to a password, or to another way in. Where RecoveryPolicy
 // says so, accounts are recovered by text message, and user names sent to a confirmed address or number. They are called from a login, or begun at /recover, /register, /invite and /verify.
 //
 // # Not implemented
 //
-//   - Codes instead of links for invitations; recovery of user names by attributes other than a confirmed address or number.
-//   - Registration with other attributes or without a password.
+//   - Recovery of user names by attributes other than a confirmed address or number.
+//   - In registrations, attributes that have several values, and telephone numbers as the address.
 //   - SAML upstream.
 //   - Push as the way to begin.
-//   - A bound on live flows of one browser.
 package flow

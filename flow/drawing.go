@@ -1,6 +1,9 @@
 package flow
 
-import "encoding/json"
+import (
+	"context"
+	"encoding/json"
+)
 
 // Drawing is the form that an administrator has drawn for a step. It says what a form looks like, and nothing about what an answer is
 // worth: the Fields and Actions are those of the Prompt, and what the Drawing leaves out is not shown.
@@ -34,17 +37,41 @@ type DrawnPlan interface {
 	Plan
 	// Drawing is that of a step; nil has none. It is shared and must not be changed.
 	Drawing(step string) *Drawing
+	// Leads are further Actions of a step, each of which has an outcome of the plan by its name (Last.Action). What the step asks is left
+	// unanswered then, and nothing is judged. They are shared and must not be changed.
+	Leads(step string) []Action
 }
+
+// choiceExecutor asks which way somebody wants to go: by the Leads of its plan.
+type choiceExecutor struct{}
+
+var _ Executor = choiceExecutor{}
+
+func (choiceExecutor) Prepare(context.Context, *State) error { return nil }
+
+func (choiceExecutor) Prompt(context.Context, *State) (Prompt, error) {
+	return Prompt{Step: choiceStep, Title: Message{ID: "choice.title"}}, nil
+}
+
+func (choiceExecutor) Judge(context.Context, *State, Input) (Verdict, error) {
+	return Verdict{Outcome: Proceed}, nil
+}
+
+const choiceStep = "choice"
 
 // What a plan may say to the steps of Registration, Recovery and Invitation (State.Params).
 const (
 	// ParamFields are the names of what a registration asks for at a step, with blanks between them and a "+" behind what must be filled:
-	// "email+ given_name family_name new_password+". The address is asked for by "register", all else there or by "register-profile".
+	// "email+ given_name family_name new_password+ attributes.department". The address is asked for by "register", all else there or by
+	// "register-profile". What is behind "attributes." is an attribute's name; one of which directory.AttributePolicy asks nobody who registers
+	// is left out, and one that it requires is required whatever was drawn.
 	ParamFields = "fields"
 	// ParamLink is "yes" or "no": whether the message has a link beside the code.
 	ParamLink = "link"
-	// ParamNotify is "yes" or "no": whether the person is told of it afterwards.
+	// ParamNotify is "yes" or "no": whether the person is told of it afterwards. Of a new password they are told as well where RecoveryPolicy says so.
 	ParamNotify = "notify"
+	// ParamSignIn is "no" when nobody is signed in at the end, whatever the policy says; "yes" leaves it to that.
+	ParamSignIn = "sign-in"
 )
 
 // What is known of a flow about an account, for the Conditions of plans.

@@ -85,6 +85,8 @@ type execution struct {
 	Done       bool   `json:"done,omitempty"`
 	// ACR is what the plan has selected (Move.ACR), judged when the flow is done.
 	ACR string `json:"acr,omitempty"`
+	// Claims are what the plan has said of the person (Move.Claims), for the answer of a flow that is done.
+	Claims directory.SignInClaims `json:"claims,omitempty"`
 	// Session, Refusal, Proof and ACR are the answer of a flow that is done.
 	Session store.Ref            `json:"session,omitzero"`
 	Refusal directory.Refusal    `json:"refusal,omitempty"`
@@ -170,7 +172,7 @@ func (x *execution) turn(v Verdict) {
 	x.Sequence++
 	x.Messages, x.Problems, x.Keep = v.Messages, v.Problems, v.Keep
 	x.Remember = x.Remember || v.Remember
-	x.Challenged = v.challenge || x.Challenged && v.Outcome == Again
+	x.Challenged = v.challenge || x.Challenged && (v.Outcome == Again || v.lead)
 	if v.Approved != nil {
 		x.Asked, x.Approved = true, v.Approved
 	}

@@ -83,6 +83,7 @@ type Input struct {
 
 	form web.Form
 	plan string // the Action's
+	lead bool   // the Action is one of a DrawnPlan's, and nothing is judged
 	free bool   // of guessing: what the prompt's WebAuthn has brought
 }
 
@@ -128,6 +129,8 @@ type Verdict struct {
 	revoked *epochs
 	// takesUp says that the person goes on in the session that the browser had when the flow began.
 	takesUp bool
+	// lead says that nothing was judged: the person has chosen another way.
+	lead bool
 	// challenge says that a Captcha has to be solved.
 	challenge bool
 	// end are ids of sessions of the subject that end when theirs begins; nil leaves those that were named before.

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ type Config struct {
 	BotCheck *BotCheck
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
+	// MaxFlows is how many unfinished flows one browser may have, 1 to 50: with another one, the oldest that nobody has answered is forgotten, and
+	// its page begins anew (Restart). Zero is DefaultMaxFlows. How many an address may begin is directory.ThrottleFlow's.
+	MaxFlows int
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
 	// in it from scratch, and returns the path to send the browser to. Returning "" with a nil error says that this
 	// cannot be done; an error is a failure. Nil never restarts.
@@ -100,6 +104,7 @@ type Engine struct {
 	certificates *certificates
 	bots         *BotCheck
 	lifetime     time.Duration
+	maxFlows     int
 	restart      func(ctx context.Context, r *http.Request, sealed string) (string, error)
 	log          *slog.Logger
 	observer     func(context.Context, directory.Observation)
@@ -139,6 +144,9 @@ func New(config Config) (*Engine, error) {
 	if config.Observer == nil {
 		config.Observer = func(context.Context, directory.Observation) {}
 	}
+	if config.Messages == nil {
+		config.Messages = noOutbox{}
+	}
 	executors, relyingParty, errPasskeys := config.builtIn(site)
 	certificates := config.Certificates.open(&config, site)
 	maps.Copy(executors, certificates.executors())
@@ -150,7 +158,7 @@ func New(config Config) (*Engine, error) {
 	e := &Engine{
 		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution,
 		plans: plans, source: config.Source,
-		executors: executors, relyingParty: relyingParty, certificates: certificates, bots: config.BotCheck, lifetime: config.Lifetime, restart: config.Restart, log: config.Logger, observer: config.Observer,
+		executors: executors, relyingParty: relyingParty, certificates: certificates, bots: config.BotCheck, lifetime: config.Lifetime, maxFlows: cmp.Or(config.MaxFlows, DefaultMaxFlows), restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),
 		claims:     store.NewCollection(config.DB, claimType),
 		solutions:  store.NewCollection(config.DB, store.Type[solution]{Kind: solutionKind}),
@@ -185,6 +193,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 		"logout":      logoutExecutor{},
 	}
 	maps.Copy(executors, c.accounts(site))
+	maps.Copy(executors, c.entranceExecutors(site, nil))
 	if c.Passkeys == nil || site == nil {
 		return executors, nil, nil
 	}
@@ -195,6 +204,7 @@ func (c *Config) builtIn(site *web.Site) (map[string]Executor, *mfa.RelyingParty
 	all := passkeys{dir: c.Directory, rp: rp, lifetime: c.Lifetime}
 	executors["password"] = passwordExecutor{dir: c.Directory, passkey: &passkeyExecutor{all}}
 	maps.Copy(executors, all.executors())
+	maps.Copy(executors, c.entranceExecutors(site, &all))
 	return executors, rp, nil
 }
 
@@ -214,6 +224,9 @@ func (c *Config) check(plans map[string]Plan, executors map[string]Executor) err
 	}
 	if c.Lifetime < 0 {
 		problems = append(problems, errors.New("flow: Config.Lifetime is negative"))
+	}
+	if c.MaxFlows < 0 || c.MaxFlows > 50 {
+		problems = append(problems, errors.New("flow: Config.MaxFlows is not 1 to 50"))
 	}
 	for field, factor := range map[string]interface{ Validate() error }{
 		"TOTP": c.TOTP, "HOTP": c.HOTP, "EmailCode": c.EmailCode, "SMSCode": c.SMSCode, "BackupCodes": c.BackupCodes, "Push": c.Push, "MagicLink": c.MagicLink,
@@ -239,6 +252,15 @@ func (e *Engine) executor(x *execution) Executor { return e.executors[x.Option] 
 func (e *Engine) branding(ctx context.Context, org string, app store.Ref) (directory.Branding, error) {
 	return directory.Resolve(ctx, e.dir.Settings, e.dir.Settings.Branding, org, app.ID)
 }
+
+// noOutbox stands in for Config.Messages. A plan from elsewhere may have steps that send something all the same: they fail.
+type noOutbox struct{}
+
+func (noOutbox) Send(*store.Batch, notify.Message) error {
+	return errors.New("flow: a message was to be sent, and Config.Messages is nil")
+}
+
+func (noOutbox) Reaches(notify.Channel) bool { return false }
 
 // hostname is the issuer's host as an authenticator app can show it: without a port, whose colon it would misread.
 func hostname(site *web.Site) string {

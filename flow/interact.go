@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -66,6 +67,10 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	if x.Done { // nothing but steps that ask nothing were missing
 		return e.goThrough(r, x)
 	}
+	if r.program == nil && web.Embedded(r.Request) {
+		e.fail(r, errEmbedded, "")
+		return nil, nil
+	}
 	x.Browser = secret.Hash(e.bind(r))
 	if x.draft = e.draftOf(x); x.draft != "" {
 		r.goTo(e.page(x))
@@ -76,6 +81,9 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	} else if wait > 0 {
 		e.fail(r, throttled(wait), in.Resume)
 		return nil, nil
+	}
+	if err := e.makeRoom(r, x); err != nil {
+		return nil, err
 	}
 	b := e.db.Batch()
 	if err := e.write(b, x); err != nil {
@@ -403,7 +411,7 @@ func (e *Engine) answer(ctx context.Context, x *execution) (*directory.Result, e
 	if x.Refusal != "" {
 		return &directory.Result{Refusal: x.Refusal, Failure: x.Failure}, nil
 	}
-	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, ACR: x.ACR, Approved: x.Approved, UserAssertion: x.assertion}
+	result := &directory.Result{Subject: x.Subject, Evidence: x.Proof, ACR: x.ACR, Claims: x.Claims, Approved: x.Approved, UserAssertion: x.assertion}
 	if x.Request.Purpose == directory.ManageAccount && x.Subject.IsZero() {
 		return result, nil
 	}

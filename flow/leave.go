@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Leaving is an Executor whose step is done elsewhere, at an upstream provider: its Judge answers Leave, and what the browser comes
@@ -25,6 +26,15 @@ type Leaving interface {
 	// Return decides what the answer from elsewhere is worth, once for each time that somebody has left: State.Data is what the
 	// Verdict kept that left. The Verdict may be written in several tries.
 	Return(ctx context.Context, s *State, answer url.Values) (Verdict, error)
+}
+
+// Relayed is a Leaving that programs can have done as well, where Relayed reports true for what they ask for: directory.SignIn or
+// directory.ManageAccount. The person comes back to the program and not to CallbackPath, and the program brings what they come back with
+// into the flow that it knows the secret of. State.Request.Native tells which of the two it is; then the Prompt, as long as there is
+// State.Data, says in Away what is to be brought.
+type Relayed interface {
+	Leaving
+	Relayed(purpose directory.Purpose) bool
 }
 
 // CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
@@ -49,6 +59,9 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 	default:
 		id, _, _ := strings.Cut(cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId")), ".")
 		x, err := e.find(v, id)
+		if err == nil && x.Request.Native != nil { // whose program has sent nobody here
+			err = errForeign
+		}
 		if err != nil {
 			e.fail(v, err, "")
 			return
@@ -69,7 +82,24 @@ func (e *Engine) comeBack(r *visit, x *execution, form web.Form) error {
 		}
 		return e.show(r, x)
 	}
-	// An answer can be redeemed once. The claim keeps its duplicates out while that is done.
+	return e.redeem(r, x, leaving, form, values(form))
+}
+
+// relay judges what a program has brought from elsewhere.
+func (e *Engine) relay(r *visit, x *execution, reply Reply) error {
+	leaving, ok := e.executor(x).(Relayed)
+	if !ok || !leaving.Relayed(x.Request.Purpose) || x.Data == "" {
+		return errNobodyAway
+	}
+	form, err := reply.form(x)
+	if err != nil {
+		return err
+	}
+	return e.redeem(r, x, leaving, form, reply.Fields)
+}
+
+// redeem judges an answer from elsewhere. One can be redeemed once: the claim keeps its duplicates out while that is done.
+func (e *Engine) redeem(r *visit, x *execution, leaving Leaving, form web.Form, answer url.Values) error {
 	held := &claim{store.Meta{ID: x.ID + "." + strconv.FormatInt(x.Sequence, 10), Expires: e.db.Now().Add(lease)}}
 	b := e.db.Batch()
 	e.claims.Insert(b, held)
@@ -82,7 +112,7 @@ func (e *Engine) comeBack(r *visit, x *execution, form web.Form) error {
 	if err != nil {
 		return errors.Join(err, e.unclaim(r.Context(), held))
 	}
-	v, err := leaving.Return(r.Context(), s, values(form))
+	v, err := leaving.Return(r.Context(), s, answer)
 	if err != nil {
 		return errors.Join(err, e.unclaim(r.Context(), held))
 	}
@@ -148,6 +178,18 @@ func (e *Engine) depart(r *visit, x *execution) error {
 		return e.showCurrent(r, x)
 	}
 	return err
+}
+
+// setOff does the step of a Leaving executor to which a program has come. The flow is read anew: what brought it here is written.
+func (e *Engine) setOff(r *visit, x *execution) error {
+	current, err := e.current(r, x)
+	if err != nil {
+		return err
+	}
+	if _, leaves := e.executor(current).(Leaving); current.Done || !leaves || current.Data != "" { // a duplicate was faster
+		return e.show(r, current)
+	}
+	return e.depart(r, current)
 }
 
 // away shows the way out. It is a page, as a redirect that answers a form is held to the form-action of the page before, all the way

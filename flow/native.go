@@ -32,6 +32,8 @@ type Reply struct {
 	Option string
 	// Bare says that it brings nothing: the program chooses the option.
 	Bare bool
+	// Back says that Fields are the parameters with which a person has come back who was away (Prompt.Away).
+	Back bool
 	// Action is the name of one of the Prompt's; "" is the first. Fields are the values by the names of its Fields.
 	Action string
 	Fields url.Values
@@ -51,6 +53,7 @@ func (e *AnswerError) Error() string { return "flow: " + e.Code + ": " + e.Probl
 // The problems that only programs have.
 var (
 	errUnsupported = problem{status: http.StatusNotImplemented, code: "unsupported", message: "error.unavailable"}
+	errNobodyAway  = &AnswerError{Code: errMalformed.code, Problem: "nobody is away of whom something could be brought"}
 	errNotBegun    = &AnswerError{Code: errMalformed.code, Problem: "the authenticator begins when it is sent without parameters"}
 )
 
@@ -133,18 +136,22 @@ func (e *Engine) listen(r *visit, x *execution) error {
 		return err
 	}
 	_, immediate := e.executors[reply.Option].(Immediate)
+	_, open := e.executor(x).(Immediate)
+	_, leaves := e.executors[reply.Option].(Leaving)
 	switch {
 	case !slices.Contains(x.options(), reply.Option):
 		if reply.Option == x.Last.Option && !reply.Bare { // sent once more, because what came back was lost
 			return e.show(r, x)
 		}
 		return &AnswerError{Code: "unknown_option", Problem: "the authenticator is none of this step"}
-	case reply.Bare && (reply.Option == x.Option || immediate):
+	case reply.Bare && !leaves && (reply.Option == x.Option || immediate && open): // it is before the program already
 		return e.show(r, x)
 	case reply.Bare:
 		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, reply.Option) })
 	case reply.Option != x.Option && !immediate:
 		return errNotBegun
+	case reply.Back:
+		return e.relay(r, x, reply)
 	case reply.Option != x.Option:
 		x.Option, x.Data = reply.Option, "" // as if its page had been opened, for which there is nothing to do
 	}
@@ -230,9 +237,10 @@ func (e *Engine) choices(ctx context.Context, x *execution, prompt Prompt) ([]Ch
 	for _, option := range x.options() {
 		choice := Choice{Option: option}
 		_, immediate := e.executors[option].(Immediate)
+		_, leaves := e.executors[option].(Leaving)
 		switch {
 		case option == x.Option:
-			choice.Prompt, choice.Begun = &prompt, !immediate
+			choice.Prompt, choice.Begun = &prompt, !immediate && (!leaves || x.Data != "")
 		case immediate:
 			other := *x
 			other.Option, other.Data = option, ""

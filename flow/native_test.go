@@ -76,6 +76,14 @@ func (p *program) say(answer []byte) (s spoken) {
 	return s
 }
 
+// try sends an answer, which may be a failure.
+func (p *program) try(answer []byte) (*directory.Result, error) {
+	p.Helper()
+	in := p.in
+	in.Native = &directory.Native{Flow: p.flow, Answer: answer}
+	return p.engine.Interact(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, in.Resume, nil), in)
+}
+
 // answer answers by an authenticator: name, value, name, value.
 func (p *program) answer(name string, pairs ...string) spoken {
 	p.Helper()

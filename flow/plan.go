@@ -51,6 +51,8 @@ type Move struct {
 	// ACR is the class that the answer of a sign-in is to name, of a plan of that purpose that finds nothing missing; "" is the one reached. One
 	// that was not asked for, or not reached (directory.Assurance.MayReport), is left out.
 	ACR string
+	// Claims are what such a plan says of the person, for the answer of this sign-in alone; nil is nothing. See directory.SignInClaims.
+	Claims directory.SignInClaims
 	// Refusal ends the flow without success; "" does not. Failure is what the application is told of it.
 	Refusal directory.Refusal
 	Failure directory.Failure

@@ -28,6 +28,9 @@ type Prompt struct {
 	Poll *Poll `json:"poll,omitempty"`
 	// Link is a URL elsewhere to which the person goes on from here, at once; "" is none.
 	Link string `json:"link,omitempty"`
+	// Away says, to a program, that the person is elsewhere, and that what they come back with is to be brought here (Reply.Back). Nil says
+	// that nobody is.
+	Away *Away `json:"away,omitempty"`
 	// WebAuthn is what the browser's authenticators are asked; nil is nothing.
 	WebAuthn *WebAuthn `json:"webAuthn,omitempty"`
 	// Captcha is how the field of type CaptchaField is shown; nil when there is none.
@@ -36,6 +39,17 @@ type Prompt struct {
 	Drawing *Drawing `json:"drawing,omitempty"`
 	// Actions are what the person can do; the first is the main one.
 	Actions []Action `json:"actions"`
+}
+
+// Away is what a program waits for: the answer to an authorization request (RFC 6749 §4.1.2) that a browser takes to Prompt.Link, or, when
+// there is a Nonce, an ID token that the program gets by itself, as by the sign-in of its platform.
+type Away struct {
+	// State is the parameter of that name. The answer is to be brought into the flow that it is of, and into no other.
+	State string `json:"state,omitempty"`
+	// ClientID, Nonce and Scope are for whom, for what and with which scopes to ask for the ID token: "idToken" and "accessToken" is what to bring.
+	ClientID string   `json:"clientId,omitempty"`
+	Nonce    string   `json:"nonce,omitempty"`
+	Scope    []string `json:"scope,omitempty"`
 }
 
 // WebAuthn is what a page asks of authenticators by navigator.credentials. The answer comes back as JSON, as PublicKeyCredential.toJSON
@@ -74,6 +88,8 @@ type Poll struct {
 	URL string `json:"url"`
 	// Action is the name of the Prompt's action that goes on from there.
 	Action string `json:"action"`
+	// Number is what the person types there, which the Prompt's texts say as well; "" is nothing.
+	Number string `json:"number,omitempty"`
 }
 
 // Message is a text to be shown, by id. Ids are API: they do not change their meaning.
@@ -103,7 +119,7 @@ const (
 type Field struct {
 	Name string    `json:"name"`
 	Type FieldType `json:"type"`
-	// Label is the message id of the label, and Params fill its placeholders.
+	// Label is the message id of the label, and Params fill its placeholders. Behind a "|" in an id stands the text for whoever has none of the id.
 	Label  string            `json:"label"`
 	Params map[string]string `json:"params,omitempty"`
 	// Hint says more about it.
@@ -120,8 +136,16 @@ type Field struct {
 	// Policy is what a new password has to keep to, for forms that say so beforehand. The Executor judges it all the same; nil says
 	// nothing.
 	Policy *directory.PasswordPolicy `json:"policy,omitempty"`
+	// Choices are the values of a ChoiceField.
+	Choices []FieldChoice `json:"choices,omitempty"`
 	// Problem is what was wrong with the last value.
 	Problem Message `json:"problem,omitzero"`
+}
+
+// FieldChoice is a value that can be chosen; Label is a message id.
+type FieldChoice struct {
+	Value string `json:"value"`
+	Label string `json:"label"`
 }
 
 // FieldType is the kind of an input.
@@ -137,6 +161,11 @@ const (
 	// LettersField is a short run of capital letters, whose case and dashes do not matter.
 	LettersField  FieldType = "letters"
 	CheckboxField FieldType = "checkbox"
+	// NumberField is a number as the web writes it, with a full stop; DateField a date YYYY-MM-DD.
+	NumberField FieldType = "number"
+	DateField   FieldType = "date"
+	// ChoiceField is one of the Field's Choices, or nothing.
+	ChoiceField FieldType = "choice"
 	// CaptchaField holds the solution of the Prompt's Captcha.
 	CaptchaField FieldType = "captcha"
 	// HiddenField is nothing to be typed: what a link has brought.
@@ -154,6 +183,8 @@ type Action struct {
 	// Plan is the plan that the action leads into, and back from when that finds nothing missing. The fields of the page are
 	// not looked at then. "" is an answer to the step.
 	Plan string `json:"plan,omitempty"`
+
+	lead bool // of a DrawnPlan
 }
 
 // ActionKind is how an Action is shown.
@@ -206,7 +237,7 @@ type Choice struct {
 	Option string `json:"option"`
 	// Prompt is what it asks; nil for one that begins when it is chosen.
 	Prompt *Prompt `json:"prompt,omitempty"`
-	// Begun says that the program has chosen it, so that it is the one to be shown.
+	// Begun says that the program has chosen it, so that it is the one to be shown. One that is done elsewhere has begun when the person has left.
 	Begun bool `json:"begun,omitempty"`
 }
 

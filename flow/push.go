@@ -50,7 +50,7 @@ func (pushExecutor) Proves() []directory.Evidence {
 
 // Usable implements Selective.
 func (p pushExecutor) Usable(ctx context.Context, s *State) (bool, error) {
-	if p.out == nil || !p.out.Reaches(notify.Push) {
+	if !p.out.Reaches(notify.Push) {
 		return false, nil
 	}
 	return s.Enrolled(ctx, directory.PushCredential)
@@ -92,7 +92,7 @@ func (p pushExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 		prompt.Intro = Message{ID: "push.answered"}
 		return prompt, nil
 	}
-	prompt.Poll = &Poll{URL: p.site.Path(pushStatusPath) + "?" + url.Values{"pushAuthId": {q.Prompt}}.Encode(), Action: loginAction}
+	prompt.Poll = &Poll{URL: p.site.Path(pushStatusPath) + "?" + url.Values{"pushAuthId": {q.Prompt}}.Encode(), Action: loginAction, Number: q.Number}
 	return prompt, nil
 }
 

@@ -310,3 +310,24 @@ func TestPushRegistrationRefused(t *testing.T) {
 	}
 	b.submit(p).answer(t)
 }
+
+// A page that posts in the place of devices is not heard, and does not use up what its readers may ask for.
+func TestAttackPushByAPage(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w := open(t)
+		for _, path := range []string{"/t/push-auth/authenticate", "/t/api/users/v1/me/push/devices", "/t/api/users/v1/me/push/devices/x/remove"} {
+			for range 61 {
+				r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("{}"))
+				r.RemoteAddr = "192.0.2.1:999"
+				r.Header.Set("Sec-Fetch-Dest", "empty")
+				rec := httptest.NewRecorder()
+				if w.mux.ServeHTTP(rec, r); rec.Code != http.StatusBadRequest {
+					t.Fatalf("%s: %d %s", path, rec.Code, rec.Body)
+				}
+			}
+		}
+		if wait, err := w.Throttle.Admit(t.Context(), "", directory.ThrottleRequest, "192.0.2.1"); err != nil || wait != 0 {
+			t.Errorf("the person waits %v: %v", wait, err)
+		}
+	})
+}

@@ -70,10 +70,14 @@ func (e *Engine) pushRoute(method, path, rest string, serve func(*http.Request) 
 	})}
 }
 
-// admitDevice bounds what an address may send, in which there is a signature to be verified.
+// admitDevice bounds what an address may send, in which there is a signature to be verified. A script of some page is no device, and does not
+// use up what the address of its reader may send.
 func (e *Engine) admitDevice(r *http.Request) error {
-	if r.Method != http.MethodPost {
+	switch {
+	case r.Method != http.MethodPost:
 		return nil
+	case web.Embedded(r):
+		return errDevice
 	}
 	wait, err := e.dir.Throttle.Admit(r.Context(), "", directory.ThrottleRequest, e.site.Address(r).String())
 	if err == nil && wait > 0 {

@@ -30,12 +30,11 @@ func Recovery() Plan {
 }
 
 // Invitation is the plan "invite": somebody who came by the link of an invitation, or of a reset by an administrator, chooses their
-// password, and is signed in by it. A program that has not brought what is in the link is asked for it.
+// password, and is signed in by it. Where directory.InvitationPolicy or AdminResetPolicy has codes in place of links, whoever comes without one types
+// their user name and the code. A program that has not brought what is in the link is asked for it.
 func Invitation() Plan {
 	return sequence{
-		{Name: "invite-ticket", Options: []string{"invite-ticket"}, When: func(_ context.Context, s *State) (bool, error) {
-			return s.Request.Purpose == directory.ManageAccount && s.Facts[linkFact] == "" && s.Facts[endFact] == "", nil
-		}},
+		{Name: inviteLink, Options: []string{inviteLink, inviteCode}, Offer: inviteWays, When: lacksInvitation},
 		{Name: "invite", Options: []string{"invite"}, When: lacksEnd},
 	}
 }
@@ -240,7 +239,7 @@ func (c choosePassword) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		}
 		return c.tell(ctx, b, subject, notify.Message{
 			Template: c.told, Channel: channelOf(s), To: ticket.Address, Subject: subject.Ref(), Organization: s.Request.Organization,
-			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !s.said(ParamNotify, policy.Notify),
+			Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !policy.Notify && !s.said(ParamNotify, false),
 		})
 	})
 	switch {
@@ -272,7 +271,7 @@ func (c choosePassword) tell(ctx context.Context, b *store.Batch, subject *direc
 // end is the verdict on a password that was chosen.
 func (c choosePassword) end(ctx context.Context, s *State, who store.Ref, policy directory.RecoveryPolicy) (Verdict, error) {
 	v := Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: c.step + ".done", Level: Success}}}
-	if policy.SignIn || c.purposes[0] != directory.RecoverPassword {
+	if (policy.SignIn || c.purposes[0] != directory.RecoverPassword) && s.said(ParamSignIn, true) {
 		return c.prove(ctx, s, v, who)
 	}
 	return v, nil
@@ -351,6 +350,7 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 	registration.taken = notify.AccountExists
 	forgotten := nameExecutor{mail}
 	forgotten.purpose, forgotten.template = directory.RecoverUsername, notify.AccountIDRecovery
+	invitations := []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword}
 	return map[string]Executor{
 		namePlan:       forgotten,
 		"recover":      recovery,
@@ -361,18 +361,17 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"recover-link": linkExecutor{
 			mailing: mail, step: "recover-link", purposes: []directory.TicketPurpose{directory.RecoverPassword}, again: recovery.again,
 		},
-		"invite-ticket": linkExecutor{
-			mailing: mail, step: "invite-ticket", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
-		},
+		inviteLink: linkExecutor{mailing: mail, step: inviteLink, purposes: invitations},
+		inviteCode: inviteCodeExecutor{c.Directory, invitations},
 		"invite": choosePassword{
-			mailing: mail, step: "invite", purposes: []directory.TicketPurpose{directory.AcceptInvitation, directory.ResetPassword},
+			mailing: mail, step: "invite", purposes: invitations,
 			told: notify.PasswordResetSuccess,
 		},
-		"register":          registration,
-		"register-code":     ticketExecutor{dir: c.Directory, step: "register-code", purpose: registration.purpose, again: registration.again},
-		"register-password": registerPassword{mail},
-		"register-profile":  profileExecutor{mail},
-		"register-account":  Act(mail.makeAccount),
-		"verify":            verifyExecutor{mail},
+		"register":         registration,
+		"register-code":    ticketExecutor{dir: c.Directory, step: "register-code", purpose: registration.purpose, again: registration.again},
+		"register-profile": profileExecutor{mail},
+		"register-account": Act(entering{mail}.makeAccount),
+		"verify":           verifyExecutor{mail},
+		choiceStep:         choiceExecutor{},
 	}
 }

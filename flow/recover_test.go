@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -428,6 +429,30 @@ func TestRecoveryOfOddNames(t *testing.T) {
 			if p := w.browser().toRecovery(name); p.Status >= 500 {
 				t.Errorf("%.20q, %d bytes: got %v\n%s", name, len(name), p, w.logged())
 			}
+		}
+	})
+}
+
+// A recovery that was drawn to tell nobody does not keep the word of a new password from its owner where the organization sends it.
+func TestAttackDrawnRecoveryInSilence(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, box := selfService(t, open)
+		w.verified("ann")
+		silent := map[string]string{flow.ParamNotify: "no"}
+		drawn := compiledGraph(t, flow.Graph{Start: "who", Nodes: []flow.Node{
+			{Name: "who", Options: []string{"recover"}, On: map[string]string{"ok": "code"}},
+			{Name: "code", Options: []string{"recover-code"}, On: map[string]string{"ok": "choose"}},
+			{Name: "choose", Options: []string{"recover-password"}, Params: silent, On: map[string]string{"ok": "done"}},
+			{Name: "done", End: flow.Succeeded},
+		}})
+		w.engine = w.rebuild(func(c *flow.Config) { c.Plans = map[string]flow.Plan{"recover": drawn} })
+		w.serve()
+		b := w.browser()
+		p := b.submit(b.get(w.request(directory.Interaction{Plan: "recover"})), "username", "ann")
+		p = b.submit(p, "otp", box.last())
+		b.submit(p, "new_password", newPassword).answer(t)
+		if last := box.letter(); last.Template != notify.PasswordResetSuccess || last.Decoy {
+			t.Errorf("the last message is %+v", last)
 		}
 	})
 }

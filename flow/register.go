@@ -7,20 +7,21 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// Registration is the plan "register": somebody gives their address and name, proves that they read the mail of that address, and chooses
-// a password. The account comes to be with the last answer; where directory.RegistrationPolicy says so its owner is signed in. The
-// address is the username. Who has an account already sees the same pages, and is told by mail. The plan is closed in organizations
-// whose RegistrationPolicy is not Enabled.
+// Registration is the plan "register": somebody gives their address and name, and what directory.AttributePolicy asks for, proves that they
+// read the mail of that address, and chooses a password. Where directory.RegistrationPolicy is Lite they may do without one, if there is
+// another way in: a passkey that they make, or codes that are sent to the address, where sign-ins begin with them. The account comes to be
+// with the last answer, and never without a way in; where RegistrationPolicy says so its owner is signed in. The address is the username.
+// Who has an account already sees the same pages, and is told by mail. The plan is closed in organizations whose RegistrationPolicy is not
+// Enabled.
 func Registration() Plan {
 	return gated{sequence{
 		{Name: "register", Options: []string{"register"}, When: lacksTicket},
 		{Name: "register-code", Options: []string{"register-code"}, When: lacksCode},
-		{Name: "register-password", Options: []string{"register-password"}, When: lacksEnd},
+		{Name: "register-password", Options: []string{passwordEntrance, passkeyEntrance, codesEntrance}, Offer: entrances, When: lacksEnd},
 	}, func(ctx context.Context, dir *directory.Directory, org string) (bool, error) {
 		policy, err := directory.Resolve(ctx, dir.Settings, dir.Settings.Registration, org, "")
 		return policy.Enabled, err
@@ -51,24 +52,31 @@ func (registerExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 }
 
 func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	if s.Params[ParamFields] != "" {
-		if v := unfilled(s, in); len(v.Problems) > 0 {
-			return v, nil
-		}
+	asked, err := form(ctx, s)
+	if err != nil {
+		return Verdict{}, err
 	}
-	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), typed(s, in, givenNameField), typed(s, in, familyNameField))
+	wrong := unfilled(asked, in)
+	if s.Params[ParamFields] == "" { // an address that is not there is none that can be written to
+		delete(wrong.Problems, emailField)
+	}
+	if len(wrong.Problems) > 0 {
+		return wrong, nil
+	}
+	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), typed(s, asked, in, givenNameField), typed(s, asked, in, familyNameField))
 	if err := user.Validate(); err != nil || !strings.Contains(user.Email, "@") {
-		return refusedProfile(err, in), nil
+		return refusedProfile(err, asked, in), nil
 	}
 	v, err := r.ask(ctx, s, user.Email)
 	if err != nil || v.Outcome != Proceed {
 		return v, err
 	}
-	facts, err := r.learned(ctx, s, in, user) // a password is hashed for whoever has room for a message, and for nobody else
+	facts, err := r.learned(ctx, asked, in, user) // a password is hashed for whoever has room for a message, and for nobody else
 	if err != nil {
-		return refusedForm(s, in, err)
+		return refusedForm(asked, in, err)
 	}
 	maps.Copy(v.Facts, facts)
+	v.Facts[introducedFact] = "" // of a way that was left
 	return v, nil
 }
 
@@ -101,11 +109,8 @@ func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Ve
 }
 
 // refusedProfile shows what is wrong with what somebody typed about themselves.
-func refusedProfile(err error, in Input) Verdict {
-	v := Verdict{Outcome: Again, Problems: map[string]Message{}, Keep: map[string]string{}}
-	for _, field := range []string{emailField, givenNameField, familyNameField} {
-		v.Keep[field] = in.Value(field)
-	}
+func refusedProfile(err error, asked []asking, in Input) Verdict {
+	v := Verdict{Outcome: Again, Problems: map[string]Message{}, Keep: unfilled(asked, in).Keep}
 	fields := map[string]string{"username": emailField, "email": emailField, "givenName": givenNameField, "familyName": familyNameField}
 	for _, problem := range directory.Problems(err) {
 		if field := fields[problem.Field]; field != "" {
@@ -116,82 +121,4 @@ func refusedProfile(err error, in Input) Verdict {
 		v.Problems[emailField] = Message{ID: "register.no-email", Level: Error}
 	}
 	return v
-}
-
-// registerPassword takes the password of somebody who has proven their address, and makes the account.
-type registerPassword struct{ mailing }
-
-var _ Executor = registerPassword{}
-
-func (registerPassword) Prepare(context.Context, *State) error { return nil }
-
-func (registerPassword) Prompt(ctx context.Context, s *State) (Prompt, error) {
-	return newPasswordPrompt(ctx, s, "register-password", s.Facts[askedFact])
-}
-
-func (r registerPassword) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
-	policy, err := directory.Resolve(ctx, r.dir.Settings, r.dir.Settings.Registration, s.Request.Organization, "")
-	if err != nil {
-		return Verdict{}, err
-	}
-	ticket, err := held(ctx, r.dir, s, directory.ConfirmRegistration)
-	if errors.Is(err, directory.ErrTicket) {
-		return r.repeat(ctx, s, in.Value(newPasswordField), policy)
-	}
-	if err != nil {
-		return Verdict{}, err
-	}
-	user := newcomer(s, ticket.Address, s.Facts[registerFacts+givenNameField], s.Facts[registerFacts+familyNameField])
-	user.EmailVerified, user.ID = true, accountOfFlow(s)
-	hash, err := r.dir.HashPassword(ctx, user, in.Value(newPasswordField))
-	if err != nil {
-		return refusedPassword(err)
-	}
-	var subject *directory.Subject
-	err = r.apart(ctx, func(b *store.Batch) (err error) {
-		if subject, err = r.dir.AddUser(ctx, b, user); err != nil {
-			return err
-		}
-		r.dir.Tickets.Redeem(b, ticket)
-		return errors.Join(r.dir.PutPassword(ctx, b, user, hash), r.out.Send(b, notify.Message{
-			Template: notify.SelfSignUpSuccess, Channel: notify.Email, To: user.Email, Subject: subject.Ref(),
-			Organization: s.Request.Organization, Application: s.Request.Application, Locales: s.Request.Locales, Decoy: !policy.Welcome,
-		}))
-	})
-	_, taken := errors.AsType[*directory.TakenError](err)
-	switch {
-	case taken, store.ConflictOn(err, r.dir.Tickets.Kind()) != nil: // somebody else was faster with the same address
-		return void(), nil
-	case err != nil:
-		return refusedPassword(err)
-	}
-	return r.end(ctx, s, subject.Ref(), policy)
-}
-
-// end is the verdict on an account that was made.
-func (r registerPassword) end(ctx context.Context, s *State, who store.Ref, policy directory.RegistrationPolicy) (Verdict, error) {
-	v := Verdict{Outcome: Proceed, Facts: done(), Messages: []Message{{ID: "register-password.done", Level: Success}}}
-	if policy.SignIn {
-		return r.prove(ctx, s, v, who)
-	}
-	return v, nil
-}
-
-// accountOfFlow is the id of the account that a flow makes, so that an answer which is repeated finds its own work done.
-func accountOfFlow(s *State) string { return directory.ImportedID("registration", s.Flow) }
-
-// repeat takes an answer once more whose account stands already, while the flow did not get on.
-func (r registerPassword) repeat(ctx context.Context, s *State, pass string, policy directory.RegistrationPolicy) (Verdict, error) {
-	subject, err := r.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: accountOfFlow(s)})
-	if errors.Is(err, store.ErrNotFound) {
-		return void(), nil
-	}
-	if err != nil {
-		return Verdict{}, err
-	}
-	right, err := verifies(ctx, r.dir, subject, pass)
-	if err != nil || !right {
-		return void(), err
-	}
-	return r.end(ctx, s, subject.Ref(), policy)
 }

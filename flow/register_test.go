@@ -1,7 +1,9 @@
 package flow_test
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -208,6 +211,23 @@ func TestAttackClosedPlanCalled(t *testing.T) {
 		w.advance(2 * time.Second)
 		if p := w.browser().get(w.request(directory.Interaction{})); p.Status != 503 || len(box.sent) != 0 {
 			t.Errorf("closed: got %v", p)
+		}
+	})
+}
+
+// Where nothing can be sent, a plan that sends something fails, and nobody gets an account by it.
+func TestRegistrationWithoutMessages(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w := open(t, func(c *flow.Config, d *directory.Config) {
+			c.Plans = map[string]flow.Plan{"register": flow.Registration()}
+			d.Accounts.Registration.Enabled = true
+		})
+		p := w.browser().toRegistration("ann@example.com")
+		if p.Failure == nil || p.Failure.Status != http.StatusServiceUnavailable {
+			t.Errorf("got %v", p)
+		}
+		if _, err := w.FindUser(t.Context(), "", "ann@example.com"); !errors.Is(err, store.ErrNotFound) {
+			t.Error(err)
 		}
 	})
 }

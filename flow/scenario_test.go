@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -96,6 +97,18 @@ var scenarios = []struct {
 		{later, nil},
 		{"login", []string{"otp", "$code"}},
 	}},
+	{"registration with attributes", "register", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "new@example.com", "attributes.seats", "many"}},
+		{"continue", []string{"email", "new@example.com", "attributes.seats", "3"}},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
+	{"registration without a password", "register", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "new@example.com"}},
+		{"login", []string{"otp", "$code"}},
+		{"method_register-codes", nil},
+		{"continue", nil},
+	}},
 	{"recovery", "recover", nil, directory.Interaction{}, []act{
 		{"continue", []string{"username", "ann"}},
 		{"login", []string{"otp", "$wrong"}},
@@ -175,6 +188,14 @@ func accountStage(t *testing.T, open opener) *stage {
 		return open(t, append(edit, func(c *flow.Config, _ *directory.Config) { c.Observer = s.seen.observe })...)
 	})
 	s.verified("ann")
+	plans := maps.Clone(s.config.Plans)
+	plans["login"] = flow.Login("password", "email-code")
+	s.engine = s.rebuild(func(c *flow.Config) { c.Plans = plans })
+	s.serve()
+	s.lite(true)
+	s.must(directory.Set(s.Context(), s.Settings, s.Settings.Attributes, "", "", directory.AttributePolicy{Rules: []directory.AttributeRule{
+		{Name: "seats", Type: directory.IntegerAttribute, Registration: directory.AttributeOptional},
+	}}))
 	return s
 }
 
@@ -199,7 +220,7 @@ func (s *stage) accountByPages(plan string, acts []act) outcome {
 // byExecution plays one in an application of its own, which trades what it gets at the end.
 func (s *stage) byExecution(plan string, acts []act) outcome {
 	s.Helper()
-	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password"}
+	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password", "attributes.seats": "http://wso2.org/claims/seats"}
 	app, c := s.app(""), s.caller()
 	t := c.begin(map[string]string{"register": "REGISTRATION", "recover": "PASSWORD_RECOVERY"}[plan], app)
 	for _, a := range acts {

@@ -23,6 +23,9 @@ func (e *Engine) CurrentSession(r *http.Request) (*directory.Session, error) {
 	return e.dir.Sessions.Open(r.Context(), cookie)
 }
 
+// HasSession reports whether the browser shows the cookie of a session, whatever became of that.
+func (e *Engine) HasSession(r *http.Request) bool { return e.site.Cookie(r, sessionCookie) != "" }
+
 // EndSession ends a session, with everything that hangs on it, and removes its cookie if this browser has it. Ending what
 // has ended is no error.
 func (e *Engine) EndSession(w http.ResponseWriter, r *http.Request, ref store.Ref, reason string) error {

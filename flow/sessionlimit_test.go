@@ -151,28 +151,6 @@ func TestAttackSessionLimitInParallel(t *testing.T) {
 	})
 }
 
-func TestSessionLimitByProgram(t *testing.T) {
-	everywhere(t, func(t *testing.T, w *world) {
-		w.user("ann")
-		w.limitSessions(1)
-		first := w.browser()
-		first.signIn("ann")
-		p := w.program(directory.Interaction{})
-		p.say(nil)
-		s := p.answer("BasicAuthenticator", "username", "ann", "password", goodPassword)
-		params := s.NextStep.Authenticators[0].Metadata.Params
-		if s.Result != nil || len(params) != 1 || len(s.NextStep.Authenticators[0].RequiredParams) != 0 {
-			t.Fatalf("got %s", s.Text)
-		}
-		if s = p.answer("SessionExecutor", params[0].Param, "false"); s.FlowStatus != "FAIL_INCOMPLETE" {
-			t.Fatalf("none chosen: got %s", s.Text)
-		}
-		if s = p.answer("SessionExecutor", params[0].Param, "true"); s.Result == nil || s.Result.Refusal != "" || first.alive() {
-			t.Errorf("got %s, first alive %v", s.Text, first.alive())
-		}
-	})
-}
-
 // A plan may have a limit of its own.
 func TestSessionLimitOfAPlan(t *testing.T) {
 	t.Parallel()

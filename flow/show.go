@@ -43,18 +43,22 @@ func (e *Engine) onward(r *visit, x *execution) error {
 	case r.program != nil:
 		r.done = x
 	default:
+		e.finished(r, x)
 		r.goTo(x.Request.Resume)
 	}
 	return nil
 }
 
-// meet sends a browser to the flow's page, and shows a program what stands there.
+// meet sends a browser to the flow's page, and shows a program what stands there: for a step that is done elsewhere, the way out at once.
 func (e *Engine) meet(r *visit, x *execution) error {
-	if r.program != nil {
-		return e.show(r, x)
+	if r.program == nil {
+		r.goTo(e.page(x))
+		return nil
 	}
-	r.goTo(e.page(x))
-	return nil
+	if _, leaves := e.executor(x).(Leaving); leaves && x.Data == "" {
+		return e.setOff(r, x)
+	}
+	return e.show(r, x)
 }
 
 // redirect answers 303: whatever the request's method was, the browser goes on with a GET.
@@ -93,6 +97,11 @@ func (e *Engine) prompt(ctx context.Context, x *execution) (Prompt, error) {
 	}
 	if drawn, ok := x.plan.(DrawnPlan); ok {
 		prompt.Drawing = drawn.Drawing(x.Step)
+		prompt.Actions = slices.Clone(prompt.Actions)
+		for _, lead := range drawn.Leads(x.Step) {
+			lead.lead = true
+			prompt.Actions = append(prompt.Actions, lead)
+		}
 	}
 	prompt.Messages = append(slices.Clone(x.Messages), prompt.Messages...)
 	prompt.Fields = slices.Clone(prompt.Fields)
@@ -220,6 +229,8 @@ var (
 	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
 	errClosed      = problem{status: http.StatusForbidden, code: "not_offered", message: "flow.closed"}
 	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
+	// errEmbedded is for what would be inside a page, where none of ours is shown: nobody could answer it.
+	errEmbedded = problem{status: errMalformed.status, code: errMalformed.code, message: errMalformed.message, detail: "a sign-in begins in a window of its own"}
 )
 
 // fail writes the failure page for err, with the way on from there if there is one. Everything that is not known to be the browser's doing is ours: 503, its cause in

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/signet-idp/signet/internal/clientcert"
 	"github.com/signet-idp/signet/internal/secret"
@@ -114,7 +115,7 @@ func (c *certificates) chain(presented *clientcert.Presented, now time.Time) ([]
 // label is how a person knows a certificate again: by the name in it, as far as a label may be long.
 func label(leaf *x509.Certificate) string {
 	name, ok := clientcert.CommonName.Of(leaf)
-	if runes := []rune(name); ok && len(runes) <= 64 {
+	if ok && utf8.RuneCountInString(name) <= 64 && utf8.ValidString(name) { // what a credential can be called
 		return name
 	}
 	return ""

@@ -33,7 +33,7 @@ type State struct {
 	// Params are what the plan has said about the step.
 	Params map[string]string
 	// Facts are what was learned on the way and is needed later: what a person typed who registers, the hash of a new
-	// password. Sealed in the store; at most 16 KiB.
+	// password. Sealed in the store; at most 32 KiB.
 	Facts map[string]string
 	// Data is what the step keeps between its calls, and Memory what the plan does; sealed in the store, at most 64 KiB each.
 	Data   []byte
@@ -55,6 +55,8 @@ type State struct {
 	begun func(ctx context.Context) (*directory.Session, error)
 	// crowded is Engine.crowded.
 	crowded func(ctx context.Context, limit int) (*directory.SessionLimitError, error)
+	// opens reports whether a sign-in can begin with an Executor.
+	opens   func(ctx context.Context, option string) (bool, error)
 	client  func() Client
 	from    *visit
 	ours    func(cookie string) bool
@@ -273,6 +275,7 @@ func (e *Engine) state(x *execution) (*State, error) {
 		crowded: func(ctx context.Context, limit int) (*directory.SessionLimitError, error) {
 			return e.crowded(ctx, x, limit)
 		},
+		opens:  func(ctx context.Context, option string) (bool, error) { return e.opens(ctx, x, option) },
 		client: func() Client { return e.client(x.from) }, from: x.from, ours: e.ownCookie,
 		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,

@@ -87,6 +87,8 @@ func (e *Engine) take(r *visit, x *execution, form web.Form) error {
 		return e.turnTo(r, x, func(x *execution) error { return e.goBack(r.Context(), x) })
 	case in.plan != "":
 		return e.turnTo(r, x, func(x *execution) error { return e.callPlan(r.Context(), x, in.plan) })
+	case in.lead:
+		return e.judge(r, x, in, nil)
 	case strings.HasPrefix(in.Action, methodAction):
 		option := strings.TrimPrefix(in.Action, methodAction)
 		return e.turnTo(r, x, func(x *execution) error { return e.undertake(r.Context(), x, option) })
@@ -137,7 +139,7 @@ func (e *Engine) input(ctx context.Context, x *execution, form web.Form) (Input,
 		return Input{}, Prompt{}, &web.FormError{Status: http.StatusBadRequest, Problem: "the page has no such action"}
 	}
 	if i >= 0 {
-		in.plan = prompt.Actions[i].Plan
+		in.plan, in.lead = prompt.Actions[i].Plan, prompt.Actions[i].lead
 	}
 	for _, name := range form.Names() {
 		own := slices.ContainsFunc(prompt.Fields, func(f Field) bool { return f.Name == name })
@@ -192,8 +194,11 @@ func (e *Engine) judge(r *visit, x *execution, in Input, g *guess) error {
 }
 
 // verdict is what the executor makes of the answer. One to an account that takes none is judged all the same, and must come to
-// nothing. One that found no room beside others, which may yet turn out to be right, waits for them by working as they do.
+// nothing. One that leads elsewhere is not judged. One that found no room beside others, which may yet turn out to be right, waits for them by working as they do.
 func (e *Engine) verdict(r *visit, x *execution, in *Input, g *guess) (Verdict, error) {
+	if in.lead {
+		return Verdict{Outcome: Proceed, lead: true}, nil
+	}
 	for round := 1; ; round++ {
 		if g != nil && g.account.Quick {
 			if err := e.weigh(r.Context(), g); err != nil {
@@ -353,6 +358,10 @@ func (e *Engine) finish(r *visit, x *execution, v Verdict, g *guess, form web.Fo
 		return e.show(r, x)
 	case v.Outcome == Leave:
 		return e.away(r, x, v.To)
+	case v.lead:
+		if _, leaves := e.executor(x).(Leaving); leaves { // which was chosen by that
+			return e.setOff(r, x)
+		}
 	}
 	return e.onward(r, x)
 }
@@ -411,8 +420,11 @@ func (e *Engine) conclude(ctx context.Context, x *execution, s *State) error {
 	x.Done = true
 	x.forget()
 	if x.Request.Purpose != directory.SignIn {
-		x.Proof, x.ACR = x.evidence(), ""
+		x.Proof, x.ACR, x.Claims = x.evidence(), "", nil
 		return nil
+	}
+	if err := x.Claims.Check(); err != nil {
+		return fmt.Errorf("flow: plan %q: %w", x.planName(), err)
 	}
 	live, err := s.live(ctx)
 	if err != nil {

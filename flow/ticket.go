@@ -21,6 +21,8 @@ const (
 	holderFact = "ticket.holder"
 	askedFact  = "ticket.asked"
 	whoseFact  = "ticket.subject"
+	// purposeFact is the directory.TicketPurpose, of those that a step takes; "" is the first of them.
+	purposeFact = "ticket.purpose"
 	// channelFact is the notify.Channel by which it was sent; "" is e-mail.
 	channelFact = "ticket.channel"
 )
@@ -82,7 +84,7 @@ func (m mailing) dispatch(ctx context.Context, s *State, to addressee, asked str
 }
 
 // reaches reports whether anything can be sent that way.
-func (m mailing) reaches(c notify.Channel) bool { return m.out != nil && m.out.Reaches(c) }
+func (m mailing) reaches(c notify.Channel) bool { return m.out.Reaches(c) }
 
 // channelOf is the way by which the flow's ticket was sent.
 func channelOf(s *State) notify.Channel {
@@ -172,7 +174,7 @@ func held(ctx context.Context, dir *directory.Directory, s *State, purposes ...d
 		return ticket, err
 	}
 	try, err := dir.Tickets.Try(ctx, directory.TicketSlot{
-		Purpose: purposes[0], Org: s.Request.Organization, Holder: s.Facts[holderFact], Context: s.Flow,
+		Purpose: purposeOf(s, purposes), Org: s.Request.Organization, Holder: s.Facts[holderFact], Context: s.Flow,
 	}, s.Facts[codeFact])
 	if err != nil {
 		return nil, err
@@ -193,7 +195,7 @@ func void() Verdict {
 
 // forgotten are the facts of a ticket without any of them.
 func forgotten() map[string]string {
-	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: "", channelFact: ""}
+	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: "", purposeFact: "", channelFact: ""}
 }
 
 // lacksTicket: none was sent or brought along.

@@ -126,8 +126,8 @@ func (e *Engine) vouch(ctx context.Context, x *execution) error {
 	return nil
 }
 
-// errAssertion says that a user assertion is good for nothing: forged, expired, used, of another application or organization, or about
-// somebody whom the request does not want or who may not sign in any more.
+// errAssertion says that a user assertion is good for nothing: forged, expired, used, of another application or organization, older than
+// the request wants its proofs, or about somebody whom the request does not want or who may not sign in any more.
 var errAssertion = errors.New("flow: the user assertion is not good, or not any more")
 
 func (e *Engine) standingAssertion(ctx context.Context, text string, in directory.Interaction) (*assertion, error) {
@@ -146,6 +146,9 @@ func (e *Engine) standingAssertion(ctx context.Context, text string, in director
 		return nil, errAssertion
 	}
 	if a.Organization != in.Organization || a.Application != in.Application {
+		return nil, errAssertion
+	}
+	if len(accepted(in, a.Evidence, e.db.Now())) != len(a.Evidence) { // as of a session: nothing that is older than the request wants
 		return nil, errAssertion
 	}
 	subject, err := e.dir.Subjects.Get(ctx, a.Subject)

@@ -211,6 +211,37 @@ func TestAttackUserAssertion(t *testing.T) {
 	})
 }
 
+// What an assertion stands for is held to the max_age of the request that it comes with, like what a session stands for, and is no fresh proof
+// for one that wants that.
+func TestAttackUserAssertionOfOldProof(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		second, minute, now := time.Second, time.Minute, time.Duration(0)
+		for name, scene := range map[string]struct {
+			edit func(*directory.Interaction)
+			good bool
+		}{
+			"any age":  {func(*directory.Interaction) {}, true},
+			"a minute": {func(in *directory.Interaction) { in.MaxAge = &minute }, true},
+			"a second": {func(in *directory.Interaction) { in.MaxAge = &second }, false},
+			"now":      {func(in *directory.Interaction) { in.MaxAge = &now }, false},
+			"anew":     {func(in *directory.Interaction) { in.Reauthenticate = true }, false},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				w, box := selfService(t, open)
+				w.T = t
+				app := w.app("")
+				assertion := w.asserted(box, "ann@example.com", app)
+				w.advance(1500 * time.Millisecond)
+				p := w.browser().get(w.trade(assertion, app, passive, scene.edit))
+				if p.Result == nil || scene.good != (p.Result.Refusal == "") {
+					t.Errorf("got %+v %+v", p, p.Result)
+				}
+			})
+		}
+	})
+}
+
 // An assertion that is good for nothing does not fall back on the session that the browser has: the person is asked.
 func TestAttackUserAssertionBesideASession(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {

@@ -28,10 +28,12 @@ type form struct {
 	buttons        []map[string]string // their attributes
 }
 
-// field is an input. A tick box is part of the submission only when it is ticked.
+// field is an input, or a list to choose from. A tick box is part of the submission only when it is ticked.
 type field struct {
 	name, value string
 	box, ticked bool
+	list        bool
+	options     int
 }
 
 // parse reads the body. It asks of HTML that tags are closed, as those of templates are; what stands behind a mistake is not
@@ -98,6 +100,14 @@ func (f *form) add(e *element) {
 		f.fields = append(f.fields, &field{
 			name: e.attrs["name"], value: e.attrs["value"], box: kind == "checkbox" || kind == "radio", ticked: ticked,
 		})
+	case e.name == "select" && e.attrs["name"] != "":
+		f.fields = append(f.fields, &field{name: e.attrs["name"], list: true})
+	case e.name == "option" && len(f.fields) > 0 && f.fields[len(f.fields)-1].list:
+		list := f.fields[len(f.fields)-1]
+		if _, selected := e.attrs["selected"]; selected || list.options == 0 {
+			list.value = e.attrs["value"]
+		}
+		list.options++
 	}
 }
 

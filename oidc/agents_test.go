@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -195,6 +196,46 @@ func TestAgentForPerson(t *testing.T) {
 		h.code(crew, "requested_actor", helper.ID)
 		if in := h.persona.lastInteraction(); in.Purpose != directory.ApproveConsent || in.Consent[0].Params["agent"] != "Travel Helper" {
 			t.Errorf("not asked after the consent was revoked: %+v", in)
+		}
+	}, withAgents)
+}
+
+// With a deleted agent go the consents to it, and nothing else that people have decided; while the store fails the deletion may be repeated.
+func TestDeletedAgentLeavesNoConsent(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		helper, other := h.registerAgents()
+		for _, agent := range []string{helper.ID, other.ID, ""} {
+			h.code(crew, "requested_actor", agent)
+		}
+		agents := func() (names []string) {
+			all, err := h.Consents(t.Context(), h.subject(ann).Ref())
+			h.must(err)
+			for _, c := range all {
+				names = append(names, c.Agent)
+			}
+			slices.Sort(names)
+			return names
+		}
+		want := []string{"", helper.ID, other.ID}
+		slices.Sort(want)
+		if got := agents(); !slices.Equal(got, want) {
+			t.Fatalf("decided about %q", got)
+		}
+		gone := store.Ref{ID: helper.ID}
+		for calls := 1; ; calls++ {
+			h.faults.FailCall(calls, nil)
+			err := h.people.Agents.Delete(t.Context(), gone)
+			h.faults.Heal()
+			if err == nil {
+				break
+			}
+			if calls > 50 {
+				t.Fatal("never deleted")
+			}
+		}
+		if got := agents(); !slices.Equal(got, []string{"", other.ID}) {
+			t.Errorf("after the deletion there are decisions about %q", got)
 		}
 	}, withAgents)
 }

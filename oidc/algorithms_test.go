@@ -19,7 +19,7 @@ import (
 // ring gives the provider a key ring with further algorithms.
 func ring(c *oidc.Config) {
 	keys, err := keyring.New(keyring.Config{
-		DB: c.DB, Algorithms: []string{"ES256"}, OnDemand: []string{"EdDSA", "ES384"}, TokenLifetime: oidc.LongestToken,
+		DB: c.DB, Algorithms: []string{"ES256"}, OnDemand: []string{"EdDSA", "Ed25519", "ES384"}, TokenLifetime: oidc.LongestToken,
 	})
 	if err != nil {
 		panic(err)
@@ -75,11 +75,11 @@ func (h *harness) keySet() map[string]string {
 }
 
 // Each client's tokens are signed as it was registered, with a key that was published before (OpenID Connect Registration §2,
-// RFC 8037 §3.1).
+// RFC 8037 §3.1, RFC 9864 §2.2).
 func TestAlgorithmOfTheClient(t *testing.T) {
 	t.Parallel()
 	placements(t, func(t *testing.T, h *harness) {
-		for _, algorithm := range []string{"EdDSA", "ES384", "ES256"} {
+		for _, algorithm := range []string{"EdDSA", "Ed25519", "ES384", "ES256"} {
 			id := strings.ToLower(algorithm)
 			h.register(&oidc.Client{ClientID: id, RedirectURIs: []string{callback}, AccessTokenAlg: algorithm, IDTokenAlg: algorithm})
 			published := h.keySet()

@@ -711,3 +711,25 @@ func TestAttackRequestsWithoutEnd(t *testing.T) {
 		}
 	})
 }
+
+// A page that has a browser ask for sign-ins without end, in frames and images, does not keep the person from one of their own.
+func TestAttackRequestsInsideAPage(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.must(directory.Set(t.Context(), h.people.Settings, h.people.Settings.Throttle, "", "", directory.ThrottlePolicy{}))
+		b, admitted := h.newBrowser(), 0
+		for i := range 80 {
+			destination := []string{"image", "iframe"}[i%2]
+			a := b.do(http.MethodGet, pathAuthorize+"?"+authorization(web).Encode(), nil, func(r *http.Request) { r.Header.Set("Sec-Fetch-Dest", destination) })
+			if a.Status != http.StatusTooManyRequests {
+				admitted++
+			}
+		}
+		if admitted != 60 {
+			t.Errorf("%d requests from inside a page were kept, want 60", admitted)
+		}
+		if a := b.authorize(authorization(web)); a.Status == http.StatusTooManyRequests {
+			t.Errorf("the person's own: %s", a)
+		}
+	})
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // ciba runs test over both placements with all of CIBA, and clients that poll.
@@ -283,8 +284,12 @@ func TestAuthReqIDInAnOrganization(t *testing.T) {
 // A person is asked so often and no more: whoever is asked often enough allows it in the end.
 func TestAttackCIBAFatigue(t *testing.T) {
 	t.Parallel()
-	p := &people{}
-	placements(t, func(t *testing.T, h *harness) {
+	storetest.Placements(t, func(t *testing.T, placement storetest.Placement) {
+		t.Parallel()
+		p := &people{}
+		h := newHarness(t, placement, withCIBA(p), func(c *oidc.Config) {
+			c.Features.CIBA.PerPerson = directory.Limit{Count: 3, Per: time.Minute}
+		})
 		h.registerCIBA("")
 		for range 3 {
 			h.ciba(till)
@@ -299,7 +304,7 @@ func TestAttackCIBAFatigue(t *testing.T) {
 		h.ciba(till, "login_hint", bob)
 		h.clock.advance(time.Minute)
 		h.ciba(till)
-	}, withCIBA(p), func(c *oidc.Config) { c.Features.CIBA.PerPerson = directory.Limit{Count: 3, Per: time.Minute} })
+	})
 }
 
 // Notification SSRF: what is not public is not called, whatever the name says when it is dialled, and redirects are not followed (CIBA

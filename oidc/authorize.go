@@ -36,7 +36,7 @@ func (p *Provider) begin(ctx context.Context, form web.Form, bad error) (*author
 		if refusal != nil {
 			return nil, refusal
 		}
-		return q, p.checkApplication(ctx, c)
+		return q, p.checkApplication(ctx, c, q)
 	}
 	q, refusal := p.parseRequest(ctx, c, form)
 	if q != nil && refusal == nil && p.mustPush(c) {
@@ -117,18 +117,30 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.keepsToProfiles(q, c); refusal != nil {
 		return q, refusal
 	}
-	return q, p.checkApplication(ctx, c)
+	return q, p.checkApplication(ctx, c, q)
 }
 
-func (p *Provider) checkApplication(ctx context.Context, c *Client) *Error {
-	_, err := p.livingApplication(ctx, c)
+// checkApplication refuses a request for an application that is disabled, and keeps the record for decide, which follows at once.
+func (p *Provider) checkApplication(ctx context.Context, c *Client, q *authorizationRequest) *Error {
+	app, err := p.livingApplication(ctx, c)
 	if errors.Is(err, errBroken) {
 		return &Error{Code: "unauthorized_client", Description: "the application is disabled"}
 	}
 	if err != nil {
 		return unavailable(err)
 	}
+	if c.described == nil {
+		q.application = app
+	}
 	return nil
+}
+
+// applicationOf is livingApplication, without a second read for a request that was judged in this call.
+func (p *Provider) applicationOf(ctx context.Context, c *Client, q *authorizationRequest) (*directory.Application, error) {
+	if q.application != nil && q.application.Ref() == c.Application && c.described == nil {
+		return q.application, nil
+	}
+	return p.livingApplication(ctx, c)
 }
 
 // parseIDTokenHint reads id_token_hint: an ID token of ours, which may have expired (OpenID Connect Core §3.1.2.1).
@@ -223,6 +235,7 @@ func (p *Provider) complete(ctx context.Context, q *authorizationRequest, by ask
 		Session: result.Session, SessionEpoch: result.SessionEpoch,
 		Application: by.app.Ref(), ApplicationEpoch: by.app.Epoch,
 		ConsentEpoch: consent.Epoch, ActorEpoch: q.actorEpoch, Evidence: result.Evidence, ACR: result.ACR, Scopes: scopes, Claims: claims,
+		SignInClaims: result.Claims,
 	}
 	values := url.Values{}
 	if responds(q.ResponseType, responseCode) {

@@ -51,7 +51,11 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 
 // admit bounds what one address may leave behind here: requests that are kept until somebody answers them.
 func (p *Provider) admit(r *http.Request, org string) *Error {
-	wait, err := p.config.Directory.Throttle.Admit(r.Context(), org, directory.ThrottleRequest, p.site.Address(r).String())
+	what := directory.ThrottleRequest
+	if web.Embedded(r) {
+		what = directory.ThrottleEmbedded
+	}
+	wait, err := p.config.Directory.Throttle.Admit(r.Context(), org, what, p.site.Address(r).String())
 	switch {
 	case err != nil:
 		return unavailable(err)
@@ -128,7 +132,7 @@ func (p *Provider) decide(w http.ResponseWriter, r *http.Request, q *authorizati
 	if err != nil {
 		return nil, err
 	}
-	app, err := p.livingApplication(ctx, c)
+	app, err := p.applicationOf(ctx, c, q)
 	if errors.Is(err, errBroken) {
 		return nil, &Error{Code: "unauthorized_client", Description: "the application is disabled"}
 	}

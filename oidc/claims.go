@@ -153,7 +153,10 @@ func addressClaim(a *directory.Address) map[string]string {
 // personal returns those of the person's claims that are wanted. It asks the source only when something is. errBroken says
 // that the person is no more.
 // Those that the source has in one of the locales too, as "name#ja", come along (OpenID Connect Core §5.2).
-func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wanted []string, locales ...string) (map[string]any, error) {
+// What their login has said goes over what the source says.
+func (p *Provider) personal(
+	ctx context.Context, subject *directory.Subject, said directory.SignInClaims, wanted []string, locales ...string,
+) (map[string]any, error) {
 	personal := func(name string) bool {
 		name = claimBase(name)
 		return !isProtocolClaim(name) && name != memberClaimNames && name != memberClaimSources
@@ -168,6 +171,7 @@ func (p *Provider) personal(ctx context.Context, subject *directory.Subject, wan
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	all = say(all, said)
 	released := make(map[string]any, len(wanted)) // all may be the source's own
 	for _, name := range wanted {
 		if value, ok := all[name]; ok && personal(name) {

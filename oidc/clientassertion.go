@@ -21,7 +21,7 @@ import (
 // An assertion is by and about the client (iss and sub), says when it expires (exp) and has a name of its own (jti). Its audience
 // is this provider and nobody else. Clocks may differ by 30 seconds.
 type ClientAssertions struct {
-	// Algorithms are those that private_key_jwt may be signed with, out of RS256, PS256, ES256, EdDSA and their longer kin; nil is
+	// Algorithms are those that private_key_jwt may be signed with, out of RS256, PS256, ES256, Ed25519, EdDSA and their longer kin; nil is
 	// all that Config.Profile permits. Client.AuthSigningAlg narrows it to one.
 	Algorithms []string
 	// SharedSecrets admits client_secret_jwt too, which is signed with the client secret (HS256, and the longer kin where the secret is

@@ -123,7 +123,7 @@ func (q *authorizationRequest) grant() *Grant {
 		Meta:     store.Meta{Org: q.Org, ID: q.ID},
 		ClientID: q.ClientID, Application: a.Application, ApplicationEpoch: a.ApplicationEpoch,
 		Subject: a.Subject, SubjectEpoch: a.SubjectEpoch, Session: a.Session, SessionEpoch: a.SessionEpoch,
-		Status: directory.Active, Type: AuthorizationCode, Scopes: a.Scopes, Claims: a.Claims, Resources: q.Resources, Details: q.Details, ClaimsLocales: q.ClaimsLocales, SID: a.Session.ID,
+		Status: directory.Active, Type: AuthorizationCode, Scopes: a.Scopes, Claims: a.Claims, SignInClaims: a.SignInClaims, Resources: q.Resources, Details: q.Details, ClaimsLocales: q.ClaimsLocales, SID: a.Session.ID,
 		AuthTime: assurance.AuthTime, ACR: acr, AMR: assurance.AMR, CodeHash: a.CodeHash,
 		ACRTime: directory.ReachedSince(a.Evidence, acr),
 	}

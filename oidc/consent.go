@@ -39,7 +39,11 @@ var consentKind = store.Kind{Name: "oidc.consent"}
 var consentType = store.Type[Consent]{
 	Kind: consentKind,
 	Index: func(c *Consent) []store.Entry {
-		return []store.Entry{{Field: "subject", Value: store.Text(c.Subject.ID)}, {Field: "client", Value: store.Text(c.ClientID)}}
+		entries := []store.Entry{{Field: "subject", Value: store.Text(c.Subject.ID)}, {Field: "client", Value: store.Text(c.ClientID)}}
+		if c.Agent != "" {
+			entries = append(entries, store.Entry{Field: "agent", Value: store.Text(c.Agent)})
+		}
+		return entries
 	},
 }
 
@@ -257,32 +261,45 @@ func (p *Provider) forgetConsents(ctx context.Context, subject store.Ref, client
 		}
 	}
 	for _, agent := range agents {
-		err := p.forgetConsent(ctx, subject, clientID, agent)
-		for range maxAttempts { // decided, or redeemed, at the same moment
-			if store.ConflictOn(err, consentKind) == nil {
-				break
-			}
-			err = p.forgetConsent(ctx, subject, clientID, agent)
-		}
-		if err != nil {
+		if err := p.forgetConsent(ctx, subject, clientID, agent); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forgetPerson forgets all that somebody has decided, who is gone.
-func (p *Provider) forgetPerson(ctx context.Context, subject store.Ref) error {
+// forgetSubject forgets all that a person, or an agent, has decided, who is gone, and what people have decided about the agent. The grants that
+// rest on that hang on the agent, which has ended.
+func (p *Provider) forgetSubject(ctx context.Context, subject store.Ref) error {
 	all, err := p.Consents(ctx, subject)
 	for _, c := range all {
 		err = errors.Join(err, p.RevokeConsent(ctx, subject, c.ClientID))
 	}
+	about := store.Query{Within: store.Subtree, Filter: store.Equals("agent", store.Text(subject.ID))}
+	for c, failed := range p.consents.All(ctx, about) {
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		err = errors.Join(err, p.forgetConsent(ctx, c.Subject, c.ClientID, c.Agent))
+	}
 	return err
 }
 
-// forgetConsent leaves a record without decisions for as long as a code, or a sign-in under way, may come from before. There is one
-// also for an application of the operator's own, where nobody was asked.
+// forgetConsent is forgetOnce, also for a consent that is decided, or redeemed, at the same moment.
 func (p *Provider) forgetConsent(ctx context.Context, subject store.Ref, clientID, agent string) error {
+	err := p.forgetOnce(ctx, subject, clientID, agent)
+	for range maxAttempts {
+		if store.ConflictOn(err, consentKind) == nil {
+			break
+		}
+		err = p.forgetOnce(ctx, subject, clientID, agent)
+	}
+	return err
+}
+
+// forgetOnce leaves a record without decisions for as long as a code, or a sign-in under way, may come from before. There is one
+// also for an application of the operator's own, where nobody was asked.
+func (p *Provider) forgetOnce(ctx context.Context, subject store.Ref, clientID, agent string) error {
 	c, err := p.consentOf(ctx, subject, clientID, agent)
 	if err != nil {
 		return err

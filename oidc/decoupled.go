@@ -236,7 +236,7 @@ func (d *decoupling) approve(ctx context.Context, q *decoupled, app *directory.A
 	q.Answer = &codeAnswer{
 		CodeHash: q.SecretHash, Expires: q.Deadline, Subject: result.Subject, SubjectEpoch: result.SubjectEpoch,
 		Application: app.Ref(), ApplicationEpoch: app.Epoch, ConsentEpoch: consent.Epoch, Evidence: result.Evidence, ACR: result.ACR,
-		Scopes: scopes, Claims: claims,
+		Scopes: scopes, Claims: claims, SignInClaims: result.Claims,
 	}
 	if q.Delivery == deliverPush {
 		return d.push(ctx, q, consent, save)

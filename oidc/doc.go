@@ -161,6 +161,7 @@
 //   - Device: RFC 8628. CIBA: CIBA Core 1.0 by poll, ping and push.
 //   - Registration: RFC 7591, RFC 7592 and OpenID Connect Dynamic Client Registration 1.0, with WSO2's members on demand. MetadataDocuments:
 //     draft-ietf-oauth-client-id-metadata-document. WebFinger: RFC 7033. CORS.
+//     SignedMetadata: RFC 8414 §2.1.
 //   - Direct: the app-native authentication of WSO2 Identity Server 7.1, with what flow/native lacks.
 //   - ResourceIndicators: RFC 8707. RAR: RFC 9396, at every grant that a person or a client asks by.
 //   - PairwiseSubjects: OpenID Connect Core 1.0 §8. SignedUserInfo: §5.3.2. SignedIntrospection: RFC 9701. Encryption: §10.2.
@@ -185,11 +186,9 @@
 //
 // What there is nothing of:
 //
-//   - Cookies that an API other than the provider's own could demand. Handing out a token of a person's again that still lives: it would outlive the
+//   - Cookies that an API on another host could demand. Handing out a token of a person's again that still lives: it would outlive the
 //     sign-in that it is given for, or end by another; Client.EndPreviousTokens is what there is. Encrypted access tokens.
 //     WSO2's org_id, org_name and isk (see WSO2Claims).
-//   - Signed discovery documents (RFC 8414 §2.1).
-//   - Software statements whose issuer's keys lie at a URL; metadata documents of another media type than application/json.
 //   - Attestation-based client authentication, Native SSO, Transaction Tokens, Shared Signals (SSF, CAEP), OpenID4VCI and OpenID4VP.
 //   - Grant Management for OAuth 2.0, OpenID Federation, OpenID Connect for Identity Assurance, HTTP Message Signatures.
 package oidc

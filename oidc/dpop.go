@@ -19,7 +19,7 @@ import (
 //
 // A proof costs one verification and one write of an ephemeral record.
 type DPoP struct {
-	// Algorithms are those that proofs may be signed with, out of RS256, PS256, ES256, EdDSA and their longer kin; nil is all that
+	// Algorithms are those that proofs may be signed with, out of RS256, PS256, ES256, Ed25519, EdDSA and their longer kin; nil is all that
 	// Config.Profile permits.
 	Algorithms []string
 	// ProofLifetime is how old a proof may be, at most ten minutes; zero is two minutes. One from up to 30 seconds in the

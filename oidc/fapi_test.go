@@ -96,7 +96,7 @@ func TestAlgorithmsInFAPI(t *testing.T) {
 		},
 		oidc.FAPI2Security: {
 			`"token_endpoint_auth_methods_supported":["private_key_jwt"]`, `"introspection_endpoint_auth_methods_supported":["private_key_jwt"]`,
-			`"token_endpoint_auth_signing_alg_values_supported":["PS256","ES256","EdDSA"]`, `"dpop_signing_alg_values_supported":["PS256","ES256","EdDSA"]`,
+			`"token_endpoint_auth_signing_alg_values_supported":["PS256","ES256","Ed25519","EdDSA"]`, `"dpop_signing_alg_values_supported":["PS256","ES256","Ed25519","EdDSA"]`,
 		},
 	} {
 		provider, err := oidc.New(wiring(t, inProfile(profile)))

@@ -65,6 +65,8 @@ type Features struct {
 	CORS *CORS
 	// WebFinger tells which issuer is responsible for a person.
 	WebFinger *WebFinger
+	// SignedMetadata is RFC 8414 §2.1.
+	SignedMetadata *SignedMetadata
 
 	// What is in tokens.
 
@@ -243,6 +245,9 @@ func (p *Provider) buildFeatures() error {
 		add(f.part(p))
 	}
 	if f := p.config.Features.WebFinger; f != nil {
+		add(f.part(p))
+	}
+	if f := p.config.Features.SignedMetadata; f != nil {
 		add(f.part(p))
 	}
 	return errors.Join(problems...)

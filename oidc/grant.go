@@ -29,6 +29,8 @@ type Grant struct {
 	// Scopes and Claims are what was granted; a token may have less.
 	Scopes []string       `json:"scopes"`
 	Claims *claimsRequest `json:"claims,omitempty"`
+	// SignInClaims are what the login has said of the person, over what is known of them.
+	SignInClaims directory.SignInClaims `json:"sign_in_claims,omitempty"`
 	// ClaimsLocales are the languages in which claims are released besides (OpenID Connect Core §5.2).
 	ClaimsLocales []string `json:"claims_locales,omitempty"`
 	// Resources are the APIs that its tokens may be for (RFC 8707); none are those of the client.

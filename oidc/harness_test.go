@@ -374,6 +374,8 @@ type script struct {
 	Evidence []directory.Evidence
 	// ACR is the class that the flow selects; "" is none.
 	ACR string
+	// Claims are what the login says of the person; nil is nothing.
+	Claims directory.SignInClaims
 	// Session answers with a session that stands already, in place of a new one.
 	Session *directory.Session
 	// NoSession answers without a session.
@@ -494,6 +496,7 @@ func (p *persona) signIn(ctx context.Context) (*directory.Result, error) {
 	}
 	result := &directory.Result{
 		Subject: subject.Ref(), SubjectVersion: subject.Version, SubjectEpoch: subject.Epoch, Evidence: p.proof(subject), ACR: p.script.ACR,
+		Claims: p.script.Claims,
 	}
 	session := p.script.Session
 	if session == nil && !p.script.NoSession {

@@ -165,7 +165,7 @@ func (i *idJAGIssuer) judge(q *exchangeRequest) (to IDJAGAudience, theirs string
 
 // addEmail adds the address of the person, as the claims source tells it.
 func (i *idJAGIssuer) addEmail(ctx context.Context, q *exchangeRequest, said *idJAGClaims) error {
-	known, err := i.p.personal(ctx, q.who.subject, []string{"email", "email_verified"})
+	known, err := i.p.personal(ctx, q.who.subject, nil, []string{"email", "email_verified"})
 	if errors.Is(err, errBroken) {
 		return invalidRequest("the account is gone")
 	}

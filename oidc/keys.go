@@ -25,7 +25,7 @@ type Keys interface {
 }
 
 // KeyAlgorithms is what Keys may implement besides, to offer other signing algorithms than those of Algorithms: RS256, RS384,
-// RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA are known. The list does not change. Its first is the default of
+// RS512, PS256, PS384, PS512, ES256, ES384, ES512, Ed25519 and EdDSA are known. The list does not change. Its first is the default of
 // clients, unless RS256 is in it (OpenID Connect Registration §2).
 type KeyAlgorithms interface {
 	Algorithms() []string

@@ -7,8 +7,13 @@ import (
 
 // serveMetadata is the discovery document. It has no secrets and changes with deployments alone, so anybody may read and
 // keep it for a while.
-func (p *Provider) serveMetadata(w http.ResponseWriter, _ *http.Request) {
-	writePublic(w, "application/json", p.console)
+func (p *Provider) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	document, err := p.discovery(r.Context())
+	if err != nil {
+		p.refuse(w, r, unavailable(err))
+		return
+	}
+	writePublic(w, "application/json", document)
 }
 
 // serveJWKS is the key set. It may be kept for less time than a key is published before its first use.

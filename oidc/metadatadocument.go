@@ -26,7 +26,7 @@ import (
 // and disabling work as for any other; its id is the same on every node.
 //
 // Such a client is public, or authenticates by private_key_jwt, and gets codes and refresh tokens alone. Documents are fetched as
-// Config.Outbound says, must be application/json, and have at most 8 KiB.
+// Config.Outbound says, must be application/json or application/…+json, and have at most 8 KiB.
 type MetadataDocuments struct {
 	// Hosts are those whose documents are believed, as "app.example", or "*.app.example" for all below it. Empty is every public host.
 	Hosts []string
@@ -92,7 +92,7 @@ func (d *documents) find(ctx context.Context, clientID string) (*Client, error) 
 		return nil, refusedDocument("clients of this host are not taken here", nil)
 	}
 	kind := fetch.Kind[*Client]{
-		Name: "client metadata", Types: []string{documentMediaType}, MaxSize: maxDocument,
+		Name: "client metadata", Types: []string{documentMediaType, fetch.AnyJSON}, MaxSize: maxDocument,
 		Shortest: d.settings.Shortest, Longest: d.settings.Longest,
 		Decode: func(document []byte) (*Client, error) { return d.read(clientID, document) },
 	}

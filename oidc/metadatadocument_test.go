@@ -254,6 +254,8 @@ func TestAttackMetadataDocumentLeadsInside(t *testing.T) {
 			w.status, w.headers = http.StatusFound, map[string]string{"Location": "https://example.com/other.json"}
 		},
 		"a page":    func(w *published) { w.headers = map[string]string{"Content-Type": "text/html"} },
+		"a text":    func(w *published) { w.headers = map[string]string{"Content-Type": "text/x+json"} },
+		"no name":   func(w *published) { w.headers = map[string]string{"Content-Type": "application/+json"} },
 		"too large": func(w *published) { w.document = documentOf(`"x":"` + strings.Repeat("a", 9<<10) + `",`) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -431,4 +433,13 @@ func TestMetadataDocumentFaults(t *testing.T) {
 		b := h.newBrowser()
 		return attempt{send: func() *answer { return b.get(signInTo()) }}
 	}}}, w.reading(oidc.MetadataDocuments{}))
+}
+
+// A document may be of any media type of JSON (draft-ietf-oauth-client-id-metadata-document §4).
+func TestDocumentOfAnotherMediaType(t *testing.T) {
+	t.Parallel()
+	w := publish(t, documentOf(""))
+	w.headers = map[string]string{"Content-Type": "application/oauth-client-metadata+json; charset=utf-8"}
+	h := together(t, w.reading(oidc.MetadataDocuments{}))
+	h.publishedTokens()
 }

@@ -112,7 +112,9 @@ type Provider struct {
 	keys    *keySet
 	mux     *http.ServeMux
 	console []byte // the discovery document
-	seen    observe.Limit
+	// signedMetadata signs it; nil does not.
+	signedMetadata *signedMetadata
+	seen           observe.Limit
 	// fetch calls the URLs that clients supply: nothing else may.
 	fetch *fetch.Client
 	// shared lets scripts call; nil lets none.
@@ -224,7 +226,7 @@ func New(config Config) (*Provider, error) {
 		return nil, err
 	}
 	p.joinParts()
-	config.Directory.OnDeleteUser(p.forgetPerson)
+	config.Directory.OnDeleteUser(p.forgetSubject)
 	if err := wrap("oidc: Config.Paths: ", site.CheckRoutes(p.routes)); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // TestNewNamesEveryProblem holds that one run tells everything that is wrong.
@@ -78,4 +79,33 @@ func TestRestart(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What was read to judge a request is not read again to answer it in the same call, and what changes between two calls is.
+func TestAuthorizeReadsTheApplicationOnce(t *testing.T) {
+	t.Parallel()
+	h := together(t)
+	h.faults.Forget()
+	if a := h.newBrowser().get(pathAuthorize + "?" + authorization(web).Encode()); a.returned().Get("code") == "" {
+		t.Fatal(a)
+	}
+	reads := 0
+	for _, c := range h.faults.Calls() {
+		if c.Kind.Name == "directory.application" {
+			reads++
+		}
+	}
+	if reads != 1 {
+		t.Errorf("the application was read %d times", reads)
+	}
+	h.persona.acts(script{Page: true})
+	b := h.newBrowser()
+	a := b.get(pathAuthorize + "?" + authorization(web).Encode())
+	app, err := h.people.Applications.Get(t.Context(), h.client(web).Application)
+	h.must(err)
+	app.Status = directory.Disabled
+	h.must(h.people.Applications.Replace(t.Context(), app))
+	if a = b.follow(a); a.errorCode() != "unauthorized_client" {
+		t.Errorf("an application that was disabled meanwhile: %s", a)
+	}
 }

@@ -92,7 +92,7 @@ func (p Profile) algorithms() []jose.Algorithm {
 	case FAPI1Advanced, FAPICIBA: // FAPI 1.0 Advanced §8.6
 		return []jose.Algorithm{jose.PS256, jose.ES256}
 	case FAPI2Security, FAPI2MessageSigning: // FAPI 2.0 Security Profile §5.4.1
-		return []jose.Algorithm{jose.PS256, jose.ES256, jose.EdDSA}
+		return []jose.Algorithm{jose.PS256, jose.ES256, jose.Ed25519, jose.EdDSA}
 	}
 	return nil
 }

@@ -55,8 +55,9 @@ type Registration struct {
 type StatementIssuer struct {
 	// Issuer is the "iss" of its statements.
 	Issuer string
-	// JWKS is its key set (RFC 7517 §5).
-	JWKS json.RawMessage
+	// JWKS is its key set (RFC 7517 §5); JWKSURI is where it publishes it, https. One of the two is required.
+	JWKS    json.RawMessage
+	JWKSURI string
 }
 
 // RegistrationDraft is a registration in the making, as Registration.Policy sees it.
@@ -85,15 +86,15 @@ var personalGrants = []GrantType{
 type registrar struct {
 	*Provider
 	settings Registration
-	// issuers are the keys of the StatementIssuers.
-	issuers map[string][]jose.PublicKey
+	// issuers are the StatementIssuers.
+	issuers map[string]*trustedIssuer
 }
 
 // pathRegister is the registration endpoint below the issuer; a registration lies below it.
 const pathRegister = "/oauth2/register"
 
 func (f Registration) part(p *Provider) (part, error) {
-	r := &registrar{Provider: p, settings: f, issuers: map[string][]jose.PublicKey{}}
+	r := &registrar{Provider: p, settings: f, issuers: map[string]*trustedIssuer{}}
 	if r.settings.GrantTypes == nil {
 		r.settings.GrantTypes = personalGrants
 	}
@@ -104,11 +105,15 @@ func (f Registration) part(p *Provider) (part, error) {
 		}
 	}
 	for _, s := range f.StatementIssuers {
-		keys, err := jose.ParseSet(s.JWKS)
-		if err != nil || len(keys) == 0 || s.Issuer == "" {
-			problems = append(problems, fmt.Errorf("oidc: Features.Registration.StatementIssuers: %q needs an issuer and keys (RFC 7591 §2.3)", s.Issuer))
+		bad := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("oidc: Features.Registration.StatementIssuers: %q: %w", s.Issuer, fmt.Errorf(format, args...)))
 		}
-		r.issuers[s.Issuer] = keys
+		if s.Issuer == "" {
+			bad("Issuer is required")
+		}
+		issuer := &trustedIssuer{TrustedIssuer: TrustedIssuer{Issuer: s.Issuer, JWKS: s.JWKS, JWKSURI: s.JWKSURI}, algorithms: jose.Supported()}
+		issuer.readKeys(p, bad)
+		r.issuers[s.Issuer] = issuer
 	}
 	if f.RequireSoftwareStatement && len(f.StatementIssuers) == 0 {
 		problems = append(problems, errors.New("oidc: Features.Registration.RequireSoftwareStatement needs StatementIssuers"))
@@ -168,7 +173,7 @@ var (
 )
 
 func (r *registrar) create(ctx context.Context, access *InitialAccess, document []byte) (*registration, error) {
-	m, draft, err := r.read(document)
+	m, draft, err := r.read(ctx, document)
 	if err != nil {
 		return nil, err
 	}
@@ -209,12 +214,12 @@ func (r *registrar) create(ctx context.Context, access *InitialAccess, document 
 }
 
 // read understands a document, and what its software statement says instead of it (RFC 7591 §3.1.1).
-func (r *registrar) read(document []byte) (*clientMetadata, *RegistrationDraft, error) {
+func (r *registrar) read(ctx context.Context, document []byte) (*clientMetadata, *RegistrationDraft, error) {
 	members, err := readMetadata(document)
 	if err != nil {
 		return nil, nil, registrationError(err)
 	}
-	statement, refusal := r.readStatement(members)
+	statement, refusal := r.readStatement(ctx, members)
 	if refusal != nil {
 		return nil, nil, refusal
 	}
@@ -244,7 +249,7 @@ func (r *registrar) read(document []byte) (*clientMetadata, *RegistrationDraft, 
 }
 
 // readStatement verifies the software statement; nil is none (RFC 7591 §2.3).
-func (r *registrar) readStatement(members map[string]json.RawMessage) (map[string]json.RawMessage, *Error) {
+func (r *registrar) readStatement(ctx context.Context, members map[string]json.RawMessage) (map[string]json.RawMessage, *Error) {
 	raw, ok := members["software_statement"]
 	if !ok {
 		if r.settings.RequireSoftwareStatement {
@@ -267,19 +272,21 @@ func (r *registrar) readStatement(members map[string]json.RawMessage) (map[strin
 	if err := json.Unmarshal(unverified.Payload(), &said); err != nil {
 		return nil, invalidStatement("the software statement is not a JWT", err)
 	}
-	keys, known := r.issuers[said.Issuer]
-	if !known {
+	issuer := r.issuers[said.Issuer]
+	if issuer == nil {
 		return nil, &Error{Code: "unapproved_software_statement", Description: "the issuer of the software statement is not known here", Status: 400}
 	}
-	_, payload, err := jose.Verifier{}.VerifyParsed(unverified, func(h jose.Header) (jose.PublicKey, error) { return jose.Find(keys, h) })
+	err = issuer.verify(ctx, r.Provider, unverified, nil)
 	now := r.db.Now()
 	switch {
-	case err != nil:
+	case errors.Is(err, errForeign):
 		return nil, invalidStatement("the software statement is not signed by its issuer", err)
+	case err != nil: // the keys cannot be had
+		return nil, asError(err)
 	case !said.Exp.IsZero() && !now.Before(said.Exp.Time), !said.Nbf.IsZero() && now.Before(said.Nbf.Time):
 		return nil, invalidStatement("the software statement has expired, or does not hold yet", nil)
 	}
-	claims, err := readMetadata(payload)
+	claims, err := readMetadata(unverified.Payload())
 	if err != nil {
 		return nil, invalidStatement("the software statement is not one JSON object", err)
 	}
@@ -388,7 +395,7 @@ func (r *registrar) replace(ctx context.Context, held *registration, document []
 	if refusal := held.checkUpdate(document); refusal != nil {
 		return nil, refusal
 	}
-	m, draft, err := r.read(document)
+	m, draft, err := r.read(ctx, document)
 	if err != nil {
 		return nil, err
 	}

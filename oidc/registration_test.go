@@ -518,3 +518,54 @@ func TestRegisterApplicationType(t *testing.T) {
 		t.Errorf("of a native application: %s", a)
 	}
 }
+
+// The issuer of software statements may publish its keys, and have others later; while they cannot be had nobody is registered, and it is not the
+// client's mistake (RFC 7591 §2.3).
+func TestSoftwareStatementOfAPublishedKey(t *testing.T) {
+	t.Parallel()
+	setOf := func(id string, key crypto.Signer) string {
+		set, err := jose.Set([]jose.PublicKey{{ID: id, Algorithm: jose.ES256, Key: key.Public()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(set)
+	}
+	key, next := generateKey(jose.ES256), generateKey(jose.ES256)
+	w := publish(t, setOf("v1", key))
+	h := together(t, registering(oidc.Registration{
+		Open: true, StatementIssuers: []oidc.StatementIssuer{{Issuer: statementIssuerURL, JWKSURI: "https://example.com/jwks"}},
+	}), func(c *oidc.Config) { c.Outbound = w.outbound() })
+	register := func(by crypto.Signer, kid string) *answer {
+		said, err := json.Marshal(map[string]any{"iss": statementIssuerURL, "client_name": "Shop", "redirect_uris": []string{callback}})
+		h.must(err)
+		signed, err := jose.Sign(said, jose.Header{Alg: jose.ES256, Kid: kid}, by)
+		h.must(err)
+		return h.manage(http.MethodPost, pathRegister, "", `{"software_statement":"`+signed+`"}`)
+	}
+	w.change(http.StatusInternalServerError, "", nil)
+	if a := register(key, "v1"); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("without the keys: %s", a)
+	}
+	w.change(http.StatusOK, setOf("v1", key), nil)
+	h.clock.advance(time.Hour)
+	if got := h.registered(register(key, "v1")); got.Name != "Shop" {
+		t.Errorf("registered as %s", got.Body)
+	}
+	if a := register(next, "v1"); a.errorCode() != "invalid_software_statement" {
+		t.Errorf("forged: %s", a)
+	}
+	w.change(http.StatusOK, setOf("v2", next), nil)
+	h.clock.advance(time.Minute)
+	if got := h.registered(register(next, "v2")); got.Name != "Shop" {
+		t.Errorf("by another key: %s", got.Body)
+	}
+	for name, issuer := range map[string]oidc.StatementIssuer{
+		"no keys": {Issuer: "x"}, "two places": {Issuer: "x", JWKS: json.RawMessage(setOf("v1", key)), JWKSURI: "https://example.com/jwks"},
+		"an inside place": {Issuer: "x", JWKSURI: "http://10.0.0.1/jwks"}, "nobody": {JWKSURI: "https://example.com/jwks"},
+	} {
+		_, err := oidc.New(wiring(t, registering(oidc.Registration{Open: true, StatementIssuers: []oidc.StatementIssuer{issuer}})))
+		if err == nil || !strings.Contains(err.Error(), "StatementIssuers") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

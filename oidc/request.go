@@ -69,6 +69,8 @@ type authorizationRequest struct {
 	// Answer is set when the sign-in is complete and a code was handed out.
 	Answer *codeAnswer `json:"answer,omitempty"`
 
+	// application is the client's, as it was read with this call; nil was not.
+	application *directory.Application
 	// native is what a program has brought with this call (Direct).
 	native *directory.Native
 	// alone says that it is an agent that has signed in with this call (Agents).
@@ -90,9 +92,11 @@ type codeAnswer struct {
 	ConsentEpoch     int64                `json:"consent_epoch,omitempty"`
 	Evidence         []directory.Evidence `json:"evidence"`
 	ACR              string               `json:"acr,omitempty"` // directory.Result.ACR
-	ActorEpoch       int64                `json:"actor_epoch,omitempty"`
-	Scopes           []string             `json:"scopes"`
-	Claims           *claimsRequest       `json:"claims,omitempty"`
+	// SignInClaims are directory.Result.Claims.
+	SignInClaims directory.SignInClaims `json:"sign_in_claims,omitempty"`
+	ActorEpoch   int64                  `json:"actor_epoch,omitempty"`
+	Scopes       []string               `json:"scopes"`
+	Claims       *claimsRequest         `json:"claims,omitempty"`
 }
 
 func (q *authorizationRequest) openID() bool { return slices.Contains(q.Scopes, scopeOpenID) }

@@ -287,7 +287,7 @@ func (p *Provider) draftIDToken(ctx context.Context, t *issue, now time.Time) er
 	if err != nil {
 		return err
 	}
-	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(idTokenSection, t.front.claimScopes(t.scopes), named), g.ClaimsLocales...)
+	claims, err := p.personal(ctx, t.chain.subject, g.SignInClaims, g.Claims.wanted(idTokenSection, t.front.claimScopes(t.scopes), named), g.ClaimsLocales...)
 	if errors.Is(err, errBroken) {
 		return invalidGrant("the account is gone")
 	}
@@ -407,7 +407,7 @@ func (p *Provider) accessTokenClaims(ctx context.Context, t *issue, aim target) 
 	if t.chain == nil {
 		return nil, nil
 	}
-	claims, err := p.personal(ctx, t.chain.subject, aim.claims(t.client))
+	claims, err := p.personal(ctx, t.chain.subject, t.chain.grant.SignInClaims, aim.claims(t.client))
 	if errors.Is(err, errBroken) {
 		return nil, invalidGrant("the account is gone")
 	}

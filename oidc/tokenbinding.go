@@ -15,7 +15,8 @@ type TokenBinding struct{}
 const (
 	// BindCookie binds to the browser in which the person signed in: the code, refresh tokens, the userinfo endpoint and exchanges demand the
 	// cookie that it has here. It is for scripts on the site of the Provider, since browsers send the cookie to no other's; with Features.CORS
-	// they may send it from the client's AllowedOrigins. An API that verifies tokens by itself sees no cookie.
+	// they may send it from the client's AllowedOrigins. A resource.Guard demands it too, for an API in the same program and on the same host; one
+	// that lives elsewhere sees no cookie.
 	BindCookie = "cookie"
 	// BindSession binds to the session in which the person signed in: with it all tokens end, those with offline_access too.
 	BindSession = "sso-session"

@@ -2,10 +2,12 @@ package oidc_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 
 	"github.com/signet-idp/signet/oidc"
+	"github.com/signet-idp/signet/oidc/resource"
 )
 
 func withTokenBinding(c *oidc.Config) {
@@ -189,4 +191,45 @@ func TestTokenBindingFaults(t *testing.T) {
 		b, code := h.signedIn()
 		return attempt{send: func() *answer { return b.ask(redeeming(code)...) }}
 	}}}, withTokenBinding)
+}
+
+// An API in the same program and on the host of the issuer takes a token that is bound to a browser from that browser alone; to one on another
+// host no browser sends the cookie.
+func TestAttackBoundTokenAtAnAPI(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		registerBound(h)
+		here := issuer + "/api"
+		h.change(pane, func(c *oidc.Client) { c.Audience = []string{here, api} })
+		call := func(identifier string, b *browser, token string) int {
+			g, err := resource.New(resource.Config{Resource: identifier, Issuers: []string{h.issuer}, Verifier: h.Provider, Now: h.clock.Now})
+			h.must(err)
+			r := h.request(http.MethodGet, identifier+"/orders", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			for _, c := range b.jar.Cookies(r.URL) {
+				r.AddCookie(c)
+			}
+			w := httptest.NewRecorder()
+			g.Protect()(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+			return w.Code
+		}
+		b, code := h.signedIn()
+		token := h.issued(b.ask(redeeming(code)...)).AccessToken
+		if got := call(here, b, token); got != http.StatusOK {
+			t.Errorf("in its browser: %d", got)
+		}
+		thief := h.newBrowser()
+		thief.get(pathAuthorize + "?" + authorization(pane).Encode())
+		for name, other := range map[string]*browser{"none": h.newBrowser(), "another": thief} {
+			if got := call(here, other, token); got != http.StatusUnauthorized {
+				t.Errorf("browser: %s: %d", name, got)
+			}
+		}
+		if got := call(api, thief, token); got != http.StatusOK {
+			t.Errorf("on a host that sees no cookie: %d", got)
+		}
+		if got := call(api, thief, token+"x"); got != http.StatusUnauthorized {
+			t.Errorf("another token: %d", got)
+		}
+	}, withTokenBinding)
 }

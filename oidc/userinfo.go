@@ -102,7 +102,7 @@ func (p *Provider) userClaims(ctx context.Context, token string, proven confirma
 	if err != nil {
 		return nil, nil, err
 	}
-	claims, err := p.personal(ctx, t.chain.subject, g.Claims.wanted(userInfoSection, t.scopes(), named), g.ClaimsLocales...)
+	claims, err := p.personal(ctx, t.chain.subject, g.SignInClaims, g.Claims.wanted(userInfoSection, t.scopes(), named), g.ClaimsLocales...)
 	if errors.Is(err, errBroken) {
 		return nil, nil, errToken
 	}

@@ -13,6 +13,7 @@ import (
 var (
 	_ resource.Verifier = (*oidc.Provider)(nil)
 	_ resource.Replays  = (*oidc.Provider)(nil)
+	_ resource.Holder   = (*oidc.Provider)(nil)
 )
 
 // guarded is an API in the provider's own program.

@@ -99,7 +99,7 @@ func (of profile) open(ctx context.Context, o options, logger *slog.Logger) (*pr
 	}
 	config := signet.Config{Issuer: o.base + "/" + of.name, Store: memory.New(), Keys: keys, Logger: logger}
 	config.Throttle.Off = []directory.Throttled{ // a suite is one address that never sleeps
-		directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleRequest,
+		directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleRequest, directory.ThrottleEmbedded,
 	}
 	config.Outbound.InsecureNetworks, config.Outbound.RootCAs = o.networks, o.roots
 	of.configure(&config)

@@ -49,6 +49,7 @@
 //   - Nothing of a request says where a browser is sent: it goes from page to page of the account, and to the pages of the engine.
 //   - What is not the person's is not there: the id of somebody else's session, passkey or link is that of nothing.
 //   - What people may not say of themselves, as that an address is verified, cannot be said (directory.BlockedClaim).
+//   - Of the attributes of a host's own, people see and write what directory.AttributePolicy lets them, and no others.
 //   - Nobody removes their last way in (directory.ErrLastWayIn).
 //   - A new password ends all other sessions, and keeps this one under a new secret.
 //   - What is added to an account is added in a flow of the engine, which counts guesses and uses up codes and challenges.
@@ -58,5 +59,5 @@
 //
 // # Not implemented
 //
-// Attributes of a host's own in the profile; further addresses; two accounts of one person; approvals; pages in the order, or with the parts, that a host would rather have.
+// Attributes with several values; further addresses; two accounts of one person; approvals; pages in the order, or with the parts, that a host would rather have.
 package account

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,7 +44,42 @@ func (p *Portal) profile(v *visit) ([]pages.AccountSection, error) {
 	} else {
 		section.Items = readOnly(v.user)
 	}
+	rules, err := p.Directory.Attributes(v.Context(), v.subject.Org)
+	if err != nil {
+		return nil, err
+	}
+	for _, rule := range rules.Rules {
+		value := v.user.Attributes[rule.Name]
+		switch {
+		case rule.Account == directory.AttributeHidden:
+		case rule.Account.Asks() && writes:
+			field := flow.AttributeField(rule)
+			field.Value, field.Required = rule.Text(value), rule.Account == directory.AttributeRequired
+			section.Fields = append(section.Fields, field)
+		case rule.Text(value) != "":
+			section.Items = append(section.Items, pages.AccountItem{
+				Icon: "badge", Title: flow.Message{ID: flow.AttributeField(rule).Label}, Details: []flow.Message{shown(rule, value)},
+			})
+		}
+	}
 	return []pages.AccountSection{section}, nil
+}
+
+// shown is the value of an attribute for reading.
+func shown(rule directory.AttributeRule, value any) flow.Message {
+	switch value {
+	case true:
+		return flow.Message{ID: "account.yes"}
+	case false:
+		return flow.Message{ID: "account.no"}
+	}
+	text := rule.Text(value)
+	for _, choice := range flow.AttributeField(rule).Choices {
+		if choice.Value == text {
+			return flow.Message{ID: choice.Label}
+		}
+	}
+	return literal(text)
 }
 
 // readOnly is the profile of somebody whose store does not write.
@@ -62,22 +98,62 @@ func literal(s string) flow.Message {
 }
 
 func (p *Portal) saveProfile(v *visit) (outcome, error) {
-	return p.write(v, "account.saved", func(u *directory.User) {
+	rules, err := p.Directory.Attributes(v.Context(), v.subject.Org)
+	if err != nil {
+		return outcome{}, err
+	}
+	out, err := p.write(v, "account.saved", func(u *directory.User) error {
 		for _, d := range details {
 			*d.of(u) = strings.TrimSpace(v.form.Value(d.name))
 		}
+		return v.writeAttributes(rules, u)
 	})
+	for _, rule := range rules.Rules { // a box without a tick is not in the form
+		if field := flow.AttributeField(rule); v.typed != nil && field.Type == flow.CheckboxField {
+			v.typed[field.Name] = v.form.Value(field.Name)
+		}
+	}
+	return out, err
+}
+
+// writeAttributes takes over what the form says of attributes that people are asked for; an error has everything that is wrong with it.
+func (v *visit) writeAttributes(rules directory.AttributePolicy, u *directory.User) error {
+	attributes := maps.Clone(u.Attributes)
+	if attributes == nil {
+		attributes = map[string]any{}
+	}
+	var problems []error
+	for _, rule := range rules.Rules {
+		if !rule.Account.Asks() {
+			continue
+		}
+		value, err := rule.Parse(v.form.Value(flow.AttributeField(rule).Name))
+		if err == nil && rule.Account == directory.AttributeRequired {
+			err = rule.Missing(value)
+		}
+		problems = append(problems, err)
+		switch _, had := attributes[rule.Name]; {
+		case value == nil:
+			delete(attributes, rule.Name)
+		case value != false || had: // nobody has said no to a box that they have never ticked
+			attributes[rule.Name] = value
+		}
+	}
+	u.Attributes = attributes
+	return errors.Join(problems...)
 }
 
 // write edits what people may write about themselves, and has new addresses confirmed.
-func (p *Portal) write(v *visit, done string, edit func(*directory.User)) (outcome, error) {
+func (p *Portal) write(v *visit, done string, edit func(*directory.User) error) (outcome, error) {
 	var confirm bool
 	err := p.apply(v, func(b *store.Batch) error {
 		u, err := p.Directory.UserOf(v.Context(), v.subject)
 		if err != nil {
 			return err
 		}
-		edit(u)
+		if err := edit(u); err != nil {
+			return errors.Join(err, u.Validate())
+		}
 		tickets, err := p.Directory.ReplaceOwn(v.Context(), b, u)
 		if err != nil {
 			return err
@@ -176,8 +252,9 @@ func (p *Portal) contact(v *visit) ([]pages.AccountSection, error) {
 
 func (p *Portal) contactActions() map[string]func(*visit) (outcome, error) {
 	return map[string]func(*visit) (outcome, error){"save": func(v *visit) (outcome, error) {
-		return p.write(v, "account.saved", func(u *directory.User) {
+		return p.write(v, "account.saved", func(u *directory.User) error {
 			u.Email, u.Phone = strings.TrimSpace(v.form.Value("email")), strings.TrimSpace(v.form.Value("phone"))
+			return nil
 		})
 	}}
 }

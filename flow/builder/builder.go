@@ -20,6 +20,8 @@ type Config struct {
 	// DB and Directory are those of the flow. Required.
 	DB        *store.DB
 	Directory *directory.Directory
+	// Connections are the providers at which people may register, whose Executors are in the flow. Nil has none.
+	Connections []Connection
 	// Next is asked for the plans that no flow was drawn for; nil has none.
 	Next flow.Source
 	// Retain is how long a flow that was replaced is kept for those who have begun with it; zero is a day, and it should not be less than
@@ -104,7 +106,7 @@ func (b *Builder) Put(ctx context.Context, org string, text []byte) error {
 	if err := json.Compact(&compact, text); err != nil {
 		return broken("the flow is not well-formed")
 	}
-	if _, err := Compile(f, nil); err != nil {
+	if _, err := b.compile(ctx, org, f); err != nil {
 		return err
 	}
 	held, err := b.Get(ctx, org, f.FlowType)
@@ -113,6 +115,18 @@ func (b *Builder) Put(ctx context.Context, org string, text []byte) error {
 	}
 	held.Flow = compact.Bytes()
 	return b.set(ctx, org, f.FlowType, held)
+}
+
+// compile makes a plan of a flow that is to be kept, by the attributes of which the organization asks people now.
+func (b *Builder) compile(ctx context.Context, org string, f *Flow) (flow.DrawnPlan, error) {
+	policy, err := b.config.Directory.Attributes(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	return Compile(f, Terms{Connections: b.config.Connections, Attributes: func(name string) bool {
+		rule := policy.Rule(name)
+		return rule != nil && rule.Registration.Asks()
+	}})
 }
 
 // Configure enables or disables the flow of a type, and says what happens at its end. Errors: ErrNoFlow when there is none to be enabled,
@@ -264,7 +278,8 @@ func (b *Builder) plan(id string, text json.RawMessage, completion map[string]st
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := Compile(f, completion)
+	everything := func(string) bool { return true } // the engine leaves out what nobody is asked for any more
+	compiled, err := Compile(f, Terms{Completion: completion, Attributes: everything, Connections: b.config.Connections})
 	if err != nil {
 		return nil, fmt.Errorf("builder: the flow that was set: %w", err)
 	}

@@ -171,6 +171,7 @@ func TestDrawnInvitation(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, flowType := range map[string]string{
+		"branches": "REGISTRATION", "passkey": "REGISTRATION", "provider": "REGISTRATION", "recovery-choice": "PASSWORD_RECOVERY",
 		"registration": "REGISTRATION", "recovery-code": "PASSWORD_RECOVERY", "recovery-link": "PASSWORD_RECOVERY", "invited": "ASK_PASSWORD",
 	} {
 		w := newWorld(t)
@@ -265,7 +266,7 @@ func TestManagementErrors(t *testing.T) {
 		{"PATCH", "/config", `{"flowType":"LOGIN"}`, "FM-60001"},
 		{"PATCH", "/config", `{"flowType":"REGISTRATION","isEnabled":true}`, "FM-60003"},
 		{"PATCH", "/config?flowType=PASSWORD_RECOVERY", `{"flowType":"REGISTRATION"}`, "FM-60001"},
-		{"PATCH", "/config", `{"flowType":"REGISTRATION","flowCompletionConfigs":{"isAutoLoginEnabled":"true"}}`, "FM-60004"},
+		{"PATCH", "/config", `{"flowType":"REGISTRATION","flowCompletionConfigs":{"isAccountLockOnCreationEnabled":"true"}}`, "FM-60004"},
 		{"PATCH", "/config", `[`, "FM-60002"},
 	} {
 		if status, answer := w.call(c.method, builder.Path+c.path, c.body); status < 400 || !strings.Contains(answer, c.code) {
@@ -273,7 +274,7 @@ func TestManagementErrors(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ path, want string }{
-		{"/meta?flowType=REGISTRATION", `"supportedExecutors":["PasswordOnboardExecutor","PasswordProvisioningExecutor","UserProvisioningExecutor","EmailOTPExecutor"]`},
+		{"/meta?flowType=REGISTRATION", `"supportedExecutors":["PasswordOnboardExecutor","PasswordProvisioningExecutor","UserProvisioningExecutor","EmailOTPExecutor",`},
 		{"/meta?flowType=ASK_PASSWORD", `"flowType":"INVITED_USER_REGISTRATION"`},
 		{"/configs", `[{"flowType":"REGISTRATION","isEnabled":false,"flowCompletionConfigs":{}},{"flowType":"PASSWORD_RECOVERY"`},
 		{"/config?flowType=REGISTRATION", `{"flowType":"REGISTRATION","isEnabled":false,"flowCompletionConfigs":{}}`},

@@ -6,11 +6,15 @@ import (
 	"github.com/signet-idp/signet/flow"
 )
 
-// notification is whether somebody is told of the end of the flow by mail.
-const notification = "isFlowCompletionNotificationEnabled"
+const (
+	// notification is whether somebody is told of the end of the flow by mail.
+	notification = "isFlowCompletionNotificationEnabled"
+	// autoLogin is whether somebody is signed in at the end, if the policy lets them.
+	autoLogin = "isAutoLoginEnabled"
+)
 
 // Completions are the names of the settings about the end of a flow that can be set. Their values are "true" and "false".
-func Completions() []string { return []string{notification} }
+func Completions() []string { return []string{notification, autoLogin} }
 
 func checkCompletion(completion map[string]string) error {
 	for name, value := range completion {
@@ -26,11 +30,14 @@ func checkCompletion(completion map[string]string) error {
 
 // told is what a completion says to the step that ends the flow; nil leaves it to the policies.
 func told(completion map[string]string) map[string]string {
-	switch completion[notification] {
-	case "true":
-		return map[string]string{flow.ParamNotify: "yes"}
-	case "false":
-		return map[string]string{flow.ParamNotify: "no"}
+	var params map[string]string
+	for name, param := range map[string]string{notification: flow.ParamNotify, autoLogin: flow.ParamSignIn} {
+		if said := map[string]string{"true": "yes", "false": "no"}[completion[name]]; said != "" {
+			if params == nil {
+				params = map[string]string{}
+			}
+			params[param] = said
+		}
 	}
-	return nil
+	return params
 }

@@ -30,11 +30,16 @@
 //
 // # What is drawn
 //
-// A Flow is a row of steps. A VIEW is a form: inputs in a FORM, by the identifiers of what they ask for, and one BUTTON that leads on, by NEXT
-// or by an EXECUTOR; beside it may stand one of the type RESEND. An EXECUTION does something without a form. The last one leads to COMPLETE.
+// A Flow is a graph of steps without circles. A VIEW is a form: inputs in a FORM, by the identifiers of what they ask for, and a BUTTON that sends
+// it and leads on, by NEXT or by an EXECUTOR: the first, those in the FORM before others. Further buttons lead elsewhere and leave the form
+// unanswered; a view without inputs has these alone, and is a choice. One of the type RESEND has a message sent again. An EXECUTION does something
+// without a form. The last step leads to COMPLETE.
 //
-//	REGISTRATION               views with emailaddress, givenname, lastname and password; one with otp and EmailOTPExecutor; at the end
-//	                           UserProvisioningExecutor, at a button or by itself
+//	REGISTRATION               views with emailaddress, givenname, lastname, password and the attributes that the organization asks people
+//	                           for who register (directory.AttributePolicy); one with otp and EmailOTPExecutor; in the place of a password
+//	                           FIDO2Executor; at the end UserProvisioningExecutor, at a button or by itself; in the place of address and
+//	                           password GoogleExecutor, AppleExecutor, FacebookExecutor, GithubExecutor, Office365Executor or OIDCExecutor,
+//	                           of the connection that meta.idpName names (Config.Connections)
 //	PASSWORD_RECOVERY          who it is (username or emailaddress; UserResolveExecutor or NEXT); EmailOTPExecutor or MagicLinkExecutor; a
 //	                           password (PasswordProvisioningExecutor)
 //	INVITED_USER_REGISTRATION  ConfirmationCodeValidationExecutor, or nothing; a password (PasswordProvisioningExecutor)
@@ -44,12 +49,13 @@
 //
 // # What holds whatever is drawn
 //
-// A flow is compiled into a flow.Graph over the engine's own Executors, and cannot take away what these do: an address is verified before an
-// account is made of it, nobody learns who has an account, guesses are counted, a proof is good once, and a flow ends well only when what it is
-// for was done. Put refuses what breaks a rule, with a *RuleError for each, and whatever the engine cannot do. What the policies of the
+// Every rule holds on every way through a flow. A flow is compiled into a flow.Graph over the engine's own Executors, and cannot take away
+// what these do: an address is verified, here or by a provider, before an account is made of it, nobody learns who has an account, guesses are
+// counted, a proof is good once, and a flow ends well only when what it is for was done. Put refuses what breaks a rule, with a *RuleError for each, and whatever the engine cannot do. What the policies of the
 // organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed; while one way by mail is open, what is drawn says
-// which it is, a code or a link. A password that is asked for before the
-// address is verified waits in the flow as a hash, sealed.
+// which it is, a code or a link. A passkey takes the place of a password where the policy is Lite, and somebody who registers is signed in at
+// the end where it says SignIn, unless isAutoLoginEnabled is "false". A password that is asked for before the address is verified waits in
+// the flow as a hash, sealed.
 //
 // A flow that is enabled takes the place of the engine's plan, on pages as well; one that is disabled gives it back. Who has begun with a flow
 // ends with it: each version is a record of its own, by its hash, for at least Config.Retain.
@@ -67,8 +73,6 @@
 //
 // # Not implemented
 //
-// Branches, and several buttons that lead on; attributes beyond names and address; usernames that are not the address; SMS, passkeys and
-// upstream providers as steps; a code by mail beside the link of an invitation; completions but isFlowCompletionNotificationEnabled; the
-// extension over HTTP, and flows that are made of words. After a drawn registration people sign in by the login, whatever
-// RegistrationPolicy.SignIn says.
+// Usernames that are not the address; telephone numbers; SMS as a step; a code by mail beside the link of an invitation; completions but
+// isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
 package builder

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/strictjson"
 	"github.com/signet-idp/signet/internal/web"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Path is where flows are managed, below the issuer's path.
@@ -170,7 +173,7 @@ func (m *management) put(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := Compile(f, nil)
+	plan, err := m.builder.compile(r.Context(), m.Organization, f)
 	if err != nil {
 		return nil, err
 	}
@@ -313,6 +316,12 @@ func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	if m.engineHas(of) {
 		told.Executors = executorsOf[of]
+		if of == Registration {
+			told.Connections = m.connections()
+			for _, c := range told.Connections {
+				told.Executors = append(slices.Clone(told.Executors), c.Executor)
+			}
+		}
 	}
 	for _, identifier := range []string{usernameInput, emailInput, givenNameInput, lastNameInput} {
 		if field, ok := inputsOf[of][identifier]; ok {
@@ -321,7 +330,44 @@ func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {
 			})
 		}
 	}
+	if of == Registration {
+		policy, err := m.builder.config.Directory.Attributes(r.Context(), m.Organization)
+		if err != nil {
+			return nil, err
+		}
+		for _, rule := range policy.Rules {
+			if rule.Registration.Asks() {
+				told.Attributes = append(told.Attributes, attributeOf(rule))
+			}
+		}
+	}
 	return told, nil
+}
+
+// connections are the providers at which people may register, by the executors that are for each.
+func (m *management) connections() (all []connection) {
+	all = []connection{}
+	for _, executor := range slices.Sorted(maps.Keys(providers)) {
+		c := connection{Executor: executor}
+		for _, known := range m.builder.config.Connections {
+			if standard := providers[executor]; standard == "" || standard == known.Name {
+				c.Connections = append(c.Connections, known.Name)
+			}
+		}
+		if len(c.Connections) > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// attributeOf is an attribute of the host's own, as somebody draws it who asks for it.
+func attributeOf(rule directory.AttributeRule) attribute {
+	a := attribute{Name: rule.Name, Claim: rule.Name, Required: rule.Registration == directory.AttributeRequired, Validators: []string{}}
+	if !strings.Contains(rule.Name, ":") {
+		a.Claim = claims + rule.Name
+	}
+	return a
 }
 
 // engineHas reports whether the engine has every Executor that a type needs.

@@ -1,9 +1,11 @@
 package builder
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,14 +54,25 @@ const (
 	smsOTP            = "SMSOTPExecutor"
 	magicLink         = "MagicLinkExecutor"
 	confirmationCode  = "ConfirmationCodeValidationExecutor"
+	passkey           = "FIDO2Executor"
 )
 
 // executorsOf are the executors of each type.
 var executorsOf = map[Type][]string{
-	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP},
+	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, passkey},
 	Recovery:     {userResolve, emailOTP, magicLink, passwordProvision, passwordOnboard},
 	InvitedUser:  {confirmationCode, passwordProvision, passwordOnboard, userProvision},
 }
+
+// providers are the executors of the product for sign-ups at providers upstream, with the connection of which each is unless it names another
+// ("meta":{"idpName":…}).
+var providers = map[string]string{
+	"GoogleExecutor": "google", "AppleExecutor": "apple", "FacebookExecutor": "facebook", "Office365Executor": "microsoft",
+	"GithubExecutor": "github", "OIDCExecutor": "", "OpenIDConnectExecutor": "",
+}
+
+// leadsOf are the executors of buttons that do not send a form.
+var leadsOf = map[Type][]string{Registration: {userProvision}}
 
 // The identifiers of inputs.
 const (
@@ -88,6 +101,22 @@ type settings struct {
 	Required   bool   `json:"required"`
 }
 
+// text is what a button says, as far as people can read it: what stands in braces is the name of a text of the product's.
+func (c Component) text() string {
+	var s struct {
+		Text  string `json:"text"`
+		Label string `json:"label"`
+	}
+	if json.Unmarshal(c.Config, &s) != nil {
+		return ""
+	}
+	text := cmp.Or(s.Text, s.Label)
+	if strings.Contains(text, "{{") || len(text) > maxID {
+		return ""
+	}
+	return text
+}
+
 func (c Component) settings() settings {
 	var s settings
 	if json.Unmarshal(c.Config, &s) != nil {
@@ -102,14 +131,25 @@ type asking struct {
 	required              bool
 }
 
-// place is a step on the way through a flow, as the rules have found it.
+// exit is a way on from a place.
+type exit struct {
+	// on is the component whose action it is; "" for a step without a form.
+	on   string
+	does string // the executor; "" is none
+	next string // COMPLETE is the end
+	text string // of the button
+	// connection is by which somebody signs up; nil is by none.
+	connection *Connection
+}
+
+// place is a step of a flow, as the rules have found it.
 type place struct {
 	step   Step
 	inputs []asking
-	// on is the component whose action leads on; "" for a step without a form.
-	on     string
-	does   string // the executor; "" is none
-	next   string
+	// exit sends the form. A view without inputs that leaves only a choice has none: its next is "".
+	exit
+	// leads are further buttons, which leave the form unanswered.
+	leads  []exit
 	resend bool
 }
 
@@ -117,22 +157,99 @@ func (p place) asks(identifier string) bool {
 	return slices.ContainsFunc(p.inputs, func(a asking) bool { return a.identifier == identifier })
 }
 
-// walk is a flow from its first step to its end.
-type walk []place
-
-// before reports whether a place that comes before another asks for something.
-func (w walk) before(i int, identifier string) bool {
-	return slices.ContainsFunc(w[:i], func(p place) bool { return p.asks(identifier) })
+// ways are all exits of a place.
+func (p place) ways() []exit {
+	if p.next == "" {
+		return p.leads
+	}
+	return append([]exit{p.exit}, p.leads...)
 }
 
-// does is the first place with one of the executors, -1 for none.
+// walk is a flow, each place behind those that lead to it.
+type walk []place
+
+// does is the first place with one of the executors at its form, -1 for none.
 func (w walk) does(executors ...string) int {
 	return slices.IndexFunc(w, func(p place) bool { return slices.Contains(executors, p.does) })
+}
+
+// upstream reports whether somebody may sign up at a provider.
+func (w walk) upstream() bool {
+	return slices.ContainsFunc(w, func(p place) bool {
+		return slices.ContainsFunc(p.ways(), func(e exit) bool { return e.connection != nil })
+	})
+}
+
+// branches reports whether there is more than one way through the flow.
+func (w walk) branches() bool {
+	return slices.ContainsFunc(w, func(p place) bool { return len(p.leads) > 0 })
+}
+
+// find is the place of an id; COMPLETE is none.
+func (w walk) find(id string) *place {
+	for i := range w {
+		if w[i].step.ID == id {
+			return &w[i]
+		}
+	}
+	return nil
+}
+
+// facts are what was asked, by identifier, and done, by executor; and what that comes to.
+type facts map[string]bool
+
+const (
+	// verified is that it is known whose address it is.
+	verified = "verified"
+	// upstream is that somebody has signed up at a provider.
+	upstream = "upstream"
+	// entrance is that somebody has what they can sign in with.
+	entrance = "entrance"
+)
+
+// gains adds what somebody has who leaves a place by an exit.
+func (f facts) gains(p place, e exit) facts {
+	all := maps.Clone(f)
+	if e.on == p.on && p.next != "" { // the form is sent
+		for _, a := range p.inputs {
+			all[a.identifier] = true
+		}
+	}
+	if e.does != "" {
+		all[e.does] = true
+	}
+	if e.connection != nil {
+		all[upstream] = true
+	}
+	all[verified] = all[verified] || all[emailOTP] || all[upstream]
+	all[entrance] = all[entrance] || all[passwordInput] || all[passkey] || all[upstream]
+	maps.DeleteFunc(all, func(_ string, is bool) bool { return !is })
+	return all
+}
+
+// known are the facts at each place: those of every way to it, and those of any.
+func (w walk) known() (surely, perhaps map[string]facts) {
+	surely, perhaps = map[string]facts{}, map[string]facts{}
+	for _, p := range w {
+		if perhaps[p.step.ID] == nil { // the first
+			surely[p.step.ID], perhaps[p.step.ID] = facts{}, facts{}
+		}
+		for _, e := range p.ways() {
+			sure, maybe := surely[p.step.ID].gains(p, e), perhaps[p.step.ID].gains(p, e)
+			if before, ok := surely[e.next]; ok {
+				maps.DeleteFunc(sure, func(fact string, _ bool) bool { return !before[fact] })
+				maps.Copy(maybe, perhaps[e.next])
+			}
+			surely[e.next], perhaps[e.next] = sure, maybe
+		}
+	}
+	return surely, perhaps
 }
 
 // rules collects what is wrong.
 type rules struct {
 	of       Type
+	terms    Terms
 	problems []error
 }
 
@@ -141,8 +258,8 @@ func (r *rules) bad(where, problem string, args ...any) {
 }
 
 // check holds a flow against every rule, and returns the way through it. The error joins a *RuleError for each problem.
-func check(f *Flow) (walk, error) {
-	r := &rules{of: f.FlowType.canonical()}
+func check(f *Flow, terms Terms) (walk, error) {
+	r := &rules{of: f.FlowType.canonical(), terms: terms}
 	if r.of == "" {
 		return nil, broken("flowType must be REGISTRATION, PASSWORD_RECOVERY or INVITED_USER_REGISTRATION")
 	}
@@ -212,39 +329,63 @@ func (d Data) all() func(yield func(Component) bool) {
 	}
 }
 
-// way follows the steps to the end.
+// way reads the steps that can be come to, each behind those that lead to it.
 func (r *rules) way(f *Flow) (way walk) {
 	steps := map[string]Step{}
 	for _, s := range f.Steps {
 		steps[s.ID] = s
 	}
-	reached := map[string]bool{}
-	for at := f.Steps[0].ID; ; {
-		step, ok := steps[at]
+	const under, done = 1, 2
+	reached := map[string]int{}
+	var visit func(id string)
+	visit = func(id string) {
+		step, ok := steps[id]
 		switch {
-		case at == complete:
+		case id == complete || reached[id] == done:
+			return
 		case !ok:
-			r.bad(at, "an action leads there, and there is no such step")
-		case reached[at]:
-			r.bad(at, "the flow goes round in a circle and never ends in COMPLETE")
+			r.bad(id, "an action leads there, and there is no such step")
+			return
+		case reached[id] == under:
+			r.bad(id, "the flow goes round in a circle and never ends in COMPLETE")
+			return
 		case step.Type == endStep:
-			reached[at] = true
-		default:
-			reached[at] = true
-			p := r.place(step)
-			way = append(way, p)
-			if at = p.next; at != "" {
-				continue
-			}
+			reached[id] = done
+			return
 		}
-		break
+		reached[id] = under
+		p := r.place(step)
+		ways := p.ways()
+		for i := len(ways) - 1; i >= 0; i-- { // so that what the form leads to comes first
+			visit(ways[i].next)
+		}
+		reached[id] = done
+		way = append(way, p)
+	}
+	visit(f.Steps[0].ID)
+	slices.Reverse(way)
+	for i := range way {
+		way[i].end(steps)
 	}
 	for _, s := range f.Steps {
-		if !reached[s.ID] && len(r.problems) == 0 {
+		if reached[s.ID] == 0 && len(r.problems) == 0 {
 			r.bad(s.ID, "nothing leads to the step")
 		}
 	}
 	return way
+}
+
+// end calls the steps of the type END by what they are.
+func (p *place) end(steps map[string]Step) {
+	exits := []*exit{&p.exit}
+	for i := range p.leads {
+		exits = append(exits, &p.leads[i])
+	}
+	for _, e := range exits {
+		if steps[e.next].Type == endStep {
+			e.next = complete
+		}
+	}
 }
 
 // place reads a step.
@@ -258,56 +399,106 @@ func (r *rules) place(s Step) place {
 	case s.Data.Action == nil || s.Data.Action.Type != executorAction:
 		r.bad(s.ID, "a step without a form needs an action of the type EXECUTOR")
 	default:
-		r.follow(&p, s.ID, *s.Data.Action)
+		p.exit = r.exit(s.ID, *s.Data.Action)
 	}
-	if p.next == "" && len(r.problems) == 0 {
-		r.bad(s.ID, "leads nowhere: next is a step or COMPLETE")
+	for _, e := range append(p.leads, p.exit) {
+		if e.next == "" && (e.on != "" || len(p.leads) == 0) && len(r.problems) == 0 {
+			r.bad(s.ID, "leads nowhere: next is a step or COMPLETE")
+		}
 	}
 	return p
 }
 
-// follow takes over where an action leads.
-func (r *rules) follow(p *place, id string, a Action) {
+// exit reads where an action leads.
+func (r *rules) exit(id string, a Action) exit {
+	e := exit{next: a.Next}
 	switch {
 	case a.Type == nextAction && a.Executor == nil:
 	case a.Type == executorAction && a.Executor != nil && a.Executor.Name != "":
-		p.does = a.Executor.Name
+		e.does = a.Executor.Name
 	default:
 		r.bad(id, "an action is NEXT, or EXECUTOR with the name of an executor, or RESEND")
 	}
-	p.next = a.Next
+	if standard, is := providers[e.does]; is && r.of == Registration {
+		e.connection = r.connection(id, *a.Executor, standard)
+	}
+	return e
 }
 
-// view reads the form of a step: what it asks, and the one button that leads on.
+// connection is that of a provider, nil when there is none.
+func (r *rules) connection(id string, by Executor, name string) *Connection {
+	var meta struct {
+		Name string `json:"idpName"`
+	}
+	if len(by.Meta) > 0 && json.Unmarshal(by.Meta, &meta) != nil {
+		meta.Name = ""
+	}
+	name = cmp.Or(meta.Name, name)
+	for i, c := range r.terms.Connections {
+		if name != "" && (c.Name == name || c.Title == name) {
+			return &r.terms.Connections[i]
+		}
+	}
+	r.bad(id, "%s needs a connection that there is: idpName %q is none at which people may register", by.Name, name)
+	return nil
+}
+
+// view reads the form of a step: what it asks, the button that sends it, and those that lead elsewhere.
 func (r *rules) view(p *place) {
 	if len(p.step.Data.Components) == 0 {
 		r.bad(p.step.ID, "a view needs components")
 	}
+	var inside, beside []exit
 	var within func(components []Component, inForm bool)
 	within = func(components []Component, inForm bool) {
 		for _, c := range components {
-			switch c.Type {
-			case input:
+			switch {
+			case c.Type == input:
 				r.input(p, c, inForm)
-			case button:
-				r.button(p, c)
-			default:
-				if c.Action != nil {
-					r.bad(c.ID, "only a button has an action")
+			case c.Type == button && c.Action != nil && c.Action.Type == resendAction:
+				p.resend = true
+			case c.Type == button && c.Action == nil:
+				r.bad(c.ID, "a button needs an action")
+			case c.Type == button:
+				e := r.exit(c.ID, *c.Action)
+				e.on, e.text = c.ID, c.text()
+				if inForm {
+					inside = append(inside, e)
+				} else {
+					beside = append(beside, e)
 				}
+			case c.Action != nil:
+				r.bad(c.ID, "only a button has an action")
 			}
 			within(c.Components, inForm || c.Type == form)
 		}
 	}
 	within(p.step.Data.Components, false)
-	if p.on == "" {
+	p.sort(append(inside, beside...))
+	if p.on == "" && (len(p.leads) == 0 || len(p.inputs) > 0) {
 		r.bad(p.step.ID, "a view needs a button that leads on")
+	}
+}
+
+// sort finds the button that sends the form: the first that can, those in it before others. Where nothing is asked only an executor that a view
+// waits for makes a button more than one of the choice.
+func (p *place) sort(buttons []exit) {
+	for _, e := range buttons {
+		waits := slices.Contains([]string{emailOTP, magicLink, passkey}, e.does)
+		if p.on == "" && e.connection == nil && (len(p.inputs) > 0 || waits) {
+			p.exit = e
+		} else {
+			p.leads = append(p.leads, e)
+		}
 	}
 }
 
 func (r *rules) input(p *place, c Component, inForm bool) {
 	s := c.settings()
 	field, known := inputsOf[r.of][s.Identifier]
+	if !known && r.of == Registration {
+		field, known = r.attribute(s.Identifier)
+	}
 	switch {
 	case !inForm:
 		r.bad(c.ID, "an input must be in a form")
@@ -324,40 +515,49 @@ func (r *rules) input(p *place, c Component, inForm bool) {
 	}
 }
 
-func (r *rules) button(p *place, c Component) {
-	switch {
-	case c.Action == nil:
-		r.bad(c.ID, "a button needs an action")
-	case c.Action.Type == resendAction:
-		p.resend = true
-	case p.on != "":
-		r.bad(c.ID, "a view has one button that leads on, beside one of the type RESEND")
-	default:
-		p.on = c.ID
-		r.follow(p, c.ID, *c.Action)
+// attribute is the field of an attribute of the host's own. Its identifier is a URI that is its name, or ends in it after the product's claims.
+func (r *rules) attribute(identifier string) (field string, known bool) {
+	name, claim := strings.CutPrefix(identifier, claims)
+	if r.terms.Attributes == nil || len(name) > maxAttribute || strings.ContainsAny(name, " +\t\n") || claim == strings.Contains(name, ":") {
+		return "", false
 	}
+	return "attributes." + name, r.terms.Attributes(name)
 }
+
+// maxAttribute bounds the name of an attribute.
+const maxAttribute = 256
 
 // executors holds that each place does what there is, where it makes sense.
 func (r *rules) executors(way walk) {
-	for i, p := range way {
+	surely, perhaps := way.known()
+	for _, p := range way {
+		sure, maybe := surely[p.step.ID], perhaps[p.step.ID]
 		switch {
-		case p.does == smsOTP && r.of == Registration && !way.before(i, mobileInput):
+		case p.does == smsOTP && r.of == Registration && !sure[mobileInput]:
 			r.bad(p.step.ID, "%s needs a phone input before it", smsOTP)
-		case p.does != "" && !slices.Contains(executorsOf[r.of], p.does):
+		case p.does != "" && p.connection == nil && !slices.Contains(executorsOf[r.of], p.does):
 			r.bad(p.step.ID, "the executor %q is not supported in this flow", p.does)
 		case p.does == emailOTP && !p.asks(otpInput):
 			r.bad(p.step.ID, "%s needs an input %q in its form", emailOTP, otpInput)
 		case p.does != emailOTP && p.asks(otpInput):
 			r.bad(p.step.ID, "an input %q needs %s at the button of its form", otpInput, emailOTP)
-		case p.does == emailOTP && r.of == Registration && !way.before(i, emailInput):
+		case p.does == emailOTP && r.of == Registration && !sure[emailInput]:
 			r.bad(p.step.ID, "%s needs an e-mail input before it", emailOTP)
 		case p.does == emailOTP && len(p.inputs) > 1, p.does == magicLink && len(p.inputs) > 0:
 			r.bad(p.step.ID, "a view that verifies asks for nothing else")
+		case p.does == passkey && (!sure[emailOTP] || len(p.inputs) > 0):
+			r.bad(p.step.ID, "%s needs an address that was verified before it, and no inputs", passkey)
+		case p.does == passkey && maybe[passwordInput]:
+			r.bad(p.step.ID, "%s takes the place of a password", passkey)
 		case p.resend && p.does != emailOTP && p.does != magicLink:
 			r.bad(p.step.ID, "there is nothing to send again")
-		case i > 0 && slices.ContainsFunc(p.inputs, func(a asking) bool { return way.before(i, a.identifier) }):
+		case slices.ContainsFunc(p.inputs, func(a asking) bool { return maybe[a.identifier] && a.identifier != otpInput }) && r.of == Registration:
 			r.bad(p.step.ID, "asks for what a view before it has asked for")
+		}
+		for _, e := range p.leads {
+			if e.does != "" && e.connection == nil && !slices.Contains(leadsOf[r.of], e.does) {
+				r.bad(e.on, "a button that does not send the form cannot do %q", e.does)
+			}
 		}
 	}
 }
@@ -374,56 +574,114 @@ func (r *rules) passwords(way walk) {
 			r.bad(p.step.ID, "a form with a password needs a provisioning action on its button: %s", passwordProvision)
 		}
 	}
-	if !asked {
+	if !asked && way.does(passkey) < 0 && !way.upstream() {
 		r.bad("", "somebody needs a password: a form with the input %q is missing", passwordInput)
 	}
 }
 
-// registration: the address is known and verified, and there is a password, when the account is made.
+// registration: on every way, the address is known and verified, and there is a password, when the account is made.
 func (r *rules) registration(way walk) {
-	mail := slices.IndexFunc(way, func(p place) bool { return p.asks(emailInput) })
-	for i, p := range way {
-		if p.asks(passwordInput) && i < mail {
-			r.bad(p.step.ID, "a password is asked for with the e-mail address or after it")
-		}
-		if len(p.inputs) == 0 && p.step.Type == viewStep {
-			r.bad(p.step.ID, "a view of a registration asks for something")
-		}
-		if p.step.Type == executionStep && p.does != userProvision {
-			r.bad(p.step.ID, "%s needs a form", p.does)
-		}
-		if p.does == userProvision && i < len(way)-1 {
-			r.bad(p.step.ID, "%s is the last that a registration does", userProvision)
-		}
-	}
+	surely, perhaps := way.known()
+	asksMail := slices.ContainsFunc(way, func(p place) bool { return p.asks(emailInput) })
 	switch {
-	case mail < 0:
+	case !asksMail && way.upstream():
+	case !asksMail:
 		r.bad("", "a registration needs an e-mail input, whose address is the username")
 	case way.does(emailOTP) < 0:
 		r.bad("", "a registration needs a view with %s: an address that nobody has verified makes no account", emailOTP)
-	case way.does(userProvision) < 0:
-		r.bad("", "a registration needs %s at its end", userProvision)
+	}
+	for _, p := range way {
+		sure := surely[p.step.ID]
+		if p.asks(passwordInput) && !p.asks(emailInput) && !sure[emailInput] {
+			r.bad(p.step.ID, "a password is asked for with the e-mail address or after it")
+		}
+		if perhaps[p.step.ID][upstream] && (p.asks(emailInput) || p.asks(passwordInput) || p.asks(otpInput) || p.does == passkey) {
+			r.bad(p.step.ID, "there is a way here on which somebody comes from a provider, who is asked for no address and no password")
+		}
+		if p.step.Type == executionStep && p.does != userProvision && p.does != passkey && p.connection == nil {
+			r.bad(p.step.ID, "%s needs a form", p.does)
+		}
+		for _, e := range p.ways() {
+			has := sure.gains(p, e)
+			to := way.find(e.next)
+			switch {
+			case e.connection != nil && (perhaps[p.step.ID][upstream] || perhaps[p.step.ID][emailInput]):
+				r.bad(p.step.ID, "somebody goes to a provider once, before an address was asked for")
+			case e.does == passkey && (to == nil || to.step.Type != executionStep || to.does != userProvision):
+				r.bad(p.step.ID, "%s is followed by %s without a form", passkey, userProvision)
+			case e.does == userProvision && e.next != complete:
+				r.bad(p.step.ID, "%s is the last that a registration does", userProvision)
+			case e.does != userProvision && e.next == complete:
+				r.bad(p.step.ID, "a registration needs %s at its end", userProvision)
+			case e.next == complete && (asksMail && way.does(emailOTP) >= 0 || way.upstream()) && !has[verified]:
+				r.bad(p.step.ID, "there is a way here on which no address was verified: it needs %s", emailOTP)
+			case e.next == complete && !has[entrance]:
+				r.bad(p.step.ID, "there is a way here on which somebody needs a password: a form with the input %q is missing", passwordInput)
+			}
+		}
 	}
 }
 
-// recovery: somebody says who they are, proves it, and chooses a password, in three steps.
-func (r *rules) recovery(way walk) {
-	verify := way.does(emailOTP, magicLink)
+// part is what a place does in a recovery.
+type part string
+
+const (
+	choice  part = "a choice"
+	who     part = "who it is"
+	proof   part = "a verification"
+	renewal part = "a new password"
+	nothing part = ""
+)
+
+func (p place) part() part {
 	switch {
-	case verify < 0:
+	case slices.Contains([]string{emailOTP, magicLink}, p.does):
+		return proof
+	case p.asks(passwordInput):
+		return renewal
+	case len(p.inputs) == 1 && p.inputs[0].field == "username" && (p.does == "" || p.does == userResolve):
+		return who
+	case len(p.inputs) == 0 && p.next == "":
+		return choice
+	}
+	return nothing
+}
+
+// recovery: somebody says who they are, proves it, and chooses a password, in three steps. A choice may come before them, and a button beside them
+// leads to another way.
+func (r *rules) recovery(way walk) {
+	if way.does(emailOTP, magicLink) < 0 {
 		r.bad("", "a recovery needs a verification: %s or %s", emailOTP, magicLink)
 		return
-	case len(way) != 3:
-		r.bad("", "a recovery has three steps: who it is, a verification, and a new password")
-		return
-	case len(way[0].inputs) != 1 || way[0].inputs[0].field != "username":
-		r.bad(way[0].step.ID, "a recovery begins with a view that asks for the username or e-mail address, and nothing else")
-	case way[0].does != "" && way[0].does != userResolve:
-		r.bad(way[0].step.ID, "a recovery begins with %s, or nothing", userResolve)
-	case verify != 1:
-		r.bad(way[verify].step.ID, "the verification comes after who it is, and before the password")
 	}
-	r.chooses(way[2])
+	parts := map[string]part{complete: "the end"}
+	for _, p := range way {
+		parts[p.step.ID] = p.part()
+		if p.part() == renewal {
+			r.chooses(p)
+		}
+	}
+	first := way[0]
+	switch {
+	case first.does != "" && first.does != userResolve && first.part() != proof:
+		r.bad(first.step.ID, "a recovery begins with %s, or nothing", userResolve)
+		return
+	case first.part() != who && first.part() != choice:
+		r.bad(first.step.ID, "a recovery begins with a view that asks for the username or e-mail address, and nothing else")
+		return
+	}
+	next := map[part]part{who: proof, proof: renewal, renewal: "the end"}
+	for _, p := range way {
+		is := p.part()
+		if is != choice && (is == nothing || next[is] != parts[p.next]) {
+			r.bad(p.step.ID, "a recovery has three steps: who it is, a verification, and a new password")
+		}
+		for _, e := range p.leads {
+			if to := parts[e.next]; is == renewal || to != who && to != choice {
+				r.bad(e.on, "leads to where somebody says who they are, or nowhere")
+			}
+		}
+	}
 }
 
 // invitation: a password is chosen, after what the link holds was checked.
@@ -431,6 +689,8 @@ func (r *rules) invitation(way walk) {
 	last := len(way) - 1
 	for i, p := range way {
 		switch {
+		case len(p.leads) > 0:
+			r.bad(p.step.ID, "an invitation has one way")
 		case p.does == confirmationCode && i > 0:
 			r.bad(p.step.ID, "%s comes first", confirmationCode)
 		case p.does == confirmationCode && p.step.Type != executionStep:

@@ -46,7 +46,7 @@ func TestRules(t *testing.T) {
 		{"registration", []string{`, "next": "COMPLETE"`, ``}, `"provision": leads nowhere`},
 		{"registration", []string{`"next": "verify"`, `"next": "more"`}, `"verify": nothing leads to the step`},
 		{"registration", []string{`"action": {"type": "NEXT", "next": "provision"}`, `"action": {"type": "RESEND"}`}, `"more": a view needs a button that leads on`},
-		{"registration", []string{`"action": {"type": "RESEND"}`, `"action": {"type": "NEXT", "next": "more"}`}, "one button that leads on"},
+		{"registration", []string{`"action": {"type": "RESEND"}`, `"action": {"type": "NEXT", "next": "more"}`}, `"provision": there is a way here on which no address was verified`},
 		{"registration", []string{`"config": {"text": "Again"}, "action": {"type": "RESEND"}`, `"config": {"text": "Again"}`}, `"again": a button needs an action`},
 		{"registration", []string{`{"type": "NEXT", "next": "provision"}`, `{"type": "JUMP", "next": "provision"}`}, "an action is NEXT, or EXECUTOR"},
 		{"registration", []string{`"variant": "H3", `, `"variant": "H3", "action": {"type": "NEXT", "next": "more"}, `}, "only a button has an action"},
@@ -57,7 +57,14 @@ func TestRules(t *testing.T) {
 		{"registration", []string{claims + "lastname", claims + "givenname"}, "asks for what a view before it has asked for"},
 		{"registration", []string{`"identifier": "password"`, `"identifier": "` + claims + `givenname"`}, "the view asks twice"},
 		{"registration", []string{"EmailOTPExecutor", "SMSOTPExecutor"}, "SMSOTPExecutor needs a phone input before it"},
-		{"registration", []string{"EmailOTPExecutor", "OIDCExecutor"}, `the executor "OIDCExecutor" is not supported`},
+		{"registration", []string{"EmailOTPExecutor", "HTTPExecutor"}, `the executor "HTTPExecutor" is not supported`},
+		{"provider", []string{`"idpName": "up"`, `"idpName": "other"`}, `"up": OIDCExecutor needs a connection that there is: idpName "other"`},
+		{"provider", []string{`, "meta": {"idpName": "up"}`, ``}, `"up": OIDCExecutor needs a connection that there is`},
+		{"provider", []string{`"OIDCExecutor", "meta": {"idpName": "up"}`, `"GoogleExecutor", "meta": {"idpName": 7}`}, `idpName "google" is none`},
+		{"provider", []string{`{"idpName": "up"}}, "next": "more"`, `{"idpName": "up"}}, "next": "check"`}, `EmailOTPExecutor needs an e-mail input before it`},
+		{"provider", []string{`"identifier": "http://wso2.org/claims/lastname"`, `"identifier": "password"`, `"password", "label": "Password"`, `"http://wso2.org/claims/lastname", "label": "Password"`}, "who is asked for no address and no password"},
+		{"provider", []string{`"name": "EmailOTPExecutor"}, "next": "more"`, `"name": "EmailOTPExecutor"}, "next": "again"`, `"id": "more", "type": "VIEW"`, `"id": "again", "type": "EXECUTION", "data": {"action": {"type": "EXECUTOR", "executor": {"name": "OIDCExecutor", "meta": {"idpName": "up"}}, "next": "more"}}}, {"id": "more", "type": "VIEW"`}, "somebody goes to a provider once, before an address was asked for"},
+		{"provider", []string{`"name": "PasswordOnboardExecutor"}, "next": "check"`, `"name": "PasswordOnboardExecutor"}, "next": "more"`}, "nothing leads to the step"},
 		{"registration", []string{`"identifier": "otp"`, `"identifier": "` + claims + `lastname"`}, `EmailOTPExecutor needs an input "otp"`},
 		{"registration", []string{`"type": "EXECUTOR", "executor": {"name": "EmailOTPExecutor"}, "next": "more"`, `"type": "NEXT", "next": "more"`}, `an input "otp" needs EmailOTPExecutor`},
 		{"registration", []string{claims + "emailaddress", claims + "lastname", `"` + claims + `lastname", "label": "Family name"`, `"` + claims + `emailaddress", "label": "Mail"`}, "EmailOTPExecutor needs an e-mail input before it"},
@@ -68,6 +75,23 @@ func TestRules(t *testing.T) {
 		{"recovery-code", []string{"PasswordProvisioningExecutor", "UserResolveExecutor"}, "a form with a password needs a provisioning action"},
 		{"recovery-link", []string{"MagicLinkExecutor", "UserResolveExecutor"}, "a recovery needs a verification"},
 		{"recovery-link", []string{"MagicLinkExecutor", "EmailOTPExecutor"}, `EmailOTPExecutor needs an input "otp"`},
+		{"passkey", []string{`"EmailOTPExecutor"}, "next": "key"`, `"EmailOTPExecutor"}, "next": "provision"`, `"id": "key-title"`, `"id": "key-title"`}, "nothing leads to the step"},
+		{"passkey", []string{`"EXECUTION", "data": {"action": {"type": "EXECUTOR", "executor": {"name": "UserProvisioningExecutor"}, "next": "COMPLETE"}}}`, `"END", "data": {}}`}, "FIDO2Executor is followed by UserProvisioningExecutor"},
+		{"passkey", []string{`"NEXT", "next": "verify"`, `"NEXT", "next": "key"`}, "nothing leads to the step"},
+		{"passkey", []string{`"identifier": "` + claims + `emailaddress", "label": "Mail", "required": true}},`, `"identifier": "` + claims + `emailaddress", "label": "Mail", "required": true}}, {"id": "pass", "type": "INPUT", "config": {"identifier": "password"}},`, `{"type": "NEXT", "next": "verify"}`, `{"type": "EXECUTOR", "executor": {"name": "PasswordOnboardExecutor"}, "next": "verify"}`}, "FIDO2Executor takes the place of a password"},
+		{"branches", []string{`"EmailOTPExecutor"}, "next": "pass"`, `"UserProvisioningExecutor"}, "next": "pass"`, `"otp", "label": "Code", "required": true}},` + "\n" + `          {"id": "verified"`, `"` + claims + `givenname", "label": "x"}},` + "\n" + `          {"id": "verified"`}, "is the last that a registration does"},
+		{"branches", []string{`"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "provision"}`, `"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "mail"}`}, `"mail": asks for what a view before it has asked for`},
+		{"branches", []string{`"type": "NEXT", "next": "verify"`, `"type": "NEXT", "next": "pass"`}, `"verify": nothing leads to the step`},
+		{"branches", []string{`"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "provision"}`, `"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "how"}`}, "goes round in a circle"},
+		{"branches", []string{`"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "provision"}`, `"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "COMPLETE"}`}, "needs UserProvisioningExecutor at its end"},
+		{"branches", []string{`"config": {"text": "Skip"}, "action": {"type": "NEXT", "next": "provision"}`, `"config": {"text": "Skip"}, "action": {"type": "EXECUTOR", "executor": {"name": "EmailOTPExecutor"}, "next": "provision"}`}, `"skip": a button that does not send the form cannot do "EmailOTPExecutor"`},
+		{"branches", []string{`"id": "instead", "type": "BUTTON", "variant": "SECONDARY", "config": {"text": "Only the mail"}, "action": {"type": "NEXT", "next": "mail"}`, `"id": "instead", "type": "BUTTON", "variant": "SECONDARY", "config": {"text": "Only the mail"}, "action": {"type": "NEXT", "next": "more"}`}, `"provision": there is a way here on which no address was verified`},
+		{"branches", []string{`"id": "instead", "type": "BUTTON", "variant": "SECONDARY", "config": {"text": "Only the mail"}, "action": {"type": "NEXT", "next": "mail"}`, `"id": "instead", "type": "BUTTON", "variant": "SECONDARY", "config": {"text": "Only the mail"}, "action": {"type": "NEXT", "next": "pass"}`}, `"pass": a password is asked for with the e-mail address or after it`},
+		{"branches", []string{`{"text": "Only the mail"}, "action": {"type": "NEXT", "next": "mail"}`, `{"text": "Only the mail"}, "action": {"type": "NEXT"}`}, "leads nowhere"},
+		{"recovery-choice", []string{`"variant": "TEXT", "config": {"text": "With a link"}, "action": {"type": "NEXT", "next": "link-who"}`, `"variant": "TEXT", "config": {"text": "With a link"}, "action": {"type": "NEXT", "next": "save"}`}, "leads to where somebody says who they are"},
+		{"recovery-choice", []string{`"UserResolveExecutor"}, "next": "code"`, `"UserResolveExecutor"}, "next": "link-who"`, `"text": "With a code"}, "action": {"type": "NEXT", "next": "code-who"}`, `"text": "With a code"}, "action": {"type": "NEXT", "next": "code-who"}`}, "nothing leads to the step"},
+		{"recovery-choice", []string{`"EmailOTPExecutor"}, "next": "save"`, `"EmailOTPExecutor"}, "next": "link"`}, "a recovery has three steps"},
+		{"recovery-choice", []string{`{"text": "With a link"}, "action": {"type": "NEXT", "next": "link-who"}`, `{"text": "With a link"}, "action": {"type": "EXECUTOR", "executor": {"name": "PasswordProvisioningExecutor"}, "next": "link-who"}`}, "a button that does not send the form cannot do"},
 		{"invited", []string{"ConfirmationCodeValidationExecutor", "EmailOTPExecutor"}, `the executor "EmailOTPExecutor" is not supported`},
 		{"invited", []string{"ConfirmationCodeValidationExecutor", "PasswordProvisioningExecutor"}, "an invitation has one view"},
 		{"invited", []string{`"identifier": "password"`, `"identifier": "otp"`}, "must map to an attribute"},
@@ -75,7 +99,7 @@ func TestRules(t *testing.T) {
 		text := fixture(t, c.flow, c.edit...)
 		f, err := builder.Parse([]byte(text))
 		if err == nil {
-			_, err = builder.Compile(f, nil)
+			_, err = builder.Compile(f, builder.Terms{Connections: []builder.Connection{{Name: "up", Title: "Upstream"}}})
 		}
 		if _, ok := errors.AsType[*builder.RuleError](err); !ok || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s with %q: %v, want %s", c.flow, c.edit, err, c.want)
@@ -93,7 +117,7 @@ func TestRules(t *testing.T) {
 	} {
 		f, err := builder.Parse([]byte(text))
 		if err == nil {
-			_, err = builder.Compile(f, nil)
+			_, err = builder.Compile(f, builder.Terms{Connections: []builder.Connection{{Name: "up", Title: "Upstream"}}})
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %s", text, err, want)
@@ -103,7 +127,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "recovery-code", "recovery-link", "invited"} {
+	for _, name := range []string{"registration", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-choice", "invited"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))
@@ -112,7 +136,9 @@ func FuzzCompile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		plan, err := builder.Compile(drawn, nil)
+		plan, err := builder.Compile(drawn, builder.Terms{
+			Attributes: func(string) bool { return true }, Connections: []builder.Connection{{Name: "up"}, {Name: "google"}},
+		})
 		if err != nil {
 			if _, ok := errors.AsType[*builder.RuleError](err); !ok {
 				t.Errorf("%q is refused by no rule: %v", text, err)

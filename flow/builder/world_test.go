@@ -1,6 +1,7 @@
 package builder_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -38,6 +39,8 @@ type world struct {
 	transport *execute.Transport
 	mux       *http.ServeMux
 	scopes    string
+
+	application string
 
 	mu   sync.Mutex
 	now  time.Time
@@ -117,14 +120,18 @@ func newWorld(t *testing.T) *world {
 		},
 	})
 	w.must(err)
-	w.builder, err = builder.New(builder.Config{DB: w.db, Directory: w.Directory})
+	w.builder, err = builder.New(builder.Config{DB: w.db, Directory: w.Directory, Connections: []builder.Connection{{Name: "up"}}})
 	w.must(err)
 	look, err := pages.New(pages.Config{Issuer: issuer})
 	w.must(err)
 	w.transport = execute.New(execute.Config{Text: look.Text})
 	w.engine, err = flow.New(flow.Config{
 		DB: w.db, Directory: w.Directory, Issuer: issuer, Transport: look, Execution: w.transport, Messages: w, Source: w.builder, Home: "/home",
-		Plans: map[string]flow.Plan{"register": flow.Registration(), "recover": flow.Recovery(), "invite": flow.Invitation()},
+		Passkeys: &flow.Passkeys{},
+		Executors: map[string]flow.Executor{"up-register": flow.Act(func(context.Context, *flow.State) (flow.Verdict, error) {
+			return flow.Verdict{Outcome: flow.Refuse}, nil
+		})},
+		Plans: map[string]flow.Plan{"login": flow.Login("password", "passkey"), "register": flow.Registration(), "recover": flow.Recovery(), "invite": flow.Invitation()},
 	})
 	w.must(err)
 	w.mux = http.NewServeMux()
@@ -189,6 +196,8 @@ type told struct {
 	Code       string `json:"code"`
 	Data       struct {
 		RequiredParams []string `json:"requiredParams"`
+		WebAuthn       string   `json:"webAuthnData"`
+		Assertion      string   `json:"userAssertion"`
 		Messages       []struct {
 			Key string `json:"i18nKey"`
 		} `json:"messages"`
@@ -218,10 +227,32 @@ func (w *world) execute(body any) (t told) {
 	return t
 }
 
+// registers changes the policy of registrations.
+func (w *world) registers(edit func(*directory.RegistrationPolicy)) {
+	w.Helper()
+	policy, err := directory.Resolve(w.Context(), w.Settings, w.Settings.Registration, "", "")
+	w.must(err)
+	edit(&policy)
+	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Registration, "", "", policy))
+	w.advance(2 * time.Second)
+}
+
+// app is an application, for which flows are begun from now on.
+func (w *world) app() {
+	w.Helper()
+	app := &directory.Application{Name: "App"}
+	w.must(w.Applications.Create(w.Context(), app))
+	w.application = app.ID
+}
+
 // start begins a flow.
 func (w *world) start(flowType string) told {
 	w.Helper()
-	t := w.execute(map[string]any{"flowType": flowType})
+	body := map[string]any{"flowType": flowType}
+	if w.application != "" {
+		body["applicationId"] = w.application
+	}
+	t := w.execute(body)
 	w.flow = t.FlowID
 	return t
 }

@@ -25,7 +25,7 @@
 //
 // # Answers
 //
-// VIEW asks the person, by the form that "components" draw. INTERNAL_PROMPT asks the program for what is in "requiredParams". WEBAUTHN asks the
+// VIEW asks the person, by the form that "components" draw. REDIRECTION has the person go to a provider, see below. INTERNAL_PROMPT asks the program for what is in "requiredParams". WEBAUTHN asks the
 // platform: "webAuthnData" is base64url of JSON, and what answers it goes back as "tokenResponse". What was wrong or right with the answer before is
 // in "messages"; the step is asked again then, with status 200. A COMPLETE has signed nobody in.
 //
@@ -34,6 +34,23 @@
 // it, that the application trades by an authorization request with the parameter userAssertion, in a browser or with response_mode=direct, within
 // two seconds and once. It stands for what the flow has proven, a read message for the most part, and what the request or the application
 // demand besides is asked. It answers that request alone, and signs in no browser. One that is good for nothing has the person asked to sign in.
+//
+// # Upstream providers
+//
+// A step that is a sign-in at a provider (federated.Connection with a ProgramURL; any flow.Relayed) is a REDIRECTION:
+//
+//	{"flowId":"i7…","flowType":"REGISTRATION","flowStatus":"INCOMPLETE","type":"REDIRECTION","data":{
+//	 "requiredParams":["code","state"],"redirectURL":"https://accounts.google.com/o/oauth2/auth?…"}}
+//
+// The program opens the URL in a browser, and the person comes back to it, at the ProgramURL. It brings what they come back with into the flow
+// whose URL had the "state", and into no other: "code" and "state", and "iss", "error" and "error_description" where they are there.
+//
+//	{"flowId":"i7…","inputs":{"code":"…","state":"…","iss":"https://accounts.google.com"}}
+//
+// An answer is good once, in the flow that has asked for it: its state has 256 random bits that are kept in that flow, and the code is redeemed with
+// the verifier (RFC 7636) and nonce of it. So a program has to keep the flowId where the browser in which the person comes back finds it and nobody
+// else does, as in the session storage of its page: who is sent a URL with somebody else's answer has no flow that takes it. Without inputs the
+// person is sent anew, and an answer that is still to come is good no more.
 //
 // # Safety
 //
@@ -63,6 +80,6 @@
 //
 // # Not implemented
 //
-// REDIRECTION: upstream providers as a step, as a browser that comes back is bound by a cookie. CORS by
-// application: an origin that may call for one may call for all.
+// Services of the host's own (federated.Connection.Service) and client certificates as a step. CORS by application: an origin that may call
+// for one may call for all.
 package execute

@@ -188,10 +188,13 @@ func parse(body []byte) (sent request, problem *wireError) {
 	return sent, nil
 }
 
-// Supports implements [flow.Program]. A program cannot send a person to another site and have them come back here, and nothing is
-// allowed or shown on a device in a flow that signs nobody in.
+// Supports implements [flow.Program]. A program cannot have a person come back here from another site, but to itself (flow.Relayed); and
+// nothing is allowed or shown on a device in a flow that signs nobody in.
 func (*Transport) Supports(option string, executor flow.Executor) bool {
 	_, leaves := executor.(flow.Leaving)
+	if relayed, ok := executor.(flow.Relayed); ok {
+		leaves = !relayed.Relayed(directory.ManageAccount)
+	}
 	return executor != nil && !leaves && !slices.Contains([]string{"consent", "logout", "push", "push-enroll"}, option)
 }
 

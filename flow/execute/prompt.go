@@ -3,6 +3,7 @@ package execute
 import (
 	"encoding/json"
 	"iter"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ const (
 	viewAnswer     = "VIEW"
 	webAuthnAnswer = "WEBAUTHN"
 	internalPrompt = "INTERNAL_PROMPT"
+	redirection    = "REDIRECTION"
 )
 
 // answer is what a program is told while the flow goes on.
@@ -36,6 +38,7 @@ type answer struct {
 type data struct {
 	Components     []component       `json:"components,omitempty"`
 	RequiredParams []string          `json:"requiredParams,omitempty"`
+	RedirectURL    string            `json:"redirectURL,omitempty"`
 	WebAuthnData   string            `json:"webAuthnData,omitempty"`
 	AdditionalData map[string]string `json:"additionalData,omitempty"`
 	Messages       []message         `json:"messages,omitempty"`
@@ -83,12 +86,15 @@ type condition struct {
 	Value string `json:"value"`
 }
 
+// claims stands before the names of the product's claims.
+const claims = "http://wso2.org/claims/"
+
 // identifiers are how programs call the fields of prompts that have another name with them: claims, for the most part.
 var identifiers = map[string]string{
-	"username":     "http://wso2.org/claims/username",
-	"email":        "http://wso2.org/claims/emailaddress",
-	"given_name":   "http://wso2.org/claims/givenname",
-	"family_name":  "http://wso2.org/claims/lastname",
+	"username":     claims + "username",
+	"email":        claims + "emailaddress",
+	"given_name":   claims + "givenname",
+	"family_name":  claims + "lastname",
 	"new_password": "password",
 	"ticket":       ticketInput,
 	"credential":   challenge.Param,
@@ -98,6 +104,13 @@ var identifiers = map[string]string{
 func identifier(field string) string {
 	if known, ok := identifiers[field]; ok {
 		return known
+	}
+	name, attribute := strings.CutPrefix(field, "attributes.")
+	switch {
+	case attribute && strings.Contains(name, ":"): // a URI by itself
+		return name
+	case attribute && !slices.Contains(slices.Collect(maps.Values(identifiers)), claims+name):
+		return claims + name
 	}
 	return field
 }
@@ -116,6 +129,10 @@ func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 	}
 	a.Data.RequiredParams = required(v.Prompt)
 	switch {
+	case v.Prompt.Away != nil:
+		a.Type, a.Data.RedirectURL, a.Data.RequiredParams = redirection, v.Prompt.Link, []string{codeInput, stateInput}
+		web.WriteValue(w, http.StatusOK, a)
+		return
 	case v.Prompt.WebAuthn != nil:
 		a.Type, a.Data.RequiredParams = webAuthnAnswer, []string{challenge.Param}
 		a.Data.WebAuthnData = challenge.Data(v.Prompt.WebAuthn.Options, v.Prompt.WebAuthn.Ceremony == flow.WebAuthnCreate)
@@ -281,6 +298,12 @@ func shape(of flow.FieldType) (variant, kind string) {
 		return "OTP", "text"
 	case flow.CheckboxField:
 		return "CHECKBOX", "checkbox"
+	case flow.NumberField:
+		return "NUMBER", "number"
+	case flow.DateField:
+		return "DATE", "date"
+	case flow.ChoiceField:
+		return "CHOICE", "select"
 	}
 	return "TEXT", "text"
 }

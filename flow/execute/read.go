@@ -24,6 +24,9 @@ func (t *Transport) Read(v flow.View, answer []byte) (flow.Reply, error) {
 	if option, ok := strings.CutPrefix(sent.ActionID, choose); ok && offers(v.Prompt, sent.ActionID) {
 		return flow.Reply{Option: option, Bare: true}, nil
 	}
+	if v.Prompt.Away != nil && len(sent.Inputs) > 0 {
+		return back(v, sent.Inputs)
+	}
 	reply := flow.Reply{Option: present(v), Fields: url.Values{}}
 	var err error
 	if reply.Action, err = actionOf(v.Prompt, sent); err != nil {
@@ -41,6 +44,34 @@ func (t *Transport) Read(v flow.View, answer []byte) (flow.Reply, error) {
 		reply.Fields.Set("credential", credential)
 	}
 	return reply, lacks(reply, v.Prompt)
+}
+
+// What a person comes back with who was at a provider: an answer to an authorization request (RFC 6749 §4.1.2, RFC 9207 §2).
+const (
+	codeInput  = "code"
+	stateInput = "state"
+	errorInput = "error"
+)
+
+var returnInputs = []string{codeInput, stateInput, "iss", errorInput, "error_description"}
+
+// back reads what a person has come back with.
+func back(v flow.View, inputs map[string]any) (flow.Reply, error) {
+	reply := flow.Reply{Option: present(v), Back: true, Fields: url.Values{}}
+	for name, value := range inputs {
+		text, isText := value.(string)
+		if !slices.Contains(returnInputs, name) || !isText {
+			return flow.Reply{}, bad(badInputs, "there is an input that is none of those with which somebody comes back")
+		}
+		reply.Fields.Set(name, text)
+	}
+	switch {
+	case reply.Fields.Get(stateInput) == "":
+		return flow.Reply{}, bad(badInputs, "the input "+stateInput+" is missing")
+	case reply.Fields.Get(codeInput) == "" && !reply.Fields.Has(errorInput):
+		return flow.Reply{}, bad(badInputs, "the input "+codeInput+" is missing")
+	}
+	return reply, nil
 }
 
 // present is the option by which the step is being done.

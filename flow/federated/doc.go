@@ -47,6 +47,9 @@
 //     verified is not taken over, and a user name that looks like an address only if it is the verified one.
 //   - Or the person, signed in by other means in the same flow, links it (the Executor whose name ends in "-link").
 //
+// A registration has a step of its own (RegisterExecutor): it finds out who comes for the first time, whose account is made with its link at the
+// end, under the same rules. Who has one already is told so, also where LinkByEmail would link them: they sign in.
+//
 // A person who was disabled here is not let in by anybody's word; one who was deleted comes for the first time.
 //
 // # What it is worth

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
+	"net/url"
 	"slices"
 
 	"github.com/signet-idp/signet/flow"
@@ -34,7 +34,7 @@ type Config struct {
 // Connection is one provider upstream, and what its word is good for here.
 type Connection struct {
 	// Name is that of the Executor, and part of the redirect URL: 1 to 32 lower-case letters, digits and hyphens, with a letter in
-	// front. Required; a plan and the provider's registration have it.
+	// front, and none of the built-in steps (flow.CheckStepName). Required; a plan and the provider's registration have it.
 	Name string
 	// Title is how pages call the provider; "" is Name.
 	Title string
@@ -44,6 +44,20 @@ type Connection struct {
 	// Name, which must not change, and their id there. Claims are taken over by the URIs of WSO2 Identity Server, an address only with
 	// http://wso2.org/claims/identity/emailVerified. Nil is none.
 	Service *service.Endpoint
+
+	// ProgramURL is where the Provider sends people back whom a program of the host's has sent there, by flow execution or without a
+	// browser of ours (packages flow/execute and flow/native): at a page, or an app link, of the program's own, which brings the parameters
+	// of the answer into the flow that it has begun. It is https, or http on a loopback host, has to be registered with the provider as
+	// RedirectURL is, and is another one for each connection: what comes back at the one of another provider than the flow has sent people to, the
+	// program brings nowhere. "" has programs send nobody there.
+	ProgramURL string
+
+	// NativeClients are for apps of the host's own that get an ID token of the Provider by themselves, as by the sign-in of the platform, and
+	// bring that (package flow/native), for a nonce that their flow has given them. The token has to be for one of these client ids (aud) and
+	// issued to one (azp), as one of Google for an Android app is issued to the app and for the server; the first is what apps are told to ask
+	// for. List those of the host's own apps alone. With them, apps that sign people in send nobody away, whatever ProgramURL is: that takes
+	// another connection, which has the same links. Nil takes no ID token from anybody.
+	NativeClients []string
 
 	// Create makes an account for somebody who comes for the first time. False lets only those in who are linked.
 	Create bool
@@ -83,8 +97,6 @@ type connection struct {
 	signsIn, linksTo *service.Step
 }
 
-var connectionName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-
 // New checks the configuration and returns the Connections, or an error that names every problem. It does no I/O.
 func New(config Config) (*Connections, error) {
 	site, err := web.NewSite(config.Issuer, nil)
@@ -118,11 +130,13 @@ func New(config Config) (*Connections, error) {
 }
 
 func (c *Connections) add(site *web.Site, made Connection) error {
-	if !connectionName.MatchString(made.Name) {
-		return fmt.Errorf("the name %q is not 1 to 32 lower-case letters, digits and hyphens with a letter in front", made.Name)
+	if err := flow.CheckStepName(made.Name, linkSuffix, registerSuffix); err != nil {
+		return err
 	}
-	if c.all[made.Name] != nil {
-		return fmt.Errorf("the name %q stands twice", made.Name)
+	for name := range c.Executors() {
+		if name == made.Name || name == LinkExecutor(made.Name) || name == RegisterExecutor(made.Name) {
+			return fmt.Errorf("the name %q is taken: another connection has the step %q", made.Name, name)
+		}
 	}
 	if made.Title == "" {
 		made.Title = made.Name
@@ -132,6 +146,14 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 	if made.Service != nil {
 		err = ready.openService(site.Issuer())
 	} else {
+		if err := errors.Join(checkProgramURL(made.ProgramURL, ready.back), checkNative(made)); err != nil {
+			return err
+		}
+		for _, other := range c.all { // RFC 9700 §4.4: a program that takes people back at one place cannot tell from which provider they come
+			if made.ProgramURL != "" && made.ProgramURL == other.ProgramURL {
+				return fmt.Errorf("ProgramURL: %q is that of the connection %q", made.ProgramURL, other.Name)
+			}
+		}
 		ready.Connection.Provider.RedirectURL = ready.back
 		ready.Connection.Provider.Now, ready.Connection.Provider.Replays = c.db.Now, newReplays(c.db)
 		ready.provider, err = rp.New(ready.Connection.Provider)
@@ -143,8 +165,44 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 	return nil
 }
 
+// checkProgramURL holds that people come back to a program where nobody listens in, and not to where browsers do.
+func checkProgramURL(text, back string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || len(text) > maxURL:
+		return fmt.Errorf("ProgramURL: %q is not an absolute URL without a fragment", text)
+	case u.Scheme != "https" && (u.Scheme != "http" || !web.IsLoopback(u.Hostname())):
+		return fmt.Errorf("ProgramURL: %q must be https, or http on a loopback host", text)
+	case text == back:
+		return errors.New("ProgramURL: is where browsers come back")
+	}
+	return nil
+}
+
+// checkNative holds that ID tokens which apps bring can be told from forged ones.
+func checkNative(c Connection) error {
+	switch {
+	case len(c.NativeClients) == 0:
+		return nil
+	case slices.Contains(c.NativeClients, ""):
+		return errors.New("NativeClients: a client id is empty")
+	case c.Provider.Profile != nil:
+		return errors.New("NativeClients: the provider issues no ID tokens")
+	case slices.Contains(c.Provider.Algorithms, "HS256"):
+		return errors.New("NativeClients: the provider signs with the client secret, which no app may know (RFC 8725 §3.1)")
+	}
+	return nil
+}
+
+// maxURL bounds a URL in characters.
+const maxURL = 2048
+
 // Executors are for flow.Config.Executors: under each connection's name one that signs in, and under the name with "-link" one that
-// links the person whom the flow is about.
+// links the person whom the flow is about. Where an account is made for who comes for the first time (Create), the one with "-register"
+// introduces them to a plan that makes it (flow.Introducer), and signs nobody in who has one.
 func (c *Connections) Executors() map[string]flow.Executor {
 	executors := map[string]flow.Executor{}
 	for name, made := range c.all {
@@ -154,11 +212,17 @@ func (c *Connections) Executors() map[string]flow.Executor {
 		}
 		executors[name] = executor{connection: made}
 		executors[LinkExecutor(name)] = executor{connection: made, links: true}
+		if made.Create {
+			executors[RegisterExecutor(name)] = registering{executor{connection: made}}
+		}
 	}
 	return executors
 }
 
-const linkSuffix = "-link"
+const (
+	linkSuffix     = "-link"
+	registerSuffix = "-register"
+)
 
 // RedirectURL is what to register with the provider of a connection, and where its service sends people back; "" when there is none of that name.
 func (c *Connections) RedirectURL(name string) string {
@@ -170,6 +234,9 @@ func (c *Connections) RedirectURL(name string) string {
 
 // Names are those of the connections, in order.
 func (c *Connections) Names() []string { return slices.Sorted(maps.Keys(c.all)) }
+
+// RegisterExecutor is the name of the Executor that introduces somebody who comes for the first time, by a connection.
+func RegisterExecutor(connection string) string { return connection + registerSuffix }
 
 // LinkExecutor is the name of the Executor that links the person whom a flow is about, by a connection.
 func LinkExecutor(connection string) string { return connection + linkSuffix }

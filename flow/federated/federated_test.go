@@ -2,6 +2,7 @@ package federated_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/oidc/rp"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
+	"github.com/signet-idp/signet/store/memory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // Somebody comes for the first time, and then again: one account, one link.
@@ -295,5 +299,16 @@ func TestNew(t *testing.T) {
 	t.Parallel()
 	if _, err := federated.New(federated.Config{}); err == nil || !strings.Contains(err.Error(), "Config.DB") || !strings.Contains(err.Error(), "Issuer") {
 		t.Errorf("got %v", err)
+	}
+	w := newWorld(t, storetest.Placement{Name: "together", Driver: memory.New()}, flow.Login("password", "up"))
+	for _, names := range [][]string{{"password"}, {"magic"}, {"twice", "twice"}, {"one", "one-link"}, {"one-link", "one"}} {
+		var made []federated.Connection
+		for _, name := range names {
+			made = append(made, federated.Connection{Name: name, Provider: rp.Google("id", "secret", "")})
+		}
+		_, err := federated.New(federated.Config{DB: w.db, Directory: w.Directory, Issuer: w.URL, Connections: made})
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("Connections[%d]", len(names)-1)) {
+			t.Errorf("connections called %q: %v", names, err)
+		}
 	}
 }

@@ -17,6 +17,9 @@ func (c *connection) openService(issuer string) (err error) {
 	if c.Connection.Provider.Issuer != "" || c.Connection.Provider.ClientID != "" {
 		return errors.New("there is either a Provider or a Service")
 	}
+	if c.ProgramURL != "" || len(c.NativeClients) > 0 {
+		return errors.New("ProgramURL and NativeClients are for a Provider: a Service is asked again when somebody comes back to us")
+	}
 	if c.TrustAMR {
 		return errors.New("TrustAMR is for a Provider: a Service says nothing of what it has asked for")
 	}
@@ -39,15 +42,7 @@ func (e executor) confirmed(ctx context.Context, s *flow.State, u *service.User)
 	if !e.links && (s.Request.Reauthenticate || s.Request.MaxAge != nil) && !e.InsecureAssumeFresh { // see request: a link is no proof of who they are here
 		return e.again("federated.stale"), nil
 	}
-	id := e.identity(u)
-	subject, problem, err := e.recognize(ctx, s, id)
-	if err != nil {
-		return flow.Verdict{}, err
-	}
-	if problem != "" {
-		return e.again(problem), nil
-	}
-	return flow.Verdict{Outcome: flow.Proceed, Subject: subject, Evidence: e.evidence(s, subject, id)}, nil
+	return e.welcome(ctx, s, e.identity(u))
 }
 
 // identity is who somebody is at a service. Accounts there are linked under the name of the connection: the URL of a service may change. An

@@ -36,8 +36,10 @@ type world struct {
 	up          *upstream
 	connections *federated.Connections
 	engine      *flow.Engine
+	config      flow.Config
 
 	mu  sync.Mutex
+	mux *http.ServeMux
 	now time.Time
 	in  directory.Interaction // what the protocol asks
 }
@@ -60,8 +62,12 @@ const goodPassword = "correct horse battery"
 func newWorld(t *testing.T, p storetest.Placement, plan flow.Plan, edit ...func(*federated.Connection)) *world {
 	t.Helper()
 	w := &world{T: t, now: time.Now().Truncate(time.Second), faults: storetest.Faults(p.Driver)}
-	mux := http.NewServeMux()
-	w.Server = httptest.NewServer(mux)
+	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		mux := w.mux
+		w.mu.Unlock()
+		mux.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(w.Server.Close)
 	w.up = newUpstream(t, w.Now)
 	ring, err := store.NewKeyRing(store.GenerateRingKey())
@@ -83,16 +89,35 @@ func newWorld(t *testing.T, p storetest.Placement, plan flow.Plan, edit ...func(
 	w.must(err)
 	look, err := pages.New(pages.Config{Issuer: w.URL})
 	w.must(err)
-	w.engine, err = flow.New(flow.Config{
+	w.config = flow.Config{
 		DB: w.db, Directory: w.Directory, Issuer: w.URL, Transport: look, Plans: map[string]flow.Plan{"login": plan}, Executors: w.connections.Executors(),
-	})
+	}
+	w.rebuild(func(*flow.Config) {})
+	return w
+}
+
+// rebuild makes the engine anew.
+func (w *world) rebuild(edit func(*flow.Config)) {
+	w.Helper()
+	edit(&w.config)
+	var err error
+	w.engine, err = flow.New(w.config)
 	w.must(err)
+	mux := http.NewServeMux()
 	for _, route := range w.engine.Routes() {
 		mux.Handle(route.Path, route.Handler)
 	}
 	mux.Handle("POST "+federated.LogoutPath+"{connection}", w.connections)
 	mux.HandleFunc("/private", w.private)
-	return w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mux = mux
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
 }
 
 // everywhere runs a test in both placements.

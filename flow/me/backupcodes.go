@@ -37,7 +37,7 @@ func (a *API) drawBackupCodes(c *call) (answer, error) {
 	}
 	err = again(func() error {
 		b := a.DB.Batch()
-		if err := a.Directory.Credentials.SetBackupCodes(c.ctx(), b, c.ref, typed); err != nil {
+		if err := errors.Join(a.hold(b, c), a.Directory.Credentials.SetBackupCodes(c.ctx(), b, c.ref, typed)); err != nil {
 			return err
 		}
 		return b.Apply(c.ctx())

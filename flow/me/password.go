@@ -52,6 +52,9 @@ func (a *API) replacePassword(c *call, user *directory.User, password string) er
 	case err != nil:
 		return err
 	}
+	if err := a.holdSession(b, c); err != nil {
+		return err
+	}
 	if err := b.Apply(c.ctx()); err != nil {
 		return err
 	}

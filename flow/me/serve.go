@@ -160,6 +160,7 @@ var (
 	errLastWayIn  = problem{status: 409, code: "ME-60004", message: "Last way to sign in", description: "There is no other way left by which you could sign in."}
 	errReadOnly   = problem{status: 409, code: "ME-60005", message: "Read-only", description: "The store in which the account lives does not allow it."}
 	errTooMany    = problem{status: 409, code: "ME-60006", message: "Too many", description: "There are as many as there may be."}
+	errEnded      = problem{status: 401, code: "ME-60010", message: "Not signed in", description: "What the token rests on has ended."}
 	errOff        = problem{status: 501, code: "ME-60007", message: "Not implemented", description: "This is not offered here."}
 	errNotNow     = problem{status: 503, code: "ME-65001", message: "Unavailable", description: "The service cannot answer at the moment.", retryAfter: 5 * time.Second}
 	errWrongPass  = problem{status: 400, code: "PWD-10001", message: "Invalid current password", description: "The current password provided is incorrect."}
@@ -187,6 +188,8 @@ func problemOf(err error) problem {
 		return errReadOnly
 	case errors.Is(err, directory.ErrTooManyPasskeys), errors.Is(err, directory.ErrTooManyDevices):
 		return errTooMany
+	case errors.Is(err, directory.ErrChainBroken):
+		return errEnded
 	case isConflict(err):
 		return errChanged
 	}

@@ -161,6 +161,7 @@ func (a *API) tryTOTP(c *call, typed string) (bool, error) {
 	}
 	a.pending.Delete(b, p)
 	err = errors.Join(
+		a.hold(b, c),
 		a.Directory.Locks.Succeed(c.ctx(), b, attempt),
 		a.Directory.Credentials.EnrollTOTP(c.ctx(), b, c.ref, "", seed, step),
 	)

@@ -156,6 +156,9 @@ func (a *API) completePasskey(c *call, request secret.Text, credential []byte) (
 		return nil, err
 	}
 	a.pending.Delete(b, p)
+	if err := a.hold(b, c); err != nil {
+		return nil, err
+	}
 	return made, b.Apply(c.ctx())
 }
 

@@ -38,6 +38,8 @@ type Param struct {
 	Confidential bool
 	// Optional values need not be sent.
 	Optional bool
+	// Multiple is for a list of texts.
+	Multiple bool
 }
 
 // local is whose authenticators are ours.
@@ -83,7 +85,7 @@ func builtIn() map[string]Authenticator {
 			Name: "renew-password", DisplayName: "New password", Key: "authenticator.renew.password",
 			Params: []Param{{Name: "newPassword", Field: "new_password", Key: "new.password.param", DisplayName: "New password", Confidential: true}},
 		},
-		"session-limit": {Name: "SessionExecutor", DisplayName: "Active sessions", Key: "authenticator.session.limit"},
+		sessionLimit: {Name: "SessionExecutor", DisplayName: "Active sessions", Key: "authenticator.session.limit", Params: limitParams()},
 		"email-code": {
 			Name: "email-otp-authenticator", DisplayName: "Email OTP", Key: "authenticator.email.otp",
 			Params: []Param{username, code("OTPCode", "otp", "code.param", "Code")}, Actions: resend,
@@ -99,6 +101,10 @@ func builtIn() map[string]Authenticator {
 		"magic-link": {
 			Name: "MagicLinkAuthenticator", DisplayName: "Magic Link", Key: "authenticator.magic.link",
 			Params: []Param{username, code("mlt", "mlt", "mlt.param", "Token")}, Actions: resend,
+		},
+		"push": {
+			Name: "push-notification-authenticator", DisplayName: "Push Notification", Key: "authenticator.push.notification", Internal: true,
+			Params: []Param{scenarioParam}, Actions: resend,
 		},
 		"passkey": {
 			Name: "FIDOAuthenticator", DisplayName: "Passkey", Key: "authenticator.Fido", Internal: true, Params: []Param{passkeyParam},
@@ -150,9 +156,12 @@ const captchaParam = "captchaResponse"
 
 // params are what the program sends for a prompt.
 func (a Authenticator) params(prompt flow.Prompt) []Param {
+	if prompt.Step == sessionLimit {
+		return a.Params
+	}
 	var params []Param
 	for _, p := range a.Params { // of which a step may ask one after the other
-		if p == passkeyParam && prompt.WebAuthn != nil || slices.ContainsFunc(prompt.Fields, func(f flow.Field) bool { return f.Name == p.Field }) {
+		if p == passkeyParam && prompt.WebAuthn != nil || p == scenarioParam && proceeds(prompt) || slices.ContainsFunc(prompt.Fields, func(f flow.Field) bool { return f.Name == p.Field }) {
 			params = append(params, p)
 		}
 	}

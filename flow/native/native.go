@@ -6,6 +6,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/aba"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Config is how programs are spoken to. The zero value is good.
@@ -34,11 +35,14 @@ func New(config Config) *Transport {
 	return &Transport{words: config.Text, known: authenticators(config.Authenticators)}
 }
 
-// Supports implements [flow.Program]. A program cannot send a person to another site and have them come back here, nor can it sign
-// anybody out, nor show a push. Consent is not asked of it: the protocol lets only those in whose consent is given.
+// Supports implements [flow.Program]. A program cannot have a person come back here from another site, but to itself (flow.Relayed), nor
+// can it sign anybody out, nor show how a device is enrolled for pushes. Consent is not asked of it: the protocol lets only those in whose consent is given.
 func (*Transport) Supports(option string, executor flow.Executor) bool {
 	_, leaves := executor.(flow.Leaving)
-	return executor != nil && !leaves && !slices.Contains([]string{"logout", "push", "push-enroll"}, option)
+	if relayed, ok := executor.(flow.Relayed); ok {
+		leaves = !relayed.Relayed(directory.SignIn)
+	}
+	return executor != nil && !leaves && !slices.Contains([]string{"logout", "push-enroll"}, option)
 }
 
 // Fail implements [flow.Transport].

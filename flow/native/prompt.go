@@ -19,8 +19,9 @@ const (
 	onePrompt   = "AUTHENTICATOR_PROMPT"
 	manyOptions = "MULTI_OPTIONS_PROMPT"
 
-	userPrompt     = "USER_PROMPT"
-	internalPrompt = "INTERNAL_PROMPT"
+	userPrompt        = "USER_PROMPT"
+	internalPrompt    = "INTERNAL_PROMPT"
+	redirectionPrompt = "REDIRECTION_PROMPT"
 )
 
 // answer is what a program is told while the sign-in goes on.
@@ -107,6 +108,7 @@ func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 		a.NextStep.StepType = manyOptions
 	}
 	for _, choice := range choices {
+		a.NextStep.AcceptErrorParams = a.NextStep.AcceptErrorParams || choice.Prompt != nil && choice.Prompt.Away != nil && choice.Prompt.Link != ""
 		a.NextStep.Authenticators = append(a.NextStep.Authenticators, t.describe(r, v, choice))
 	}
 	web.WriteValue(w, http.StatusOK, a)
@@ -128,7 +130,16 @@ func shown(prompt flow.Prompt) []flow.Message {
 func (t *Transport) describe(r *http.Request, v flow.View, choice flow.Choice) authenticator {
 	known := t.authenticator(choice.Option)
 	a := authenticator{ID: known.id(), Name: known.DisplayName, IDP: known.IDP, Metadata: metadata{Key: known.Key}}
-	if choice.Prompt == nil {
+	if choice.Prompt == nil || !choice.Begun && len(choice.Prompt.Fields) == 0 && choice.Prompt.WebAuthn == nil {
+		return a
+	}
+	if away := choice.Prompt.Away; away != nil {
+		a.Metadata.PromptType, a.RequiredParams = redirectionPrompt, []string{codeParam, stateParam}
+		a.Metadata.Additional = map[string]string{"redirectUrl": choice.Prompt.Link, "state": away.State}
+		if away.Nonce != "" {
+			a.Metadata.PromptType, a.RequiredParams = internalPrompt, []string{accessTokenParam, idTokenParam}
+			a.Metadata.Additional = map[string]string{"clientId": away.ClientID, "nonce": away.Nonce, "scope": strings.Join(away.Scope, " ")}
+		}
 		return a
 	}
 	a.Metadata.PromptType = userPrompt
@@ -139,6 +150,12 @@ func (t *Transport) describe(r *http.Request, v flow.View, choice flow.Choice) a
 		own.WebAuthn, choice.Prompt = nil, &own
 	}
 	a.Metadata.Additional = additional(*choice.Prompt)
+	if choice.Prompt.Step == sessionLimit {
+		t.sessions(r, v, *choice.Prompt, a.Metadata.Additional)
+	}
+	if poll := choice.Prompt.Poll; poll != nil {
+		a.Metadata.Additional["statusEndpoint"], a.Metadata.Additional["numberChallenge"] = statusEndpoint(v, *poll), poll.Number
+	}
 	for i, p := range known.params(*choice.Prompt) {
 		if !p.Optional {
 			a.RequiredParams = append(a.RequiredParams, p.Name)
@@ -150,7 +167,7 @@ func (t *Transport) describe(r *http.Request, v flow.View, choice flow.Choice) a
 			p.DisplayName = t.label(r, v, choice.Prompt.Fields, p)
 		}
 		a.Metadata.Params = append(a.Metadata.Params, param{
-			Param: p.Name, Type: "STRING", Order: i, Key: p.Key, DisplayName: p.DisplayName, Confidential: p.Confidential,
+			Param: p.Name, Type: p.kind(), Order: i, Key: p.Key, DisplayName: p.DisplayName, Confidential: p.Confidential,
 		})
 	}
 	return a

@@ -41,7 +41,55 @@ func (t *Transport) Read(v flow.View, answer []byte) (flow.Reply, error) {
 	if reply.Bare || i < 0 || v.Choices[i].Prompt == nil {
 		return reply, nil
 	}
+	if away := v.Choices[i].Prompt.Away; away != nil {
+		return reply, back(&reply, *away, sent.Params)
+	}
+	if v.Choices[i].Prompt.Step == sessionLimit {
+		return reply, limit(&reply, v, sent.Params)
+	}
 	return reply, t.read(&reply, *v.Choices[i].Prompt, sent.Params)
+}
+
+// What a person comes back with who was at a provider: an answer to an authorization request (RFC 6749 §4.1.2, RFC 9207 §2).
+const (
+	codeParam  = "code"
+	stateParam = "state"
+	errorParam = "error"
+)
+
+// What a program brings that has got an ID token by itself.
+const (
+	accessTokenParam = "accessToken"
+	idTokenParam     = "idToken"
+)
+
+var returnParams = []string{codeParam, stateParam, "iss", errorParam, "error_description"}
+
+// back reads what a person has come back with.
+func back(reply *flow.Reply, away flow.Away, sent map[string]any) error {
+	reply.Back = true
+	known := returnParams
+	if away.Nonce != "" {
+		known = []string{accessTokenParam, idTokenParam}
+	}
+	for name, value := range sent {
+		texts, ok := textsOf(value)
+		if !slices.Contains(known, name) || !ok || len(texts) != 1 { // RFC 6749 §3.1
+			return bad("there is a parameter that is none of those with which somebody comes back, or not one text")
+		}
+		reply.Fields[name] = texts
+	}
+	switch {
+	case away.Nonce != "" && reply.Fields.Get(idTokenParam) == "":
+		return bad("the parameter " + idTokenParam + " is missing")
+	case away.Nonce != "":
+		return nil
+	case reply.Fields.Get(stateParam) == "":
+		return bad("the parameter " + stateParam + " is missing")
+	case reply.Fields.Get(codeParam) == "" && !reply.Fields.Has(errorParam):
+		return bad("the parameter " + codeParam + " is missing")
+	}
+	return nil
 }
 
 // option finds the Executor of an id: one of the step, or the one that has been answered before it.
@@ -93,6 +141,13 @@ func (t *Transport) read(reply *flow.Reply, prompt flow.Prompt, sent map[string]
 		if !p.Optional && values.Get(p.Field) == "" {
 			return bad("a required parameter is missing")
 		}
+	}
+	if values.Has(scenarioParam.Field) && proceeds(prompt) {
+		if values.Get(scenarioParam.Field) != proceedScenario {
+			return bad("the scenario is another than " + proceedScenario)
+		}
+		reply.Action = proceedAction
+		return nil
 	}
 	if values.Has(passkeyParam.Field) && prompt.WebAuthn != nil {
 		credential, ok := challenge.Credential(prompt.WebAuthn.Options, values.Get(passkeyParam.Field))

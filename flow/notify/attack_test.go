@@ -292,3 +292,23 @@ func TestAttackMessageRepeatedByServer(t *testing.T) {
 		lacks(t, w.log.String(), "c3VwZXJzZWNyZXQ", "493027", "ann@example.com")
 	}
 }
+
+// The name of a host in what people call themselves becomes no link in programs that show mail; addresses and initials are read as before.
+func TestAttackBareDomainInAName(t *testing.T) {
+	t.Parallel()
+	w := alone(t)
+	u := &directory.User{
+		Username: "ann@example.com", GivenName: "evil.example", FamilyName: "J.R. Lee of sub.evil.example", Email: "ann@example.com",
+		Attributes: map[string]any{"motto": "win at EVIL。example now", "size": "4.5"},
+	}
+	must(t, w.dir.CreateUser(t.Context(), u, ""))
+	source := notify.Source{Subject: "x", Text: "{{user.claim.givenname}}|{{user.claim.lastname}}|{{user.claim.motto}}|{{user.claim.size}}|{{user.claim.email}}|{{user-name}}"}
+	must(t, directory.Set(t.Context(), w.dir.Settings, notify.SourceSetting(notify.EmailOTP, notify.Email, "en"), "", "", source))
+	w.clock.advance(2e9)
+	w.send(t, notify.Message{Template: notify.EmailOTP, Channel: notify.Email, To: u.Email, Subject: w.dir.SubjectRef(u)})
+	w.deliver(t)
+	want := "evil. example|J. R. Lee of sub. evil. example|win at EVIL. example now|4.5|ann@example.com|ann@example.com"
+	if len(w.email.mails) != 1 || strings.TrimSpace(w.email.mails[0].Text) != want {
+		t.Errorf("got %+v", w.email.mails)
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/mail"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +127,10 @@ func (l *literals) find(name string) (string, bool) {
 		return l.message.Params[other], true
 	}
 	if claim, ok := strings.CutPrefix(name, "user.claim."); ok {
-		return unlinked(l.claim(claim)), true
+		if strings.EqualFold(claim, "username") {
+			return unlinked(l.claim(claim)), true
+		}
+		return unlinkedName(l.claim(claim)), true
 	}
 	if property, ok := strings.CutPrefix(name, "organization."); ok {
 		return l.look(property)
@@ -148,7 +153,7 @@ func (l *literals) find(name string) (string, bool) {
 		if l.application == "" && l.samples == nil {
 			return l.organization(), true
 		}
-		return unlinked(l.application), true // whoever may register a client chooses its name
+		return unlinkedName(l.application), true // whoever may register a client chooses its name
 	case "tenant-domain":
 		return l.message.Organization, true
 	case "spId":
@@ -277,7 +282,25 @@ func tame(name, value string) string {
 	if name == Link || name == Code || alike[name] != "" || strings.HasSuffix(name, "url") || name == "callback" || name == "temporary-password" {
 		return value
 	}
+	return unlinkedName(value)
+}
+
+// unlinkedName is a text by which people call themselves and their things, with what could be the name of a host taken apart, of which programs make
+// links as well. An address by itself stays, as do user names, for which this is not: both are typed as they stand.
+func unlinkedName(value string) string {
+	if !isMailbox(value) {
+		value = bareDomain.ReplaceAllString(value, ". $1")
+	}
 	return unlinked(value)
+}
+
+// bareDomain is a dot that may be within the name of a host.
+var bareDomain = regexp.MustCompile(`[.\x{3002}\x{ff0e}\x{ff61}](\pL)`)
+
+// isMailbox reports whether a value is nothing but an address of mail.
+func isMailbox(value string) bool {
+	address, err := mail.ParseAddress(value)
+	return err == nil && address.Address == value
 }
 
 // longestName bounds what a person has chosen, in runes.

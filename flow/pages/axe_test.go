@@ -91,7 +91,31 @@ func furtherViews() map[string]flow.View {
 		},
 		Actions: []flow.Action{{Name: "continue", Label: "session-limit.end"}, {Name: "leave", Label: "session-limit.leave", Kind: flow.Secondary}},
 	}
-	return map[string]flow.View{"hotp-enroll": token, "select-account": choice, "renew-password": renewal, "session-limit": limit}
+	register := codeView()
+	register.Prompt = registration()
+	return map[string]flow.View{
+		"hotp-enroll": token, "select-account": choice, "renew-password": renewal, "session-limit": limit, "register": register,
+	}
+}
+
+// registration is the form of somebody who registers, with attributes of every type, one of which was wrong.
+func registration() flow.Prompt {
+	least := 1.0
+	fields := []flow.Field{{Name: "email", Type: flow.EmailField, Label: "register.email", Autocomplete: "email", Required: true, Focus: true}}
+	for _, rule := range []directory.AttributeRule{
+		{Name: "department", Label: "Department", Hint: "As on your badge"},
+		{Name: "seats", Label: "Seats", Type: directory.IntegerAttribute, Min: &least},
+		{Name: "born", Label: "Born on", Type: directory.DateAttribute},
+		{Name: "size", Label: "Size", Type: directory.ChoiceAttribute, Choices: []directory.AttributeChoice{{Value: "S", Label: "Small"}, {Value: "L", Label: "Large"}}},
+		{Name: "terms", Label: "I accept the terms", Hint: "and have read them", Type: directory.BooleanAttribute},
+	} {
+		fields = append(fields, flow.AttributeField(rule))
+	}
+	fields[2].Value, fields[2].Problem = "0", flow.Message{ID: "attribute.min", Level: flow.Error, Params: map[string]string{"min": "1"}}
+	return flow.Prompt{
+		Step: "register", Title: flow.Message{ID: "register.title"}, Intro: flow.Message{ID: "register.intro"}, Fields: fields,
+		Actions: []flow.Action{{Name: "continue", Label: "register.send"}, {Name: "back", Label: "action.back", Kind: flow.Quiet}},
+	}
 }
 
 // acme is a look that takes all that there is.

@@ -35,7 +35,7 @@ func serve(t *testing.T, views map[string]flow.View) *httptest.Server {
 
 func evaluate[T any](t *testing.T, ctx context.Context, expression string) T {
 	t.Helper()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
@@ -94,7 +94,7 @@ func TestInBrowser(t *testing.T) {
 			t.Errorf("%s in the dark: %s", name, got)
 		}
 		want := map[string]string{"password": "username", "totp": "otp", "enrol": "otp"}[strings.TrimSuffix(name, "-rtl")]
-		if got := evaluate[string](t, ctx, `document.activeElement.id`); got != want {
+		if got := evaluate[string](t, ctx, focused); got != want {
 			t.Errorf("%s: typing begins in %q", name, got)
 		}
 	}
@@ -107,6 +107,8 @@ const (
 		.filter(e => e.checkVisibility())
 		.filter(e => e.getBoundingClientRect().height < 24 || e.getBoundingClientRect().width < 24)
 		.map(e => e.outerHTML.slice(0, 60)).join()`
+	// focused is the element in which typing begins: autofocus is done when the page is drawn, not when it is loaded.
+	focused = `new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => r(document.activeElement.id))))`
 	// colours are those of the main button and of what carries the page.
 	colours = `getComputedStyle(document.querySelector('.button.primary')).backgroundColor + ' on '
 		+ getComputedStyle(document.body).backgroundColor`

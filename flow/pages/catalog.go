@@ -65,7 +65,6 @@ func (t Text) HTML() template.HTML {
 type catalogs struct {
 	byLocale map[string]catalog // by lower-case tag
 	standard catalog
-	choices  []Choice
 }
 
 // catalog holds the texts of one language. In a compiled text, a foreign run holds the name of its placeholder.
@@ -108,7 +107,6 @@ func newCatalogs(host fs.FS, standard string) (catalogs, error) {
 	if all.standard, ok = all.lookup(standard); !ok {
 		return catalogs{}, fmt.Errorf("DefaultLocale: there is no catalogue for %q", standard)
 	}
-	all.choices = all.listChoices()
 	return all, all.checkMoments()
 }
 

@@ -2,6 +2,8 @@ package pages
 
 import (
 	"cmp"
+	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,11 +30,16 @@ type Languages struct {
 	// those of the page's own form, finds none here.
 	Submit  string
 	Current Choice
-	All     []Choice
+	// Buttons is the block "language-buttons", rendered: a button for each language.
+	Buttons template.HTML
 }
 
-// Choice is a language: its tag, its direction, and what it calls itself ("locale.name" in its catalogue; else the tag).
-type Choice struct{ Lang, Dir, Name string }
+// Choice is a language: its tag, its direction, and what it calls itself ("locale.name" in its catalogue; else the tag). Current marks the one
+// that the page is in.
+type Choice struct {
+	Lang, Dir, Name string
+	Current         bool
+}
 
 // asked are the languages that a request wants, best first: the one that the person has chosen on a page, then those of the application.
 func (p *Pages) asked(r *http.Request, locales []string) []string {
@@ -45,7 +52,7 @@ func (p *Pages) asked(r *http.Request, locales []string) []string {
 
 // languages is the switch for the page that answers a request; nil where there is nothing to choose, or no way back.
 func (p *Pages) languages(r *http.Request, current catalog) *Languages {
-	if r.URL == nil || len(p.catalogs.choices) < 2 {
+	if r.URL == nil || len(p.catalogs.byLocale) < 2 {
 		return nil
 	}
 	back := r.URL.EscapedPath()
@@ -57,7 +64,7 @@ func (p *Pages) languages(r *http.Request, current catalog) *Languages {
 	}
 	return &Languages{
 		Submit:  p.site.Path(Language) + "?" + url.Values{"back": {back}}.Encode(),
-		Current: current.choice(), All: p.catalogs.choices,
+		Current: current.choice(), Buttons: p.buttons[current.tag],
 	}
 }
 
@@ -111,10 +118,26 @@ func (c catalog) direction() string {
 	return "ltr"
 }
 
-// listChoices are all languages, in the order of their tags.
-func (c catalogs) listChoices() (all []Choice) {
+// drawButtons renders the buttons of the switch for each language that a page can be in: they are the same on every page, and were the
+// dearest part of it.
+func (p *Pages) drawButtons() error {
+	p.buttons = make(map[string]template.HTML, len(p.catalogs.byLocale))
+	for _, current := range p.catalogs.byLocale {
+		var buttons strings.Builder
+		if err := p.templates.kinds[promptPage].ExecuteTemplate(&buttons, "language-buttons", p.catalogs.choices(current)); err != nil {
+			return fmt.Errorf("Templates: %w", err)
+		}
+		p.buttons[current.tag] = template.HTML(buttons.String())
+	}
+	return nil
+}
+
+// choices are all languages, in the order of their tags.
+func (c catalogs) choices(current catalog) (all []Choice) {
 	for _, one := range c.byLocale {
-		all = append(all, one.choice())
+		choice := one.choice()
+		choice.Current = one.tag == current.tag
+		all = append(all, choice)
 	}
 	slices.SortFunc(all, func(a, b Choice) int { return cmp.Compare(a.Lang, b.Lang) })
 	return all

@@ -131,3 +131,25 @@ func TestAttackLanguageFromAnotherSite(t *testing.T) {
 		t.Errorf("the policy is %q", policy)
 	}
 }
+
+// The buttons of the switch are a host's own like every block: on each page the one for its language is marked, and a block that cannot be
+// rendered stops New.
+func TestLanguageButtonsOfTheHost(t *testing.T) {
+	t.Parallel()
+	templates := func(source string) fstest.MapFS {
+		return fstest.MapFS{"layout.html": {Data: []byte(`{{define "language-buttons"}}` + source + `{{end}}`)}}
+	}
+	p := newPages(t, func(c *pages.Config) {
+		c.Templates = templates(`{{range .}}<button name="language" value="{{.Lang}}">{{if .Current}}this is {{end}}{{.Name}}</button>{{end}}`)
+	})
+	for lang, want := range map[string]string{"es": "this is Español", "fr": "this is Français"} {
+		page := pageWith(t, p, issuer+"/login", choose(t, p, lang, "/id/login").Cookies()[0]).Body.String()
+		contain(t, page, `<html lang="`+lang+`"`, want)
+		if strings.Count(page, "this is ") != 1 || strings.Contains(page, `id="language_`) {
+			t.Errorf("the page in %s has the buttons\n%s", lang, page)
+		}
+	}
+	if _, err := pages.New(pages.Config{Issuer: issuer, Templates: templates(`{{range .}}{{.Tag}}{{end}}`)}); err == nil || !strings.Contains(err.Error(), "Tag") {
+		t.Errorf("a block that cannot be rendered: %v", err)
+	}
+}

@@ -115,9 +115,18 @@ type Field struct {
 	Class, SiteKey string
 	// Capitals says that what is typed is shown in capital letters.
 	Capitals bool
-	Problem  Text
+	// Options are those of a field of type "choice", the first of which is none.
+	Options []Option
+	Problem Text
 	// DescribedBy lists the ids of the elements that say more.
 	DescribedBy string
+}
+
+// Option is a value that can be chosen.
+type Option struct {
+	Value    string
+	Label    Text
+	Selected bool
 }
 
 // Action is a button. ID is that of its element, Kind is "primary", "secondary" or "quiet"; Main marks the one that submits the fields.
@@ -309,6 +318,12 @@ func (p *Page) fields(fields []flow.Field) {
 			field.InputMode, field.Dir, field.Verbatim = "numeric", "ltr", true
 		case flow.LettersField:
 			field.Dir, field.Verbatim, field.Capitals = "ltr", true, true
+		case flow.NumberField:
+			field.InputMode, field.Dir, field.Verbatim = "decimal", "ltr", true
+		case flow.DateField:
+			field.InputType, field.Dir = "date", ""
+		case flow.ChoiceField:
+			field.Options = p.options(f)
 		case flow.CheckboxField, flow.HiddenField, flow.CaptchaField:
 		default:
 			field.Type, field.Dir = string(flow.TextField), "auto"
@@ -321,6 +336,15 @@ func (p *Page) fields(fields []flow.Field) {
 		p.Wrong = p.Wrong || field.Problem != nil
 		p.Fields = append(p.Fields, field)
 	}
+}
+
+// options are the values of a choice, with nothing in front.
+func (p *Page) options(f flow.Field) []Option {
+	options := []Option{{Label: p.T("attribute.none")}}
+	for _, c := range f.Choices {
+		options = append(options, Option{Value: c.Value, Label: p.catalog.text(c.Label, p.ambient), Selected: c.Value == f.Value})
+	}
+	return options
 }
 
 // captcha admits a puzzle on the page.

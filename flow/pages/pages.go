@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -48,6 +49,7 @@ type Pages struct {
 	catalogs     catalogs
 	templates    templates
 	assets       assets
+	buttons      map[string]template.HTML // of the switch of language, by the page's tag
 	imageOrigins []string
 	origins      *http.CrossOriginProtection
 	log          *slog.Logger
@@ -76,7 +78,7 @@ func New(c Config) (*Pages, error) {
 		return nil, fmt.Errorf("pages: Config.Issuer: %w", err)
 	}
 	p.assets = newAssets(p.site.Path(Assets), c.CSS)
-	if err := p.rehearse(); err != nil {
+	if err := errors.Join(p.drawButtons(), p.rehearse()); err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	return p, nil

@@ -28,9 +28,10 @@ func (p *Pages) samples() []*Page {
 			Actions: []flow.Action{{Name: "login", Label: "password.login"}, {Name: "cancel", Label: "action.cancel", Kind: flow.Quiet}},
 		},
 	}
-	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField, flow.CaptchaField} {
+	for _, kind := range []flow.FieldType{flow.TextField, flow.PasswordField, flow.EmailField, flow.CodeField, flow.LettersField, flow.CheckboxField, flow.CaptchaField, flow.NumberField, flow.DateField, flow.ChoiceField} {
 		view.Prompt.Fields = append(view.Prompt.Fields, flow.Field{
 			Name: string(kind), Type: kind, Label: "password.username", Value: "value", Required: true, Focus: true, Problem: message, Hint: message,
+			Choices: []flow.FieldChoice{{Value: "value", Label: "password.username"}},
 		})
 	}
 	r := &http.Request{Header: http.Header{}}

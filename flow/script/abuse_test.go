@@ -72,7 +72,15 @@ var abuses = map[string]string{
 	"arguments":                 `function f() { return arguments; } var a = Array(10000); while (true) { f(...a); }`,
 	"property growth":           `var o = {}; for (var i = 0; ; i++) { o['k' + i] = i; }`,
 	"closure growth":            `var f = function () {}; while (true) { f = (function (g) { return function () { return g; }; })(f); }`,
+	"natives by natives":        naturals + `for (var i = 0; i < 10000; i++) { a[i] = s; } for (;;) { a.forEach(n.includes, n); a.map(n.startsWith, n); }`,
+	"numbers by natives":        naturals + `var d = '1'.repeat(65000); for (var i = 0; i < 10000; i++) { a[i] = d; } a.forEach(parseFloat); a.filter(isNaN);`,
+	"walks by natives":          naturals + `for (var i = 0; i < 10000; i++) { a[i] = n; } for (var i = 0; i < 20; i++) { b[i] = s + 'x'; } b.forEach(a.indexOf, a);`,
+	"sorting long texts":        naturals + `var t = []; for (var i = 0; i < 12; i++) { t.push(s + i); } for (var i = 0; i < 10000; i++) { a[i] = t[i % 12]; } a.sort();`,
+	"errors by natives":         naturals + `function f(n) { if (n) { return f(n - 1) + 1; } for (;;) { b.push(a.map(Error)); } } f(100);`,
 }
+
+// naturals are arrays and texts for abuses in which what is written in Go calls what is written in Go.
+const naturals = `var a = Array(10000), b = Array(20), s = 'ä'.repeat(65000), n = s + 'y'; `
 
 // refused are scripts that are not admitted, with a word of the complaint.
 var refused = map[string]struct{ source, why string }{
@@ -272,7 +280,7 @@ func TestAttackScriptThatCannotBeStoppedIsGivenUp(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, script.Config{Soft: 5 * time.Second, Hard: 20 * time.Second})
-	p, err := e.Compile(inLogin(`while (true) {}`), nil)
+	p, err := e.Compile(inLogin(`var x; while (true) {`+strings.Repeat("x = [];", 5000)+`}`), nil) // few turns, so that they are not what ends it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,13 @@ const (
 	keyGuard    = "#key"
 	slotGuard   = "#slot"
 	spreadGuard = "#spread"
+	stepGuard   = "#step"
 )
 
 // admission walks one syntax tree. Whatever is not named here is refused. The interpreter can neither be stopped inside its own
 // operators nor told how much memory they may take, so those that can make something large of something small are replaced by
-// calls of guards: + and template strings, computed keys, and ... .
+// calls of guards: + and template strings, computed keys, and ... . Another guard, in every turn of a loop and every call of a function, counts
+// what a script does: what time that takes is the machine's business.
 type admission struct {
 	name     string
 	file     *file.File
@@ -178,9 +180,9 @@ func (a *admission) loop(s ast.Statement) {
 	switch s := s.(type) {
 	case *ast.WhileStatement:
 		s.Test = a.expression(s.Test)
-		a.statement(s.Body)
+		s.Body = a.turn(s.Body)
 	case *ast.DoWhileStatement:
-		a.statement(s.Body)
+		s.Body = a.turn(s.Body)
 		s.Test = a.expression(s.Test)
 	case *ast.ForStatement:
 		switch init := s.Initializer.(type) {
@@ -195,18 +197,45 @@ func (a *admission) loop(s ast.Statement) {
 			a.refuse(s.For, "this loop is not available")
 		}
 		s.Test, s.Update = a.expression(s.Test), a.expression(s.Update)
-		a.statement(s.Body)
+		s.Body = a.turn(s.Body)
 	case *ast.ForInStatement:
 		a.into(s.Into, s.For)
 		s.Source = a.expression(s.Source)
-		a.statement(s.Body)
+		s.Body = a.turn(s.Body)
 	case *ast.ForOfStatement:
 		a.into(s.Into, s.For)
 		s.Source = a.expression(s.Source)
-		a.statement(s.Body)
+		s.Body = a.turn(s.Body)
 	default:
 		a.refuse(s.Idx0(), "%s not available", spoken(s))
 	}
+}
+
+// turn is the body of a loop with what counts its turns.
+func (a *admission) turn(body ast.Statement) ast.Statement {
+	a.statement(body)
+	at := body.Idx0()
+	return &ast.BlockStatement{LeftBrace: at, List: []ast.Statement{a.step(at), body}, RightBrace: at}
+}
+
+// step is what counts, as a statement.
+func (a *admission) step(at file.Idx) ast.Statement {
+	return &ast.ExpressionStatement{Expression: a.call(stepGuard, at)}
+}
+
+// counted puts what counts the calls of a function in front of its statements, behind its directives.
+func (a *admission) counted(body *ast.BlockStatement) {
+	first := 0
+	for ; first < len(body.List); first++ {
+		s, ok := body.List[first].(*ast.ExpressionStatement)
+		if !ok {
+			break
+		}
+		if _, ok := s.Expression.(*ast.StringLiteral); !ok {
+			break
+		}
+	}
+	body.List = slices.Insert(body.List, first, a.step(body.LeftBrace))
 }
 
 // into is the variable of a for…in or for…of.
@@ -301,6 +330,9 @@ func (a *admission) function(f *ast.FunctionLiteral) {
 	}
 	a.parameters(f.ParameterList)
 	a.statement(f.Body)
+	if f.Body != nil {
+		a.counted(f.Body)
+	}
 }
 
 func (a *admission) parameters(list *ast.ParameterList) {
@@ -406,9 +438,10 @@ func (a *admission) arrow(e *ast.ArrowFunctionLiteral) {
 	a.parameters(e.ParameterList)
 	switch body := e.Body.(type) {
 	case *ast.ExpressionBody:
-		body.Expression = a.expression(body.Expression)
+		body.Expression = &ast.SequenceExpression{Sequence: []ast.Expression{a.call(stepGuard, e.Start), a.expression(body.Expression)}}
 	case *ast.BlockStatement:
 		a.statement(body)
+		a.counted(body)
 	}
 }
 

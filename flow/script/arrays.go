@@ -12,6 +12,12 @@ var walked = []string{
 	"slice", "some", "sort",
 }
 
+// compared is how many units of texts are compared for what one byte of the allowance costs.
+const compared = 8
+
+// searching are those of them whose first argument is an element.
+var searching = []string{"includes", "indexOf", "lastIndexOf"}
+
 // grown are those whose array may become longer by their arguments.
 var grown = []string{"concat", "push", "splice", "unshift"}
 
@@ -29,20 +35,48 @@ func (m *realm) arrayMethod(name string, original goja.Callable) native {
 	switch {
 	case name == "join":
 		return m.join
+	case name == "toString":
+		return m.arrayText
+	case name == "at", name == "pop":
+		return func(c goja.FunctionCall) goja.Value { return m.call(original, m.array(c.This), c.Arguments...) }
 	case slices.Contains(walked, name):
 		return func(c goja.FunctionCall) goja.Value {
 			array := m.array(c.This)
-			m.elements(array)
-			return m.must(original(array, c.Arguments...))
+			n := m.elements(array)
+			if text, ok := c.Argument(0).(goja.String); ok && slices.Contains(searching, name) { // each may have to be compared to its end
+				m.charge(n * text.Length() / compared)
+			}
+			return m.call(original, array, m.walker(name, c.Arguments)...)
 		}
 	case slices.Contains(grown, name):
 		return func(c goja.FunctionCall) goja.Value {
 			array := m.array(c.This)
 			m.grow(name, array, c.Arguments)
-			return m.must(original(array, c.Arguments...))
+			return m.call(original, array, c.Arguments...)
 		}
 	}
 	return nil
+}
+
+// walker are the arguments of a walk whose function, if it has one, heeds. An order that a script does not say is that of the texts.
+func (m *realm) walker(name string, args []goja.Value) []goja.Value {
+	f, ok := goja.AssertFunction(argument(args, 0))
+	switch {
+	case slices.Contains(searching, name):
+		return args
+	case !ok && name == "sort" && goja.IsUndefined(argument(args, 0)):
+		f = func(_ goja.Value, pair ...goja.Value) (goja.Value, error) {
+			return m.vm.ToValue(m.text(pair[0]).CompareTo(m.text(pair[1]))), nil
+		}
+	case !ok:
+		return args
+	}
+	walk := slices.Clone(args)
+	if len(walk) == 0 {
+		walk = make([]goja.Value, 1)
+	}
+	walk[0] = m.heeding(f)
+	return walk
 }
 
 // grow counts what a method is about to add to an array.
@@ -90,6 +124,15 @@ func (m *realm) join(c goja.FunctionCall) goja.Value {
 	}
 	m.charge(2 * length)
 	return m.glue(parts, length)
+}
+
+// arrayText is Array.prototype.toString: what the array's join makes of it.
+func (m *realm) arrayText(c goja.FunctionCall) goja.Value {
+	array := m.array(c.This)
+	if join, ok := goja.AssertFunction(array.Get("join")); ok {
+		return m.call(join, array)
+	}
+	return m.join(goja.FunctionCall{This: array})
 }
 
 // arrays is the global Array, for call and new.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -22,6 +21,8 @@ type DirectoryConfig struct {
 	Mail func(b *store.Batch, m Mail) error
 	// Secrets are what secrets.name reads; nil has none.
 	Secrets *Secrets
+	// Links are the accounts upstream of people; nil has none, and links none.
+	Links Links
 }
 
 // Mail is what sendEmail sends.
@@ -60,7 +61,15 @@ func DirectoryFunctions(config DirectoryConfig) (map[string]Function, error) {
 		"removeUserRoles":                      p.unassign,
 		"removeUserRolesV2":                    p.unassign,
 		"getUserSessions":                      p.sessions,
+		"getSessionData":                       p.ownSessions,
 		"terminateUserSession":                 p.terminate,
+		"killSession":                          p.kill,
+		"isWithinSessionLimit":                 p.withinLimit,
+		"getAuthenticatedApplications":         p.applications,
+		"getAssociatedLocalUser":               p.associated,
+		"doAssociationWithLocalUser":           p.associate,
+		"removeAssociatedLocalUser":            p.dissociate,
+		"checkMicrosoftEmailVerification":      p.microsoftVerified,
 		"sendEmail":                            p.mail,
 		"getUsersWithClaimValues":              p.search,
 		"getUniqueUserWithClaimValues":         p.unique,
@@ -309,79 +318,6 @@ func (p *people) inGroups(ctx context.Context, c *Call) (any, error) {
 		}
 		if slices.ContainsFunc(wanted, func(name string) bool { return strings.EqualFold(name, group.Name) }) {
 			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// sessionsOf are the sessions of a person that sign in.
-func (p *people) sessionsOf(ctx context.Context, who *Person) ([]*directory.Session, error) {
-	if who.Subject.IsZero() {
-		return nil, nil
-	}
-	subject, err := p.Directory.Subjects.Get(ctx, who.Subject)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	all, err := p.Directory.Sessions.ListBySubject(ctx, subject)
-	return slices.DeleteFunc(all, func(s *directory.Session) bool { return s.Status != directory.Active }), err
-}
-
-func (p *people) sessions(ctx context.Context, c *Call) (any, error) {
-	who, err := c.who()
-	if err != nil {
-		return nil, err
-	}
-	all, err := p.sessionsOf(ctx, who)
-	if err != nil {
-		return nil, err
-	}
-	list := []any{}
-	for _, s := range all[:min(len(all), 50)] {
-		seen, err := p.Directory.Sessions.Seen(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		participants, err := p.Directory.Participants.Of(ctx, s.Ref())
-		if err != nil {
-			return nil, err
-		}
-		applications := []any{}
-		for _, joined := range participants {
-			applications = append(applications, map[string]any{"appId": joined.Application.ID, "subject": who.Username})
-		}
-		agent := clip(s.UserAgent, 200)
-		list = append(list, map[string]any{
-			"id": s.ID, "ip": s.Address, "userAgent": map[string]any{"raw": agent, "rawString": agent},
-			"loginTime": millis(s.Created), "lastAccessTime": millis(seen), "applications": applications,
-		})
-	}
-	return list, nil
-}
-
-func millis(t time.Time) int64 { return t.UnixMilli() }
-
-func (p *people) terminate(ctx context.Context, c *Call) (any, error) {
-	who, err := c.who()
-	if err != nil {
-		return nil, err
-	}
-	var id string
-	if m := c.Map(1); m != nil { // a session in the place of its id
-		id = spelt(m["id"])
-	} else if id, err = c.Text(1); err != nil {
-		return nil, err
-	}
-	all, err := p.sessionsOf(ctx, who)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range all {
-		if s.ID == id {
-			return true, p.Directory.Sessions.End(ctx, s.Ref(), "script")
 		}
 	}
 	return false, nil

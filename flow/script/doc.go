@@ -84,8 +84,10 @@
 //     elements in an array, 4 MiB made in a run; deeper calls than 128, more calls into Go than 100 in a run, or a decision of more than
 //     16 KiB are overruns as well.
 //   - Methods and globals that are on no list do not exist.
-//   - 25 ms until a script is stopped, which it cannot catch, with one more try as the machine may be busy; 100 ms until it is given
-//     up. After three of those the script runs no more in this process. As many scripts run at once as there are CPUs.
+//   - 100,000 turns of loops and calls of functions in a run. That is counted, and no matter of how busy the machine is.
+//   - For what no count bounds, 25 ms until a script is stopped, which it cannot catch, and once more ten times as long: a machine that is busy
+//     or stood still ends nobody's login by that alone. A second after it was stopped a script is given up; while three such runs
+//     last, it runs no more in this process. As many scripts run at once as there are CPUs.
 //   - An error, an overrun, a replay that goes another way: the login ends, and nobody is signed in.
 //
 // For authors who are not trusted as administrators are, run scripts in a process of their own, with limits of the operating system,
@@ -95,7 +97,7 @@
 //
 // Policies are the scripts that administrators have set, for an organization or an application, and the Source of a flow's Config:
 //
-//	functions, err := script.DirectoryFunctions(script.DirectoryConfig{DB: db, Directory: dir, Secrets: script.NewSecrets(db)})
+//	functions, err := script.DirectoryFunctions(script.DirectoryConfig{DB: db, Directory: dir, Secrets: script.NewSecrets(db), Links: connections})
 //	engine, err := script.New(script.Config{Functions: functions, Log: log})
 //	policies, err := script.NewPolicies(script.PoliciesConfig{DB: db, Directory: dir, Engine: engine, Libraries: script.NewLibraries(db, engine)})
 //	calls, err := script.NewExchanger(script.ExchangerConfig{DB: db, Domains: []string{"risk.example.com"}})
@@ -109,18 +111,19 @@
 // again until it is right; with one the script decides. The flow's own rules stay: there is no success without the assurance that the
 // request and the application insist on, whatever a script says. context.selectedAcr becomes the acr of the login's tokens where the request
 // has named it and the proofs have reached it: it may be weaker than what was reached, never stronger. Anything else, a class that is not among
-// directory.ACRs included, is left out and logged, and the acr is the one reached. A login keeps the script with which it began. A call elsewhere is
-// written down before it is made. What a script writes of people, roles and sessions is written at once and may be repeated; mails and
+// directory.ACRs included, is left out and logged, and the acr is the one reached. user.claims of the person who signs in go over what their account
+// says, in the tokens of this sign-in and their refreshes: those that the application gets anyway, by scope, request and consent, and none that
+// directory.MaySayOf refuses, which throws (docs/decisions/017). user.remoteClaims are what the provider has said with which somebody has come in this
+// flow; somebody who is nobody here has failed at the step, and is context.lastLoginFailedUser. doAssociationWithLocalUser links such a person's
+// account there with whom a later step proves, by the rules of federated.Connections.LinkProven; for accounts with different addresses a step has the
+// Executor of the provider whose name ends in "-link". A login keeps the script with which it began. A call elsewhere is written down before it is made. What a script writes of people, roles and sessions is written at once and may be repeated; mails and
 // cookies go with the flow.
 //
 // # Not implemented
 //
-// user.claims are in the Output of a run and reach no token yet; user.remoteClaims are empty, and who comes by a
-// provider is known by its issuer. A password given to a step (silent authentication) is left out: its page is shown.
-// getAssociatedLocalUser, doAssociationWithLocalUser, removeAssociatedLocalUser, getAuthenticatedApplications, isWithinSessionLimit,
-// killSession, getSessionData, checkMicrosoftEmailVerification; authenticators for which the flow has no
-// Executor. internalWait does not poll by itself: the person goes on when the time is over. response.headers. The management APIs of
-// secrets and libraries. Local time is that of the machine: nodes must share it. Intl, Map, Set, Symbol, Promise, Proxy; this of a function that is called
-// through a computed name is as in the interpreter. callElastic, callAnalytics, publishToAnalytics, verifyUserWithTypingDNA and the functions of
-// Sift exist when the host brings them (Config.Functions).
+// A password given to a step (silent authentication) is left out: its page is shown. What is written to user.remoteClaims holds in the run alone.
+// Authenticators for which the flow has no Executor. internalWait does not poll by itself: the person goes on when the time is over.
+// response.headers. The management API of secrets has one type, and that of libraries no versions but those that logins keep. Local time is that of the machine: nodes must share it. Intl, Map, Set,
+// Symbol, Promise, Proxy; this of a function that is called through a computed name is as in the interpreter. callElastic, callAnalytics,
+// publishToAnalytics, verifyUserWithTypingDNA and the functions of Sift exist when the host brings them (Config.Functions).
 package script

@@ -16,8 +16,11 @@ const (
 	maxArray = 10_000
 	// allowance is how many bytes guards may make in one run.
 	allowance = 4 << 20
-	// cell is what an element of an array counts as.
-	cell = 16
+	// maxSteps bounds how many turns of loops and calls of functions there are in one run.
+	maxSteps = 100_000
+	// cell is what an element of an array counts as, and visit what each call counts as that an operation in Go makes.
+	cell  = 16
+	visit = 128
 	// callDepth bounds how deep functions call one another.
 	callDepth = 128
 )
@@ -27,14 +30,45 @@ var ErrOverrun = errors.New("script: overrun")
 
 // charge counts what a guard is about to make. Beyond the allowance the script is stopped, which it cannot catch.
 func (m *realm) charge(n int) {
+	m.heed()
 	if m.left -= n; m.left < 0 || n < 0 {
 		m.overrun()
 	}
 }
 
+// interrupt stops the script, from any goroutine: the interpreter between two of its instructions, and what is written in Go where it heeds.
+func (m *realm) interrupt(cause error) {
+	m.halted.CompareAndSwap(nil, &cause)
+	m.vm.Interrupt(cause)
+}
+
+// heed ends an operation in Go of a script that was stopped: the interpreter looks for that only when it is back among its instructions.
+func (m *realm) heed() {
+	if m.halted.Load() != nil {
+		panic(m.vm.NewTypeError("the script was stopped"))
+	}
+}
+
+// heeding is a function for an operation in Go that calls it again and again: it may be in Go as well, and then nothing else stops the two, nor
+// counts what they make, as an Error each time.
+func (m *realm) heeding(f goja.Callable) goja.Value {
+	return m.vm.ToValue(func(c goja.FunctionCall) goja.Value {
+		m.charge(visit)
+		return m.call(f, c.This, c.Arguments...)
+	})
+}
+
+// step counts a turn of a loop, or a call of a function.
+func (m *realm) step() goja.Value {
+	if m.steps++; m.steps > maxSteps {
+		m.overrun()
+	}
+	return goja.Undefined()
+}
+
 func (m *realm) overrun() {
 	m.over = true
-	m.vm.Interrupt(ErrOverrun)
+	m.interrupt(ErrOverrun)
 	panic(m.vm.NewTypeError("the script takes too much"))
 }
 
@@ -52,6 +86,8 @@ func (m *realm) guardNamed(name string) native {
 		return func(c goja.FunctionCall) goja.Value { return m.key(c.Argument(0)) }
 	case slotGuard:
 		return func(c goja.FunctionCall) goja.Value { return m.slot(c.Argument(0)) }
+	case stepGuard:
+		return func(goja.FunctionCall) goja.Value { return m.step() }
 	case spreadGuard:
 		return func(c goja.FunctionCall) goja.Value { return m.spread(c.Argument(0)) }
 	}
@@ -84,7 +120,7 @@ func (m *realm) primitive(v goja.Value) goja.Value {
 		if !ok {
 			continue
 		}
-		if made := m.must(f(o)); !isObject(made) {
+		if made := m.call(f, o); !isObject(made) {
 			return made
 		}
 	}
@@ -103,7 +139,7 @@ func (m *realm) text(v goja.Value) goja.String {
 		if !ok {
 			m.throw("cannot convert an object to a text")
 		}
-		v = m.must(f(o))
+		v = m.call(f, o)
 	}
 	if s, ok := v.(goja.String); ok {
 		return s

@@ -23,7 +23,7 @@ func (m *realm) json() goja.Value {
 			m.overrun()
 		}
 		m.charge(cell * s.Length())
-		return m.must(parse(goja.Undefined(), s))
+		return m.call(parse, goja.Undefined(), s)
 	}))
 	define(o, "stringify", m.vm.ToValue(func(c goja.FunctionCall) goja.Value {
 		w := &writer{realm: m}
@@ -62,7 +62,7 @@ func (w *writer) value(v goja.Value, depth int) bool {
 		w.array(o, depth)
 	case o.ClassName() == "Date":
 		f, _ := goja.AssertFunction(o.Get("toISOString"))
-		w.primitive(w.realm.must(f(o)))
+		w.primitive(w.realm.call(f, o))
 	default:
 		if _, callable := goja.AssertFunction(o); callable {
 			return false

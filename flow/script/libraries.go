@@ -40,17 +40,35 @@ func NewLibraries(db *store.DB, engine *Engine) *Libraries {
 // Set writes a library, over what it was. The error says why it is not admitted, or is a *RefusalError for its name. Scripts that load it
 // have what they had until they are set again.
 func (l *Libraries) Set(ctx context.Context, org string, library Library) error {
-	if !isLibraryName(library.Name) {
-		return &RefusalError{fmt.Sprintf("%q is no name for a library: letters, digits, - _ .", clip(library.Name, 100))}
-	}
-	named := &names{properties: map[string]bool{}, globals: map[string]bool{}}
-	if _, _, err := l.engine.admit(library.Name, library.Source, true, named); err != nil {
+	if err := l.check(library); err != nil {
 		return err
 	}
 	meta := store.Meta{Org: org, ID: library.Name}
 	return put(ctx, l.db, l.all, meta.Ref(), func() *libraryRecord { return &libraryRecord{Meta: meta} }, func(r *libraryRecord) {
 		r.Description, r.Source = clip(library.Description, 1024), library.Source
 	})
+}
+
+// Add writes a library where there is none of the name: else the error is a *store.Conflict. Others are as of Set.
+func (l *Libraries) Add(ctx context.Context, org string, library Library) error {
+	if err := l.check(library); err != nil {
+		return err
+	}
+	b := l.db.Batch()
+	l.all.Insert(b, &libraryRecord{
+		Meta: store.Meta{Org: org, ID: library.Name}, Description: clip(library.Description, 1024), Source: library.Source,
+	})
+	return b.Apply(ctx)
+}
+
+// check says why a library is not admitted.
+func (l *Libraries) check(library Library) error {
+	if !isLibraryName(library.Name) {
+		return &RefusalError{fmt.Sprintf("%q is no name for a library: letters, digits, - _ .", clip(library.Name, 100))}
+	}
+	named := &names{properties: map[string]bool{}, globals: map[string]bool{}}
+	_, _, err := l.engine.admit(library.Name, library.Source, true, named)
+	return err
 }
 
 // Get returns a library, or store.ErrNotFound.

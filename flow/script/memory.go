@@ -104,6 +104,14 @@ type Person struct {
 	Remote map[string]string `json:"remote,omitempty"`
 }
 
+// key tells people apart: by their account, or, where they have none or nobody has proven it, by how they are called and where.
+func (p *Person) key() string {
+	if !p.Subject.IsZero() {
+		return digest([]any{p.Subject})
+	}
+	return digest([]any{p.IDP, p.Organization, p.Username})
+}
+
 // Option is one way to do a step: an authenticator of ours, or an upstream provider.
 type Option struct {
 	Authenticator string `json:"authenticator,omitempty"`

@@ -119,17 +119,23 @@ func (r *run) seen() []*Outcome {
 	return all
 }
 
-// subject is who signs in: the person of the step that was marked for it, else of the first that has found one.
+// subject is who signs in: the person of the step that was marked for it, else of the first that has found an account, else whoever was
+// named.
 func (r *run) subject() *Person {
 	if o := r.steps[r.subjectStep]; o != nil && o.Person != nil && o.Result == Succeeded {
 		return o.Person
 	}
+	var named *Person
 	for _, o := range r.seen() {
-		if o.Result == Succeeded && o.Person != nil {
+		switch {
+		case o.Result != Succeeded || o.Person == nil:
+		case !o.Person.Subject.IsZero():
 			return o.Person
+		case named == nil:
+			named = o.Person
 		}
 	}
-	return nil
+	return named
 }
 
 // last is the person of the last step that ended so.
@@ -261,7 +267,7 @@ func (r *run) localClaims(p *Person) *goja.Object {
 func (r *run) sessionClaims(p *Person) *goja.Object {
 	return r.vm.NewDynamicObject(view{
 		get: func(uri string) goja.Value {
-			if v, ok := r.out.Claims[uri]; ok {
+			if v, ok := r.said[p.key()][claimName(uri)]; ok {
 				return r.word(v)
 			}
 			if p.IDP != "" && p.Subject.IsZero() {
@@ -270,10 +276,31 @@ func (r *run) sessionClaims(p *Person) *goja.Object {
 			return r.invoke("user.localClaims", p, uri)
 		},
 		set: func(uri string, v goja.Value) bool {
-			set(&r.out.Claims, uri, clip(r.text(v).String(), 1000))
+			r.say(p, claimName(uri), v)
 			return true
 		},
 	})
+}
+
+// say sets something in user.claims; null leaves the claim out of this sign-in.
+func (r *run) say(p *Person, name string, v goja.Value) {
+	value := ""
+	if !goja.IsNull(v) && !goja.IsUndefined(v) {
+		value = r.text(v).String()
+	}
+	said := r.said[p.key()]
+	if said == nil {
+		said = directory.SignInClaims{}
+		r.said[p.key()] = said
+	}
+	before, again := said[name]
+	said[name] = value
+	if err := said.Check(); err != nil {
+		if said[name] = before; !again {
+			delete(said, name)
+		}
+		r.throw("user." + err.Error())
+	}
 }
 
 // remoteClaims are user.remoteClaims: what the upstream provider says.

@@ -70,8 +70,9 @@ type held struct {
 	Memory Memory `json:"memory"`
 	// Node is what the flow is at.
 	Node Node `json:"node,omitzero"`
-	// ACR is what the script had selected when it was complete.
-	ACR string `json:"acr,omitempty"`
+	// ACR is what the script had selected when it was complete, and Claims what it had said of the person.
+	ACR    string                 `json:"acr,omitempty"`
+	Claims directory.SignInClaims `json:"claims,omitempty"`
 }
 
 // Plan makes a Plan of a script and the steps that it can execute, the first being number 1. What the script leaves to the flow is
@@ -196,7 +197,7 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 	if err != nil {
 		return flow.Move{}, err
 	}
-	k = held{Memory: out.Memory, Node: out.Next, ACR: out.SelectedACR}
+	k = held{Memory: out.Memory, Node: out.Next, ACR: out.SelectedACR, Claims: out.Claims}
 	if s.Memory, err = json.Marshal(k); err != nil {
 		return flow.Move{}, err
 	}
@@ -215,7 +216,7 @@ func (p *plan) Next(ctx context.Context, s *flow.State) (flow.Move, error) {
 // rest is what the flow asks for after a script that is complete.
 func (p *plan) rest(ctx context.Context, s *flow.State, k held) (flow.Move, error) {
 	move, err := p.after.Next(ctx, s)
-	move.ACR = k.ACR
+	move.ACR, move.Claims = k.ACR, k.Claims
 	return move, err
 }
 
@@ -318,7 +319,7 @@ func (p *plan) login(s *flow.State, k held) Login {
 	}
 	return Login{
 		Now: s.Now, Application: s.Request.ApplicationName, ApplicationID: s.Request.Application.ID, Organization: s.Request.Organization,
-		ACR: s.Request.ACR, Steps: p.options, Flow: s,
+		ACR: s.Request.ACR, Steps: p.options, Session: s.Session(), Flow: s,
 		Browser: Browser{Address: client.Address.String(), Header: client.Header, Cookies: client.Cookies, Sent: s.Sent},
 		Satisfied: func(ctx context.Context, n Node) (*Outcome, error) {
 			for _, w := range p.chosen(n) {
@@ -352,7 +353,9 @@ func (p *plan) outcome(ctx context.Context, s *flow.State, k held) (Outcome, err
 			o.Params = map[string][]string{"scenario": {scenario}}
 		}
 		var err error
-		o.Person, err = person(ctx, s)
+		if o.Person, err = person(ctx, s); err == nil && o.Option.IDP != "" {
+			o.Person, err = fromUpstream(s, o.Person)
+		}
 		return o, err
 	case Prompt:
 		if names := inputs(k.Node); len(names) > 0 {
@@ -370,6 +373,23 @@ func (p *plan) outcome(ctx context.Context, s *flow.State, k held) (Outcome, err
 		o.Result, o.Data = e.Result, e.Data
 	}
 	return o, nil
+}
+
+// fromUpstream adds to somebody who has come from a provider what that says of them. Whoever is nobody here is known by that alone, and has
+// failed at the step.
+func fromUpstream(s *flow.State, who *Person) (*Person, error) {
+	from, err := s.Upstream()
+	if err != nil || from == nil || from.Connection == "" {
+		return who, err
+	}
+	switch {
+	case s.Subject.IsZero():
+		who = &Person{Username: from.ExternalID, Identifier: from.ExternalID, Organization: s.Request.Organization, IDP: from.Issuer}
+	case who.IDP != from.Issuer:
+		return who, nil
+	}
+	who.Remote = from.Claims
+	return who, nil
 }
 
 // scenarios are what scripts are told of an action that is no answer.

@@ -35,6 +35,8 @@ type world struct {
 	flow     *flow.Engine
 	mux      *http.ServeMux
 	log      strings.Builder
+	links    *links
+	from     *flow.Upstream // who comes from the provider, in the place of whom the test names
 
 	mu       sync.Mutex
 	now      time.Time
@@ -62,7 +64,7 @@ func (w *world) must(err error) {
 
 func newWorld(t *testing.T, p storetest.Placement) *world {
 	t.Helper()
-	w := &world{T: t, now: time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC), faults: storetest.Faults(p.Driver), requests: map[string]directory.Interaction{}}
+	w := &world{T: t, now: time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC), faults: storetest.Faults(p.Driver), requests: map[string]directory.Interaction{}, links: &links{all: map[string]store.Ref{}}}
 	ring, err := store.NewKeyRing(store.GenerateRingKey())
 	w.must(err)
 	w.db, err = store.Open(store.Config{Driver: w.faults, Ephemeral: w.faults.Ephemeral(p.Ephemeral), Keys: ring, Now: w.Now})
@@ -73,7 +75,7 @@ func newWorld(t *testing.T, p storetest.Placement) *world {
 	w.must(err)
 	w.secrets = script.NewSecrets(w.db)
 	functions, err := script.DirectoryFunctions(script.DirectoryConfig{
-		DB: w.db, Directory: w.Directory, Secrets: w.secrets,
+		DB: w.db, Directory: w.Directory, Secrets: w.secrets, Links: w.links,
 		Mail: func(b *store.Batch, m script.Mail) error {
 			b.Event(store.Event{Type: "mailed", Data: json.RawMessage(`{"to":"` + m.To + `"}`)})
 			return nil
@@ -94,6 +96,7 @@ func newWorld(t *testing.T, p storetest.Placement) *world {
 	})
 	w.must(err)
 	executors := script.Executors(exchanger)
+	executors["up"] = upstream{w}
 	executors["shrug"] = flow.Act(func(context.Context, *flow.State) (flow.Verdict, error) {
 		return flow.Verdict{Outcome: flow.Proceed, Facts: map[string]string{"shrugged": "true"}}, nil
 	})

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -22,6 +24,10 @@ type PoliciesConfig struct {
 	Engine    *Engine
 	// Libraries are what scripts load; nil has none.
 	Libraries *Libraries
+	// Manage has Libraries and Secrets managed by administrators over HTTP, those of the root organization: see Management. Secrets are the ones
+	// of DirectoryConfig, and nothing else here needs them.
+	Manage  bool
+	Secrets *Secrets
 	// Next is asked for the plans that no script makes; nil has none.
 	Next flow.Source
 	// Retain is how long a policy that was replaced is kept for the logins that began with it; zero is a day, and it should not be less
@@ -150,6 +156,14 @@ func (p *Policies) extend(ctx context.Context, v *version) error {
 		return err
 	}
 	return nil // somebody else has just done it, or has set it anew
+}
+
+// ManagementRoutes are those of Management, where PoliciesConfig.Manage says so: package signet mounts them, for tokens of the root's clients.
+func (p *Policies) ManagementRoutes(guard Guard, logger *slog.Logger) ([]web.Route, error) {
+	if !p.config.Manage {
+		return nil, nil
+	}
+	return Management{Guard: guard, Secrets: p.config.Secrets, Libraries: p.config.Libraries, Logger: logger}.Routes()
 }
 
 // Find implements flow.Source.

@@ -208,9 +208,9 @@ func wrap(tree *ast.Program) {
 	tree.DeclarationList = nil
 }
 
-// isLibraryName reports whether a name can be a library's.
+// isLibraryName reports whether a name can be a library's. Two that are words of a path in a URL cannot.
 func isLibraryName(name string) bool {
-	return name != "" && len(name) <= 128 && !strings.ContainsFunc(name, func(r rune) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 128 && !strings.ContainsFunc(name, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", r)
 	})
 }

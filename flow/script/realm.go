@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/dop251/goja"
@@ -12,23 +13,21 @@ import (
 // native is a function of the interpreter that is written in Go.
 type native = func(goja.FunctionCall) goja.Value
 
-// kept are the methods of the interpreter that stay as they are: none makes anything larger than what it is given, and none calls
-// itself without a function of the script in between. Any other is guarded (see realm.guarded) or removed.
+// kept are the methods of the interpreter that stay as they are: none makes anything larger than what it is given, and none calls what a script
+// may have put into its this, by which it would come to call itself. Any other is guarded (see realm.guarded) or removed.
 var kept = map[string][]string{
 	"Object":   {"hasOwnProperty", "toString", "valueOf"},
 	"Function": {"call", "length", "name"},
-	"Array":    {"at", "length", "pop", "toString"},
-	"String": {
-		"at", "charAt", "charCodeAt", "codePointAt", "endsWith", "includes", "length", "startsWith", "toString", "valueOf",
-	},
-	"Number":  {"toFixed", "toPrecision", "toString", "valueOf"},
-	"Boolean": {"toString", "valueOf"},
-	"Error":   {"message", "name", "toString"},
+	"Array":    {"length"},
+	"String":   {"length", "toString", "valueOf"},
+	"Number":   {"toFixed", "toPrecision", "toString", "valueOf"},
+	"Boolean":  {"toString", "valueOf"},
+	"Error":    {"message", "name", "toString"},
 	"Date": {
 		"getDate", "getDay", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "getTime",
 		"getTimezoneOffset", "getUTCDate", "getUTCDay", "getUTCFullYear", "getUTCHours", "getUTCMilliseconds", "getUTCMinutes",
 		"getUTCMonth", "getUTCSeconds", "setDate", "setFullYear", "setHours", "setMilliseconds", "setMinutes", "setMonth", "setSeconds",
-		"setTime", "toDateString", "toISOString", "toJSON", "toString", "toTimeString", "toUTCString", "valueOf",
+		"setTime", "toDateString", "toISOString", "toString", "toTimeString", "toUTCString", "valueOf",
 	},
 }
 
@@ -49,7 +48,10 @@ type realm struct {
 	natives   map[string][]string
 	installed map[string]bool
 	left      int // of the allowance
+	steps     int
+	depth     int // of calls from Go
 	over      bool
+	halted    atomic.Pointer[error] // why the script was stopped; see realm.interrupt
 }
 
 // survey lists the methods that the interpreter has, and whose they are.
@@ -144,6 +146,9 @@ func (m *realm) prototype(owner string) *goja.Object {
 
 // guarded is the method that takes the place of one of the interpreter's; nil when none does.
 func (m *realm) guarded(owner, name string, prototype *goja.Object) native {
+	if owner == "Date" && name == "toJSON" {
+		return m.dateJSON(prototype)
+	}
 	if owner != "Array" && owner != "String" {
 		return nil // others have properties that throw when they are read
 	}
@@ -158,6 +163,18 @@ func (m *realm) guarded(owner, name string, prototype *goja.Object) native {
 		return m.textMethod(name, f)
 	}
 	return nil
+}
+
+// dateJSON is Date.prototype.toJSON, which spells a date in one way, whatever a script has put into it; null when it is none.
+func (m *realm) dateJSON(prototype *goja.Object) native {
+	text, _ := goja.AssertFunction(prototype.Get("toISOString"))
+	number, _ := goja.AssertFunction(prototype.Get("getTime"))
+	return func(c goja.FunctionCall) goja.Value {
+		if goja.IsNaN(m.call(number, c.This)) {
+			return goja.Null()
+		}
+		return m.call(text, c.This)
+	}
 }
 
 // fault is Error.prototype.toString, which the interpreter calls too when it makes a text of an error: the interpreter's own would make a
@@ -207,12 +224,18 @@ func (m *realm) sized(original goja.Value, factor int) native {
 			m.overrun()
 		}
 		m.charge(factor * s.Length())
-		return m.must(f(goja.Undefined(), s))
+		return m.call(f, goja.Undefined(), s)
 	}
 }
 
-// must passes on what a function of the script has thrown.
-func (m *realm) must(v goja.Value, err error) goja.Value {
+// call calls a function, and passes on what it has thrown. The interpreter counts how deep functions of the script call one another, and not those in
+// Go, whose stack ends the process when it overflows: each of them that has something else called does so here.
+func (m *realm) call(f goja.Callable, this goja.Value, args ...goja.Value) goja.Value {
+	if m.depth++; m.depth > callDepth {
+		m.overrun()
+	}
+	defer func() { m.depth-- }()
+	v, err := f(this, args...)
 	if err != nil {
 		panic(err)
 	}

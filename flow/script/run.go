@@ -14,6 +14,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // Login is what a run is told about the login, besides its Memory.
@@ -30,7 +31,7 @@ type Login struct {
 	Steps [][]Option
 	// Browser is what the browser sent.
 	Browser Browser
-	// Session is what the browser is signed in with so far; zero is nothing.
+	// Session is the session of the person that the browser had when the login began; zero is none.
 	Session store.Ref
 	// Flow is the flow that is asking; nil outside one.
 	Flow *flow.State
@@ -62,8 +63,8 @@ type Output struct {
 	SelectedACR string
 	// LoginParams are context.endpointParams, for the page.
 	LoginParams map[string]string
-	// Claims are what the script has set in user.claims, for this session alone.
-	Claims map[string]string
+	// Claims are what the script has set in user.claims of the person who signs in, for this sign-in alone.
+	Claims directory.SignInClaims
 }
 
 // Error is a script that failed by itself: it threw, or asked for something that does not exist.
@@ -87,10 +88,11 @@ func (e *Engine) Run(ctx context.Context, p *Program, m Memory, login Login) (Ou
 	case <-ctx.Done():
 		return Output{}, ctx.Err()
 	}
-	first, err := e.try(ctx, p, m, &login, Output{})
+	first, err := e.try(ctx, p, m, &login, Output{}, e.config.Soft)
 	if errors.Is(err, errSlow) {
-		// A busy machine is no fault of the script: what was merely slow gets another chance, from where it was.
-		first, err = e.try(ctx, p, first.memory, &login, Output{Writes: first.out.Writes, Cookies: first.out.Cookies})
+		// A busy machine is no fault of the script: what was merely slow gets another chance, and time, from where it was.
+		done := Output{Writes: first.out.Writes, Cookies: first.out.Cookies}
+		first, err = e.try(ctx, p, first.memory, &login, done, patience*e.config.Soft)
 	}
 	if err == nil {
 		err = first.fits()
@@ -164,11 +166,16 @@ type run struct {
 	context *goja.Object
 	users   map[string]*goja.Object
 	people  map[*goja.Object]*Person
+	said    map[string]directory.SignInClaims // what was set in user.claims, by whom it is about
 	// told is how many outcomes the script has been told of, and subjectStep the one that it has marked.
 	told        int
 	subjectStep int
 	hidden      []string // what must not be logged
+	brief       []string // and is too short to be taken out
 	modules     map[string]goja.Value
+
+	// givenUp says that nobody waits for the run any more, and finished that it has ended all the same. They are the Engine's, under its lock.
+	givenUp, finished bool
 }
 
 // crossing is a call that the caller of Run makes for the script.
@@ -180,42 +187,53 @@ type crossing struct {
 	back  chan struct{}
 }
 
-// try runs the script once, and makes its calls.
-func (e *Engine) try(ctx context.Context, p *Program, m Memory, login *Login, done Output) (*run, error) {
+// try runs the script once, and makes its calls. It is stopped after a time, and given up when it has not ended long after that; which is
+// measured from when it was stopped, as a machine may stand still in between.
+func (e *Engine) try(ctx context.Context, p *Program, m Memory, login *Login, done Output, soft time.Duration) (*run, error) {
 	if e.disabled(p.Hash) {
 		return nil, ErrDisabled
 	}
 	r := &run{
 		calls: make(chan *crossing), done: make(chan error, 1), dead: make(chan struct{}),
 		engine: e, program: p, memory: m, login: login, out: done, now: m.Began,
-		steps: map[int]*Outcome{}, people: map[*goja.Object]*Person{}, users: map[string]*goja.Object{}, modules: map[string]goja.Value{},
+		steps: map[int]*Outcome{}, people: map[*goja.Object]*Person{}, said: map[string]directory.SignInClaims{}, users: map[string]*goja.Object{}, modules: map[string]goja.Value{},
 	}
 	r.realm = newRealm(e.natives, p.names, p.globals, m.Seed, func() time.Time { return r.now })
 	defer close(r.dead)
-	soft := time.AfterFunc(e.config.Soft, func() { r.vm.Interrupt(errSlow) })
-	hard := time.NewTimer(e.config.Hard)
-	defer soft.Stop()
-	defer hard.Stop()
-	go func() { r.done <- r.whole() }()
+	limit, stopped := time.NewTimer(soft), false
+	defer limit.Stop()
+	go func() {
+		defer e.ended(r)
+		r.done <- r.whole()
+	}()
 	canceled := ctx.Done()
 	for {
 		select {
 		case err := <-r.done:
 			return r, err
 		case c := <-r.calls:
-			soft.Stop()
-			hard.Stop()
+			limit.Stop()
 			if c.err = ctx.Err(); c.err == nil {
 				c.value, c.err = c.f(ctx, c.call)
 			}
-			soft.Reset(e.config.Soft)
-			hard.Reset(e.config.Hard)
+			limit.Reset(soft)
+			stopped = false
 			close(c.back)
 		case <-canceled:
-			r.vm.Interrupt(ctx.Err())
-			canceled = nil
-		case <-hard.C:
-			n := e.abandon(p.Hash)
+			r.interrupt(ctx.Err())
+			limit.Reset(e.config.Hard)
+			canceled, stopped = nil, true
+		case <-limit.C:
+			if !stopped {
+				r.interrupt(errSlow)
+				limit.Reset(e.config.Hard)
+				stopped = true
+				continue
+			}
+			n, ended := e.abandon(r)
+			if ended {
+				return r, <-r.done
+			}
 			e.config.Log.ErrorContext(ctx, "a login script could not be stopped", "script", p.Hash, "times", n)
 			return &run{}, fmt.Errorf("%w: it could not be stopped", ErrOverrun)
 		}
@@ -226,7 +244,7 @@ func (e *Engine) try(ctx context.Context, p *Program, m Memory, login *Login, do
 func (r *run) whole() (err error) {
 	defer func() {
 		if p := recover(); p != nil { // a fault of the interpreter: the script has failed, not the process
-			err = r.ended(fmt.Errorf("%w: %v", errPanic, p))
+			err = r.ended(fmt.Errorf("%w: %s", errPanic, faultText(p)))
 		}
 	}()
 	r.globals()
@@ -242,6 +260,9 @@ func (r *run) whole() (err error) {
 		return r.ended(err)
 	}
 	r.out.Memory = r.memory
+	if p := r.subject(); p != nil {
+		r.out.Claims = r.said[p.key()]
+	}
 	return r.ended(nil)
 }
 
@@ -257,6 +278,8 @@ func (r *run) ended(err error) error {
 		return r.err
 	case r.over:
 		return ErrOverrun
+	case err != nil && r.halted.Load() != nil: // which nobody may have looked for since
+		return *r.halted.Load()
 	case errors.As(err, &stopped):
 		if cause, ok := stopped.Value().(error); ok {
 			return cause
@@ -278,16 +301,46 @@ func (r *run) ended(err error) error {
 
 // complaint is what was thrown, and where in the script.
 func complaint(thrown *goja.Exception) string {
-	text := "undefined"
-	if v := thrown.Value(); v != nil {
-		text = v.String()
-	}
+	text := thrownText(thrown.Value())
 	for _, frame := range thrown.Stack() {
 		if p := frame.Position(); p.Line > 0 {
 			return fmt.Sprintf("%s at %s:%d:%d", text, frame.SrcName(), p.Line, p.Column)
 		}
 	}
 	return text
+}
+
+// thrownText is what was thrown as a text, for which nothing of the script runs: that is over, and what it would do now, nobody would catch. To spell
+// an error or an object calls what the script may have put there, and counts.
+func thrownText(v goja.Value) string {
+	o, ok := v.(*goja.Object)
+	switch {
+	case v == nil:
+		return "undefined"
+	case !ok:
+		return v.String()
+	case o.ClassName() != "Error":
+		return "an object of class " + o.ClassName()
+	}
+	text := "Error"
+	if name := o.Get("name"); goja.IsString(name) {
+		text = name.String()
+	}
+	if message := o.Get("message"); goja.IsString(message) && message.String() != "" {
+		text += ": " + message.String()
+	}
+	return text
+}
+
+// faultText is what a fault of the interpreter was, likewise.
+func faultText(p any) string {
+	switch p := p.(type) {
+	case goja.Value:
+		return thrownText(p)
+	case *goja.Exception:
+		return thrownText(p.Value())
+	}
+	return fmt.Sprint(p)
 }
 
 func clip(s string, n int) string {
@@ -470,7 +523,7 @@ func (r *run) stop(err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.vm.Interrupt(err)
+	r.interrupt(err)
 }
 
 // journal makes a call, or repeats what it has returned before.

@@ -234,7 +234,7 @@ func TestRunWhatIsSet(t *testing.T) {
 			executeStep(2);
 		} });`), nil)
 	v.wants("step 1").succeed(ann).wants("step 2").succeed(ann).wants("complete")
-	if v.out.SelectedACR != "acr2" || v.out.LoginParams["hint"] != "ann" || v.out.Claims["http://wso2.org/claims/x"] != "stored!" {
+	if v.out.SelectedACR != "acr2" || v.out.LoginParams["hint"] != "ann" || v.out.Claims["x"] != "stored!" {
 		t.Errorf("%+v", v.out)
 	}
 	if len(written) != 1 || written[0] != "http://wso2.org/claims/z5" {

@@ -23,8 +23,9 @@ type Config struct {
 	Functions map[string]Function
 	// Log takes what scripts log, and their failures; nil is nowhere.
 	Log *slog.Logger
-	// Soft is how long a script may run before it is stopped, and Hard how long until it is given up because it cannot be: 25 and 100
-	// milliseconds. Time in Functions does not count.
+	// Soft is how long a script may run before it is stopped: 25 milliseconds, and as the machine may have been busy, once more ten times as
+	// long. Hard is how long it is waited for after that, until it is given up because it cannot be stopped: a second. Time in Functions does
+	// not count. What a script does is bounded by counts besides, which know nothing of the machine.
 	Soft, Hard time.Duration
 	// Slots is how many scripts run at once; zero is as many as there are CPUs.
 	Slots int
@@ -33,7 +34,9 @@ type Config struct {
 // The defaults.
 const (
 	defaultSoft = 25 * time.Millisecond
-	defaultHard = 100 * time.Millisecond
+	defaultHard = time.Second
+	// patience is how many times as long as Soft the second try may take.
+	patience = 10
 	// maxAbandoned is after how many runs that could not be stopped a script is not run any more.
 	maxAbandoned = 3
 )
@@ -142,10 +145,7 @@ func New(config Config) (*Engine, error) {
 		config.Soft = defaultSoft
 	}
 	if config.Hard == 0 {
-		config.Hard = max(defaultHard, 4*config.Soft)
-	}
-	if config.Hard < config.Soft {
-		problems = append(problems, errors.New("Hard: must not be less than Soft"))
+		config.Hard = defaultHard
 	}
 	if config.Slots == 0 {
 		config.Slots = runtime.GOMAXPROCS(0)
@@ -181,7 +181,7 @@ func builtins() map[string]bool {
 	return known
 }
 
-// ErrDisabled: the script was given up on repeatedly, and is not run any more by this process. The login fails closed.
+// ErrDisabled: the script was given up on repeatedly, and is not run any more by this process while those runs last. The login fails closed.
 var ErrDisabled = errors.New("script: disabled after runs that could not be stopped")
 
 func (e *Engine) disabled(hash string) bool {
@@ -190,9 +190,23 @@ func (e *Engine) disabled(hash string) bool {
 	return e.abandoned[hash] >= maxAbandoned
 }
 
-func (e *Engine) abandon(hash string) int {
+// abandon counts a run that is given up, unless it has ended in this moment.
+func (e *Engine) abandon(r *run) (times int, ended bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.abandoned[hash]++
-	return e.abandoned[hash]
+	if r.finished {
+		return e.abandoned[r.program.Hash], true
+	}
+	r.givenUp = true
+	e.abandoned[r.program.Hash]++
+	return e.abandoned[r.program.Hash], false
+}
+
+// ended notes that a run has ended. One that was given up could be stopped after all: the machine was slow, and that does not count.
+func (e *Engine) ended(r *run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r.finished = true; r.givenUp {
+		e.abandoned[r.program.Hash]--
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/signet-idp/signet/store"
@@ -19,6 +20,8 @@ type Secrets struct {
 type Secret struct {
 	Name        string
 	Description string
+	// Created and Updated are zero for one of before they were noted.
+	Created, Updated time.Time
 }
 
 // secretRecord is one secret; its id is its name.
@@ -26,6 +29,12 @@ type secretRecord struct {
 	store.Meta
 	Description string       `json:"description,omitempty"`
 	Value       store.Sealed `json:"value"`
+	Created     time.Time    `json:"created,omitzero"`
+	Updated     time.Time    `json:"updated,omitzero"`
+}
+
+func (r *secretRecord) told() Secret {
+	return Secret{Name: r.ID, Description: r.Description, Created: r.Created, Updated: r.Updated}
 }
 
 var secretKind = store.Kind{Name: "script.secret"}
@@ -40,16 +49,73 @@ const maxSecret = 2048
 
 // Set writes a secret of an organization, over what it was. A *RefusalError says that the name or the value cannot be one.
 func (s *Secrets) Set(ctx context.Context, org, name, description, value string) error {
+	if err := checkSecret(name, value); err != nil {
+		return err
+	}
+	fresh := func() *secretRecord { return s.fresh(org, name) }
+	return put(ctx, s.db, s.all, store.Ref{Org: org, ID: name}, fresh, func(r *secretRecord) { s.fill(r, description, value) })
+}
+
+// Add writes a secret of an organization that has none of the name: else the error is a *store.Conflict. A *RefusalError is as of Set.
+func (s *Secrets) Add(ctx context.Context, org, name, description, value string) error {
+	if err := checkSecret(name, value); err != nil {
+		return err
+	}
+	r, b := s.fresh(org, name), s.db.Batch()
+	s.fill(r, description, value)
+	s.all.Insert(b, r)
+	return b.Apply(ctx)
+}
+
+// change changes a secret that is there, or returns store.ErrNotFound. Edit may change the description, and returns another value if there is one.
+func (s *Secrets) change(ctx context.Context, org, name string, edit func(*Secret) (value string, another bool)) error {
+	for try := 1; ; try++ {
+		r, err := s.all.Get(ctx, store.Ref{Org: org, ID: name})
+		if err != nil {
+			return err
+		}
+		told := r.told()
+		value, another := edit(&told)
+		if r.Description, r.Updated = clip(told.Description, 1024), s.db.Now(); another {
+			if err := checkSecret(name, value); err != nil {
+				return err
+			}
+			s.fill(r, told.Description, value)
+		}
+		b := s.db.Batch()
+		s.all.Replace(b, r)
+		var conflict *store.Conflict
+		if err := b.Apply(ctx); !errors.As(err, &conflict) || try == maxTries {
+			return err
+		}
+	}
+}
+
+func checkSecret(name, value string) error {
 	if !isLibraryName(name) {
 		return &RefusalError{fmt.Sprintf("%q is no name for a secret: letters, digits, - _ .", clip(name, 100))}
 	}
 	if n := utf8.RuneCountInString(value); n < 1 || n > maxSecret {
 		return &RefusalError{fmt.Sprintf("a secret has 1 to %d characters", maxSecret)}
 	}
-	meta := store.Meta{Org: org, ID: name}
-	return put(ctx, s.db, s.all, meta.Ref(), func() *secretRecord { return &secretRecord{Meta: meta} }, func(r *secretRecord) {
-		r.Description, r.Value = clip(description, 1024), s.db.Seal(secretKind, r.Ref(), "value", []byte(value))
-	})
+	return nil
+}
+
+func (s *Secrets) fresh(org, name string) *secretRecord {
+	return &secretRecord{Meta: store.Meta{Org: org, ID: name}, Created: s.db.Now()}
+}
+
+func (s *Secrets) fill(r *secretRecord, description, value string) {
+	r.Description, r.Updated, r.Value = clip(description, 1024), s.db.Now(), s.db.Seal(secretKind, r.Ref(), "value", []byte(value))
+}
+
+// Get returns what can be told of a secret, or store.ErrNotFound.
+func (s *Secrets) Get(ctx context.Context, org, name string) (Secret, error) {
+	r, err := s.all.Get(ctx, store.Ref{Org: org, ID: name})
+	if err != nil {
+		return Secret{}, err
+	}
+	return r.told(), nil
 }
 
 // Delete removes a secret; nothing happens where there is none.
@@ -64,7 +130,7 @@ func (s *Secrets) List(ctx context.Context, org string) ([]Secret, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Secret{Name: r.ID, Description: r.Description})
+		list = append(list, r.told())
 	}
 	return list, nil
 }

@@ -27,8 +27,12 @@ func (m *realm) textMethod(name string, original goja.Callable) native {
 	case "toLowerCase", "toUpperCase", "trim", "trimEnd", "trimStart":
 		f = func(s goja.String, _ []goja.Value) goja.Value {
 			m.charge(2 * s.Length())
-			return m.must(original(s))
+			return m.call(original, s)
 		}
+	case "endsWith", "includes", "startsWith":
+		f = func(s goja.String, args []goja.Value) goja.Value { return m.call(original, s, args...) }
+	case "at", "charAt", "charCodeAt", "codePointAt":
+		return func(c goja.FunctionCall) goja.Value { return m.call(original, m.text(c.This), c.Arguments...) }
 	case "concat":
 		f = func(s goja.String, args []goja.Value) goja.Value {
 			return m.concat(append([]goja.Value{s}, args...)...)
@@ -53,7 +57,7 @@ func (m *realm) textMethod(name string, original goja.Callable) native {
 		f = m.split
 	case "slice", "substr", "substring":
 		return func(c goja.FunctionCall) goja.Value { // of a text that is not ASCII they make a copy
-			part := m.must(original(m.text(c.This), c.Arguments...))
+			part := m.call(original, m.text(c.This), c.Arguments...)
 			m.charge(2 * m.text(part).Length())
 			return part
 		}
@@ -159,7 +163,7 @@ func (m *realm) replace(s goja.String, args []goja.Value, limit int) goja.Value 
 		end := start + len(part)/4
 		add(s.Substring(at, start))
 		if isFunc {
-			add(m.text(m.must(with(goja.Undefined(), s.Substring(start, end), m.vm.ToValue(start), s))))
+			add(m.text(m.call(with, goja.Undefined(), s.Substring(start, end), m.vm.ToValue(start), s)))
 		} else {
 			add(m.text(argument(args, 1)))
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 
 	"github.com/signet-idp/signet/flow"
@@ -42,7 +41,7 @@ const (
 // Service is a service, and what its word is good for.
 type Service struct {
 	// Name is that of the Executor and the Method of its evidence, and part of the URL at which people come back: 1 to 32 lower-case letters,
-	// digits and hyphens, with a letter in front. Required.
+	// digits and hyphens, with a letter in front, and none of the built-in steps (flow.CheckStepName). Required.
 	Name string
 	// Title is how pages call the service; "" is Name.
 	Title string
@@ -63,8 +62,6 @@ type Services struct {
 	steps map[string]*Step
 	all   map[string]Service
 }
-
-var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
 // New checks the configuration and returns the Services, or an error that names every problem. It does no I/O.
 func New(config Config) (*Services, error) {
@@ -89,10 +86,7 @@ func New(config Config) (*Services, error) {
 
 func (all *Services) add(config Config, made Service) error {
 	made.Title, made.AMR = cmp.Or(made.Title, made.Name), slices.Clone(made.AMR)
-	var problems []error
-	if !serviceName.MatchString(made.Name) {
-		problems = append(problems, fmt.Errorf("the name %q is not 1 to 32 lower-case letters, digits and hyphens with a letter in front", made.Name))
-	}
+	problems := []error{flow.CheckStepName(made.Name)}
 	if all.steps[made.Name] != nil {
 		problems = append(problems, fmt.Errorf("the name %q stands twice", made.Name))
 	}

@@ -121,6 +121,9 @@ var request = dpop.Request{Method: "GET", URL: target}
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	for _, alg := range jose.Supported() {
+		if alg == jose.Ed25519 { // go-jose does not know it
+			continue
+		}
 		proof, err := dpop.Verifier{}.Verify([]string{byGoJOSE(t, alg, claims("nonce", "n"))}, request, now)
 		if err != nil {
 			t.Errorf("%s: %v", alg, err)

@@ -50,9 +50,18 @@ func fullAccount(t *testing.T, browser context.Context) (*world, context.Context
 		c.Account, c.Passkeys, c.Branding = &account.Settings{}, &flow.Passkeys{}, directory.Branding{Name: "Acme"}
 		c.Factors.TOTP, c.Factors.HOTP, c.Factors.BackupCodes, c.Factors.Push = &mfa.TOTP{}, &mfa.HOTP{}, &mfa.BackupCodes{}, &mfa.Push{}
 		c.Accounts.Addresses.VerifyEmail = true
+		c.Accounts.Attributes = directory.AttributePolicy{Rules: []directory.AttributeRule{
+			{Name: "department", Label: "Department", Hint: "As on your badge", Account: directory.AttributeOptional},
+			{Name: "size", Type: directory.ChoiceAttribute, Choices: []directory.AttributeChoice{{Value: "S"}, {Value: "L"}}, Account: directory.AttributeOptional},
+			{Name: "hired", Type: directory.DateAttribute, Account: directory.AttributeOptional},
+			{Name: "news", Label: "News by mail", Type: directory.BooleanAttribute, Account: directory.AttributeOptional},
+			{Name: "badge", Label: "Badge", Account: directory.AttributeReadOnly},
+		}}
 	})}
 	w.app = w.idp.App(w.site.as("127.0.0.1") + "/callback")
-	w.ann = w.idp.User("ann", func(u *directory.User) { u.Name, u.Phone = "Ann Example", "+491701234567" })
+	w.ann = w.idp.User("ann", func(u *directory.User) {
+		u.Name, u.Phone, u.Attributes = "Ann Example", "+491701234567", map[string]any{"badge": "A-17", "size": "L"}
+	})
 	other := newPerson(t, browser)
 	signInAt(t, other, w, "/account", idptest.Password)
 

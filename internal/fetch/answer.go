@@ -36,10 +36,16 @@ func accepts(types []string, h http.Header) error {
 		return nil
 	}
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if err != nil || !slices.Contains(types, mediaType) {
+	if err != nil || !slices.ContainsFunc(types, func(t string) bool { return t == mediaType || t == AnyJSON && isJSON(mediaType) }) {
 		return errors.New("the answer is of another media type")
 	}
 	return nil
+}
+
+// isJSON reports whether a media type is one of JSON by its name (RFC 6839 §3.1).
+func isJSON(mediaType string) bool {
+	name, ok := strings.CutSuffix(mediaType, "+json")
+	return ok && strings.HasPrefix(name, "application/") && len(name) > len("application/")
 }
 
 // maxAge is how long an answer says it is fresh (RFC 9111 §5.2.2): not at all for no-store and no-cache, and unsaid when it says

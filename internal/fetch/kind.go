@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 type Kind[T any] struct {
 	// Name tells kinds apart, because one URL may be asked for as two. Required.
 	Name string
-	// Types are the media types that are accepted, the first being asked for; nil accepts any.
+	// Types are the media types that are accepted, the first being asked for; nil accepts any. AnyJSON among them stands for many.
 	Types []string
 	// MaxSize is in bytes; zero is 256 KiB.
 	MaxSize int
@@ -24,6 +25,10 @@ type Kind[T any] struct {
 	// everyone and must not be changed. Required.
 	Decode func(document []byte) (T, error)
 }
+
+// AnyJSON stands in Kind.Types for every media type of JSON that has a name of its own, as application/x+json (RFC 6839 §3.1). No Accept header
+// can say it.
+const AnyJSON = "application/*+json"
 
 // A Document is what a Kind made of an answer.
 type Document[T any] struct {
@@ -76,7 +81,8 @@ func (k *Kind[T]) fetch(ctx context.Context, c *Client, rawURL string) (*entry, 
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if len(k.Types) > 0 {
-		r.Header.Set("Accept", strings.Join(k.Types, ", "))
+		asked := slices.DeleteFunc(slices.Clone(k.Types), func(t string) bool { return t == AnyJSON })
+		r.Header.Set("Accept", strings.Join(asked, ", "))
 	}
 	answer, body, err := c.send(r, func(answer *http.Response) ([]byte, error) { //nolint:bodyclose // send has closed it
 		return readAll(answer, orElse(k.MaxSize, defaultMaxSize))

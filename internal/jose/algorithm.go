@@ -11,7 +11,7 @@ import (
 	"fmt"
 )
 
-// Algorithm is a value of the "alg" header (RFC 7518 §3.1, RFC 8037 §3.1). The empty Algorithm is none of them.
+// Algorithm is a value of the "alg" header (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2). The empty Algorithm is none of them.
 type Algorithm string
 
 // The algorithms that Sign and Verify know.
@@ -25,7 +25,9 @@ const (
 	ES256 Algorithm = "ES256"
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512" // with P-521
-	EdDSA Algorithm = "EdDSA" // Ed25519 only
+	EdDSA Algorithm = "EdDSA" // with Ed25519 only: the older name of the next
+	// Ed25519 is EdDSA under a name that says with which curve (RFC 9864 §2.2). A key serves under both names, unless its JWK has one of them.
+	Ed25519 Algorithm = "Ed25519"
 
 	// HS256, HS384 and HS512 are for tokens made with a client secret. They are not among Supported, so a Verifier
 	// accepts them only when its Algorithms name them and the key is a []byte.
@@ -36,7 +38,7 @@ const (
 
 // Supported returns the algorithms that sign with a key pair, in the order in which metadata should list them.
 func Supported() []Algorithm {
-	return []Algorithm{RS256, PS256, ES256, ES384, EdDSA, RS384, RS512, PS384, PS512, ES512}
+	return []Algorithm{RS256, PS256, ES256, ES384, Ed25519, EdDSA, RS384, RS512, PS384, PS512, ES512}
 }
 
 // Symmetric returns the algorithms that sign with a secret.
@@ -84,7 +86,7 @@ func (a Algorithm) scheme() (scheme, error) {
 		return scheme{family: ecdsaFixed, hash: crypto.SHA384, curve: elliptic.P384()}, nil
 	case ES512:
 		return scheme{family: ecdsaFixed, hash: crypto.SHA512, curve: elliptic.P521()}, nil
-	case EdDSA:
+	case EdDSA, Ed25519:
 		return scheme{family: ed25519Pure}, nil
 	case HS256:
 		return scheme{family: hmacSHA, hash: crypto.SHA256}, nil

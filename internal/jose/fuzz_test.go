@@ -103,6 +103,9 @@ func FuzzVerifyProof(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if parsed.Header().Alg == jose.Ed25519 { // go-jose does not know it
+			return
+		}
 		jws, err := gojose.ParseSignedCompact(token, []gojose.SignatureAlgorithm{gojose.SignatureAlgorithm(parsed.Header().Alg)})
 		if err != nil {
 			t.Fatalf("go-jose refuses %q: %v", token, err)

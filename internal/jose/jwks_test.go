@@ -38,7 +38,7 @@ func TestSetMembers(t *testing.T) {
 	}
 	const rsaMembers, ecMembers, edMembers = "alg e kid kty n use", "alg crv kid kty use x y", "alg crv kid kty use x"
 	for i, want := range []string{
-		rsaMembers, rsaMembers, ecMembers, ecMembers, edMembers, rsaMembers, rsaMembers, rsaMembers, rsaMembers, ecMembers,
+		rsaMembers, rsaMembers, ecMembers, ecMembers, edMembers, edMembers, rsaMembers, rsaMembers, rsaMembers, rsaMembers, ecMembers,
 	} {
 		got := strings.Join(slices.Sorted(maps.Keys(set.Keys[i])), " ")
 		if got != want || set.Keys[i]["use"] != "sig" || set.Keys[i]["alg"] != string(jose.Supported()[i]) {

@@ -32,7 +32,7 @@ var proofs = jose.Verifier{Types: []string{"dpop+jwt"}}
 
 func TestVerifyProof(t *testing.T) {
 	t.Parallel()
-	for _, a := range jose.Supported() {
+	for _, a := range knownToGoJose() {
 		got, payload, err := proofs.VerifyProof(dpop(t, a))
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)
@@ -100,7 +100,7 @@ func TestVerifyProofRefuses(t *testing.T) {
 // TestSignProof holds that a proof of ours is one to go-jose, and to VerifyProof.
 func TestSignProof(t *testing.T) {
 	t.Parallel()
-	for _, a := range jose.Supported() {
+	for _, a := range knownToGoJose() {
 		token, err := jose.SignProof([]byte(claims), a, "dpop+jwt", testKeys()[a])
 		if err != nil {
 			t.Fatalf("%s: %v", a, err)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 
 	gojose "github.com/go-jose/go-jose/v4"
@@ -38,9 +39,14 @@ func TestSignThenVerify(t *testing.T) {
 	}
 }
 
+// knownToGoJose are the algorithms that go-jose knows too: RFC 9864 is younger.
+func knownToGoJose() []jose.Algorithm {
+	return slices.DeleteFunc(jose.Supported(), func(a jose.Algorithm) bool { return a == jose.Ed25519 })
+}
+
 func TestGoJoseVerifiesOurs(t *testing.T) {
 	t.Parallel()
-	for _, a := range jose.Supported() {
+	for _, a := range knownToGoJose() {
 		for _, signer := range []crypto.Signer{testKeys()[a], remote{testKeys()[a]}} {
 			token, err := jose.Sign([]byte(claims), jose.Header{Alg: a, Kid: "k", Typ: "JWT"}, signer)
 			if err != nil {
@@ -64,7 +70,7 @@ func TestGoJoseVerifiesOurs(t *testing.T) {
 func TestVerifyGoJoses(t *testing.T) {
 	t.Parallel()
 	secret := []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
-	for _, a := range append(jose.Supported(), jose.Symmetric()...) {
+	for _, a := range append(knownToGoJose(), jose.Symmetric()...) {
 		var private, public any = secret, secret
 		if key := testKeys()[a]; key != nil {
 			private, public = key, key.Public()
@@ -237,4 +243,35 @@ func TestSignSecret(t *testing.T) {
 	wantError(t, err, jose.ErrKey)
 	_, err = jose.SignSecret([]byte(claims), jose.Header{Alg: "none"}, secret)
 	wantError(t, err, jose.ErrAlgorithm)
+}
+
+// Ed25519 is what EdDSA was with that curve (RFC 9864 §2.2): one key and one signature, and yet a key that is for the one name is not for the
+// other (RFC 8725 §3.1).
+func TestEd25519(t *testing.T) {
+	t.Parallel()
+	key := testKeys()[jose.EdDSA]
+	for _, a := range []jose.Algorithm{jose.EdDSA, jose.Ed25519} {
+		token, err := jose.Sign([]byte(claims), jose.Header{Alg: a, Kid: "k", Typ: "JWT"}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range []jose.Algorithm{"", jose.EdDSA, jose.Ed25519} {
+			published := []jose.PublicKey{{ID: "k", Algorithm: of, Key: key.Public()}}
+			_, payload, err := jose.Verifier{}.Verify(token, func(h jose.Header) (jose.PublicKey, error) { return jose.Find(published, h) })
+			if fits := of == "" || of == a; fits != (err == nil) || fits != (string(payload) == claims) {
+				t.Errorf("%s by a key for %q: %q, %v", a, of, payload, err)
+			}
+		}
+		proof, err := jose.SignProof([]byte(claims), a, "dpop+jwt", key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, payload, err := proofs.VerifyProof(proof); err != nil || string(payload) != claims {
+			t.Errorf("a proof by %s: %q, %v", a, payload, err)
+		}
+	}
+	one, err := jose.HalfHash(jose.EdDSA, "value")
+	if other, errOther := jose.HalfHash(jose.Ed25519, "value"); err != nil || errOther != nil || one != other {
+		t.Errorf("%q and %q: %v, %v", one, other, err, errOther)
+	}
 }

@@ -27,6 +27,13 @@ type Route struct {
 	Handler http.HandlerFunc
 }
 
+// Embedded reports whether a browser says that a request is for the inside of some page, as an image, a script or a frame (Fetch Metadata §2.1):
+// any site can have it make those unseen, and as many as it likes.
+func Embedded(r *http.Request) bool {
+	destination := r.Header.Get("Sec-Fetch-Dest")
+	return destination != "" && destination != "document"
+}
+
 // Mount registers the routes of the site on a mux, each protected as its class demands, and each with its methods: a host
 // may have a catch-all of its own for one method, such as "GET /".
 func (s *Site) Mount(mux *http.ServeMux, routes []Route) {

@@ -39,7 +39,7 @@
 //
 // A token that is bound (cnf) counts with the proof that it demands, with every one if it demands several, and never as a plain
 // bearer token: a DPoP proof (RFC 9449), which counts once, or the client's certificate (RFC 8705). One that is bound to something
-// else is refused.
+// else is refused. One that WSO2's cookie binds to a browser is held to it by a Verifier that is a Holder, where the Resource is on its issuer's host.
 //
 // # What the handler may demand further
 //
@@ -57,5 +57,5 @@
 // # Not implemented
 //
 // Tokens in the body or the query (RFC 6750 §2.2, §2.3; RFC 9700 §4.3.2 says why), encrypted access tokens, encrypted answers of the
-// introspection endpoint (RFC 9701 §5), signed metadata (RFC 9728 §2.2), and JWTs of issuers that do not give them the type at+jwt.
+// introspection endpoint (RFC 9701 §5), and JWTs of issuers that do not give them the type at+jwt.
 package resource

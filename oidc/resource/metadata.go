@@ -15,16 +15,21 @@ type metadata struct {
 	Documentation        string   `json:"resource_documentation,omitempty"`
 	DPoPAlgorithms       []string `json:"dpop_signing_alg_values_supported,omitempty"`
 	DPoPRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+	JWKSURI              string   `json:"jwks_uri,omitempty"`
 }
 
 const wellKnown = "/.well-known/oauth-protected-resource"
 
 func (g *Guard) describe() metadata {
 	c := g.config
-	return metadata{
+	m := metadata{
 		Resource: c.Resource, AuthorizationServers: c.Issuers, Scopes: c.Scopes, BearerMethods: []string{"header"},
 		Name: c.Name, Documentation: c.Documentation, DPoPAlgorithms: g.proofs.AlgorithmNames(), DPoPRequired: c.RequireDPoP,
 	}
+	if c.SignedMetadata != nil {
+		m.JWKSURI = c.SignedMetadata.JWKSURI
+	}
+	return m
 }
 
 // metadataPath is where the document lies: between host and path of the Resource, of which a lone slash does not count (RFC 9728

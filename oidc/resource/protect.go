@@ -103,6 +103,9 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request) (*Token, error) {
 	if err := g.confirm(r, c.Confirmation, proof); err != nil {
 		return nil, err
 	}
+	if g.holder != nil && !g.holder.HeldBy(r, token.claims) {
+		return nil, invalidToken(errors.New("the token is bound to another browser"))
+	}
 	return token, g.use(r.Context(), proof)
 }
 

@@ -35,13 +35,15 @@ type Config struct {
 	Verifier Verifier
 	// Introspection judges what is no JWT, and every token when Verifier is nil and it says so. Nil takes JWTs alone.
 	Introspection *Introspection
-	// Algorithms may sign JWTs and proofs. Nil is RS256, PS256, ES256, ES384 and EdDSA.
+	// Algorithms may sign JWTs and proofs. Nil is RS256, PS256, ES256, ES384, Ed25519 and EdDSA.
 	Algorithms []string
 
 	// Scopes are those that the metadata lists; more may be demanded.
 	Scopes []string
 	// Name and Documentation tell people about the API in the metadata; both are optional.
 	Name, Documentation string
+	// SignedMetadata signs the metadata too. Nil does not.
+	SignedMetadata *SignedMetadata
 
 	// ACROrder lists the classes of authentication of the Issuers, weakest first: a class then meets what a weaker one would. Nil is the order of
 	// the Verifier, if it is Ordered; without any, a class meets only what names it (RFC 9470 §3).
@@ -94,6 +96,7 @@ type Guard struct {
 	proofs   dpop.Verifier
 	nonces   dpop.Nonces
 	certs    clientcert.Source
+	holder   Holder // nil where no cookie comes
 	metadata []byte
 	seen     observe.Limit
 }
@@ -101,7 +104,7 @@ type Guard struct {
 // memoryLimit is how many proofs a process remembers at once.
 const memoryLimit = 100_000
 
-// New checks the configuration and returns a Guard, or an error that names every problem. It does no I/O.
+// New checks the configuration and returns a Guard, or an error that names every problem. It does no I/O but what the Signer of SignedMetadata does.
 func New(config Config) (*Guard, error) {
 	config.fillDefaults()
 	g := &Guard{config: config, certs: clientcert.Source{Proxies: config.CertificateProxies, Header: config.CertificateHeader}}
@@ -128,16 +131,19 @@ func New(config Config) (*Guard, error) {
 	if config.Introspection != nil {
 		problems = append(problems, config.Introspection.check())
 	}
-	problems = append(problems, g.trust(), checkOrder(config.ACROrder))
+	problems = append(problems, g.trust(), checkOrder(config.ACROrder), config.SignedMetadata.check())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	g.holder = holderOf(config, g.base)
 	g.nonces.MACs = func(text string) []string {
 		mac := hmac.New(sha256.New, config.NonceKey)
 		mac.Write([]byte(text))
 		return []string{base64.RawURLEncoding.EncodeToString(mac.Sum(nil))}
 	}
-	g.metadata, err = json.Marshal(g.describe())
+	if g.metadata, err = json.Marshal(g.describe()); err == nil && config.SignedMetadata != nil {
+		g.metadata, err = config.SignedMetadata.sign(g.metadata, config.Resource, config.Now())
+	}
 	return g, err
 }
 
@@ -148,7 +154,7 @@ func (c *Config) fillDefaults() {
 		c.ACROrder = issuer.ACROrder()
 	}
 	if len(c.Algorithms) == 0 {
-		c.Algorithms = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+		c.Algorithms = []string{"RS256", "PS256", "ES256", "ES384", "Ed25519", "EdDSA"}
 	}
 	if c.NonceKey == nil {
 		c.NonceKey = make([]byte, sha256.Size)
@@ -171,6 +177,10 @@ func (c *Config) fillDefaults() {
 	if c.Introspection != nil {
 		own := *c.Introspection
 		c.Introspection = &own
+	}
+	if c.SignedMetadata != nil {
+		own := *c.SignedMetadata
+		c.SignedMetadata = &own
 	}
 }
 

@@ -3,10 +3,13 @@ package resource_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc/resource"
 )
 
@@ -65,5 +68,51 @@ func TestAttackSignedIntrospection(t *testing.T) {
 	s.fails()
 	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("down: %d", w.Code)
+	}
+}
+
+// The metadata say in a JWT who says them, and the same as beside it; without a key that signs there is no Guard (RFC 9728 §2.2).
+func TestSignedMetadata(t *testing.T) {
+	t.Parallel()
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := resource.Config{
+		Resource: api, Issuers: []string{"https://id.example"}, Scopes: []string{"read"},
+		SignedMetadata: &resource.SignedMetadata{KeyID: "m", Algorithm: "ES256", Signer: key, JWKSURI: api + "/jwks"},
+	}
+	for named, want := range map[string]string{"": api, "https://registry.example": "https://registry.example"} {
+		config.SignedMetadata.Issuer = named
+		g, err := resource.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		g.Metadata().ServeHTTP(w, httptest.NewRequest(http.MethodGet, api, nil))
+		var said, signed map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil {
+			t.Fatal(err)
+		}
+		token, _ := said["signed_metadata"].(string)
+		_, payload, err := jose.Verifier{Types: []string{"oauth-protected-resource-metadata+jwt"}}.Verify(token, func(jose.Header) (jose.PublicKey, error) {
+			return jose.PublicKey{ID: "m", Algorithm: jose.ES256, Key: key.Public()}, nil
+		})
+		if err != nil || json.Unmarshal(payload, &signed) != nil {
+			t.Fatal(err)
+		}
+		if signed["iss"] != want || signed["iat"] == nil || said["jwks_uri"] != api+"/jwks" {
+			t.Errorf("signed %v", signed)
+		}
+		delete(said, "signed_metadata")
+		delete(signed, "iss")
+		delete(signed, "iat")
+		if !reflect.DeepEqual(said, signed) {
+			t.Errorf("beside it %v, in it %v", said, signed)
+		}
+	}
+	config.SignedMetadata.Algorithm = "HS256"
+	if _, err := resource.New(config); err == nil || !strings.Contains(err.Error(), "Config.SignedMetadata") {
+		t.Errorf("signed by a secret: %v", err)
 	}
 }

@@ -111,11 +111,15 @@ func TestAttackForgedIDToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u.edit = test.edit
 			u.refused(u.login(test.request))
+			u.refused(u.native(test.request))
 		})
 	}
 	u.edit = nil
 	if _, err := u.login(rp.Request{MaxAge: &hour}); err != nil {
 		t.Errorf("the same without the attack: %v", err)
+	}
+	if _, err := u.native(rp.Request{MaxAge: &hour}); err != nil {
+		t.Errorf("the same of an app without the attack: %v", err)
 	}
 }
 
@@ -167,6 +171,7 @@ func TestAttackIDTokenSignature(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u.sign = sign
 			u.refused(u.login(rp.Request{}))
+			u.refused(u.native(rp.Request{}))
 		})
 	}
 }
@@ -187,6 +192,7 @@ func TestAttackSymmetricIDToken(t *testing.T) {
 	if _, err := u.login(rp.Request{}); err != nil {
 		t.Error(err)
 	}
+	u.refused(u.native(rp.Request{})) // whoever has the secret could sign for anybody, and an app has it
 }
 
 // UserInfo about somebody else (OpenID Connect Core §5.3.4), and an address that borrows the verdict on another.

@@ -3,9 +3,9 @@ package rp
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/secret"
@@ -14,38 +14,47 @@ import (
 // assertionLifetime is how long a client assertion is good: it is used at once.
 const assertionLifetime = time.Minute
 
-// authenticated is the client as the token endpoint will know it (RFC 6749 §2.3, OpenID Connect Core §9).
-func (p *Provider) authenticated(m *Metadata, redirectURL string) (*oauth2.Config, []oauth2.AuthCodeOption, error) {
-	c := &oauth2.Config{
-		ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, RedirectURL: redirectURL, Scopes: p.config.Scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: m.AuthorizationEndpoint, TokenURL: m.TokenEndpoint, AuthStyle: oauth2.AuthStyleInHeader},
-	}
-	if p.config.MakeSecret != nil {
-		made, err := p.config.MakeSecret(p.config.Now())
+// authenticate adds to a request, and to its form, what the provider knows the client by (RFC 6749 §2.3, OpenID Connect Core §9). An
+// assertion is good once, so that a request that is made again is authenticated again. A certificate needs no more than the client_id
+// (RFC 8705 §2).
+func (p *Provider) authenticate(r http.Header, form url.Values) error {
+	c := &p.config
+	if c.Key != nil || c.SecretInJWT {
+		assertion, err := p.assertion()
 		if err != nil {
-			return nil, nil, fmt.Errorf("rp: making the client secret: %w", err)
+			return err
 		}
-		c.ClientSecret = made
+		form.Set("client_id", c.ClientID)
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+		return nil
 	}
-	if p.config.SecretInBody || c.ClientSecret == "" {
-		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	own := c.ClientSecret
+	if c.MakeSecret != nil {
+		made, err := c.MakeSecret(c.Now())
+		if err != nil {
+			return fmt.Errorf("rp: making the client secret: %w", err)
+		}
+		own = made
 	}
-	if p.config.Key == nil {
-		return c, nil, nil
+	switch {
+	case own == "":
+		form.Set("client_id", c.ClientID)
+	case c.SecretInBody:
+		form.Set("client_id", c.ClientID)
+		form.Set("client_secret", own)
+	default: // RFC 6749 §2.3.1: each in the encoding of a form
+		basic := http.Request{Header: r}
+		basic.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(own))
 	}
-	assertion, err := p.assertion()
-	return c, []oauth2.AuthCodeOption{
-		oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-		oauth2.SetAuthURLParam("client_assertion", assertion),
-	}, err
+	return nil
 }
 
-// assertion is a JWT that authenticates us once (RFC 7523 §3).
+// assertion is a JWT that authenticates us once (RFC 7523 §3), signed with the client's key or with its secret.
 func (p *Provider) assertion() (string, error) {
-	key, now := p.config.Key, p.config.Now()
-	audience := key.Audience
-	if audience == "" {
-		audience = p.config.Issuer
+	key, now, audience := p.config.Key, p.config.Now(), p.config.Issuer
+	if key != nil && key.Audience != "" {
+		audience = key.Audience
 	}
 	claims, err := json.Marshal(map[string]any{
 		"iss": p.config.ClientID, "sub": p.config.ClientID, "aud": audience, "jti": secret.UUID(),
@@ -54,5 +63,13 @@ func (p *Provider) assertion() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return jose.Sign(claims, jose.Header{Alg: jose.Algorithm(key.Algorithm), Kid: key.ID, Typ: "JWT"}, key.Signer)
+	if key == nil {
+		return jose.SignSecret(claims, jose.Header{Alg: jose.HS256, Typ: "JWT"}, []byte(p.config.ClientSecret))
+	}
+	return key.sign(claims, "JWT")
+}
+
+// sign makes a JWT of a type.
+func (k *ClientKey) sign(claims []byte, typ string) (string, error) {
+	return jose.Sign(claims, jose.Header{Alg: jose.Algorithm(k.Algorithm), Kid: k.ID, Typ: typ}, k.Signer)
 }

@@ -17,9 +17,22 @@ type Metadata struct {
 	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint"`
+	PAREndpoint           string   `json:"pushed_authorization_request_endpoint"`
 	ScopesSupported       []string `json:"scopes_supported"`
+	// RequirePAR says that requests are pushed (RFC 9126 §5), and RequireSignedRequest that they are signed (RFC 9101 §10.5).
+	RequirePAR           bool `json:"require_pushed_authorization_requests"`
+	RequireSignedRequest bool `json:"require_signed_request_object"`
 	// ResponseIss says that each authorization response names the issuer.
 	ResponseIss bool `json:"authorization_response_iss_parameter_supported"`
+	// MTLSEndpoints are those for clients that show a certificate, where they are others (RFC 8705 §5).
+	MTLSEndpoints MTLSEndpoints `json:"mtls_endpoint_aliases"`
+}
+
+// MTLSEndpoints are where a provider asks for certificates; "" is the ordinary endpoint.
+type MTLSEndpoints struct {
+	Token    string `json:"token_endpoint"`
+	UserInfo string `json:"userinfo_endpoint"`
+	PAR      string `json:"pushed_authorization_request_endpoint"`
 }
 
 const wellKnown = "/.well-known/openid-configuration"
@@ -29,7 +42,7 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 	if e := p.config.Endpoints; e != nil {
 		return &Metadata{
 			Issuer: p.config.Issuer, AuthorizationEndpoint: e.Authorization, TokenEndpoint: e.Token,
-			UserinfoEndpoint: e.UserInfo, JWKSURI: e.JWKS, EndSessionEndpoint: e.EndSession,
+			UserinfoEndpoint: e.UserInfo, JWKSURI: e.JWKS, EndSessionEndpoint: e.EndSession, PAREndpoint: e.PAR,
 		}, nil
 	}
 	return p.metadata.value(ctx, p.config.Now(), func(*Metadata) bool { return true }, p.discover)
@@ -37,7 +50,7 @@ func (p *Provider) Metadata(ctx context.Context) (*Metadata, error) {
 
 func (p *Provider) discover(ctx context.Context) (*Metadata, error) {
 	// OpenID Connect Discovery §4: a slash at the end is removed first.
-	body, _, err := fetch(ctx, p.client, strings.TrimSuffix(p.config.Issuer, "/")+wellKnown, "application/json", "")
+	body, err := fetch(ctx, p.client, strings.TrimSuffix(p.config.Issuer, "/")+wellKnown, "application/json")
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +76,8 @@ func (p *Provider) believe(m *Metadata) error {
 	if err := errors.Join(checkURL(m.AuthorizationEndpoint), checkURL(m.TokenEndpoint), checkURL(m.JWKSURI)); err != nil {
 		return err
 	}
-	for _, optional := range []string{m.UserinfoEndpoint, m.EndSessionEndpoint} {
+	aliases := m.MTLSEndpoints
+	for _, optional := range []string{m.UserinfoEndpoint, m.EndSessionEndpoint, m.PAREndpoint, aliases.Token, aliases.UserInfo, aliases.PAR} {
 		if optional != "" {
 			if err := checkURL(optional); err != nil {
 				return err
@@ -71,6 +85,14 @@ func (p *Provider) believe(m *Metadata) error {
 		}
 	}
 	return nil
+}
+
+// endpoint is where to send a request: the alias for clients with certificates, for those that have one (RFC 8705 §5).
+func (p *Provider) endpoint(ordinary, alias string) string {
+	if p.config.Certificate == nil || alias == "" {
+		return ordinary
+	}
+	return alias
 }
 
 const tenantPlace = "{tenantid}"

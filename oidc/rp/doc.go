@@ -33,8 +33,22 @@
 //		log.Fatal(http.ListenAndServe("localhost:8080", nil))
 //	}
 //
-// Begin and Finish are the same without cookies, for who keeps a Pending elsewhere. ReceiveLogout takes the logout tokens of a
-// provider, LogoutURL signs people out there, and a Verifier judges the JWTs of an issuer, as an API does.
+// Begin and Finish are the same without cookies, for who keeps a Pending elsewhere; BeginNative and FinishNative are for an app that gets
+// the ID token by the sign-in of its platform. ReceiveLogout takes the logout tokens of a
+// provider, LogoutURL signs people out there, Refresh renews a login, API makes requests with its token, and a Verifier judges the JWTs
+// of an issuer, as an API does.
+//
+// # At a provider of banks
+//
+// With these a login is what FAPI 2.0 Security Profile §5.3.3 demands of a client. The profile's demands on ciphers of TLS 1.2 are
+// Config.Client's.
+//
+//	config.Key = &rp.ClientKey{ID: "a", Algorithm: "ES256", Signer: key} // or Certificate
+//	config.Algorithms = []string{"PS256", "ES256", "EdDSA"}
+//	config.PAR = true
+//	config.DPoP = &rp.ProofKey{Algorithm: "ES256", Signer: another} // or Certificate, beside the Key
+//
+// Config.RequestKey signs the requests too (FAPI 2.0 Message Signing §5.3.2); responses that are signed are not read.
 //
 // # What holds
 //
@@ -44,17 +58,20 @@
 //     jwks_uri and nowhere else, and one that is unknown has that asked again once a minute at most.
 //   - Somebody is their issuer and subject. An e-mail address is verified only where the provider says so, and then as far as you
 //     believe it.
+//   - What the host has asked for is not done without: a provider that takes no pushed request, does not bind a token to the key of DPoP
+//     or does not encrypt is refused, and one that demands what is not configured is unavailable.
 //   - A provider that is slow, endless, or redirects is unavailable; it is never somebody signed in.
 //
 // # Specifications
 //
-// OpenID Connect Core 1.0 §3.1 (code flow), §5.3 (UserInfo, plain and signed), §9 (client_secret_basic, client_secret_post,
-// private_key_jwt); Discovery 1.0 §4; Back-Channel Logout 1.0 §2.4 to §2.6 on the receiving side; RP-Initiated Logout 1.0 §2; RFC 6749
-// §4.1; RFC 7636; RFC 9207; RFC 9700 as far as it is about clients; Form Post Response Mode.
+// OpenID Connect Core 1.0 §3.1 (code flow), §5.3 (UserInfo, plain, signed and encrypted), §6.1 (signed requests), §9 (client_secret_basic,
+// client_secret_post, client_secret_jwt, private_key_jwt), §10.2 (encrypted ID tokens) and §12; Discovery 1.0 §4; Back-Channel Logout 1.0
+// §2.4 to §2.6 on the receiving side; RP-Initiated Logout 1.0 §2; RFC 6749 §4.1 and §6; RFC 7636; RFC 8705 §2, §3 and §5 (certificates);
+// RFC 9101 §4 to §5 (request objects by value); RFC 9126; RFC 9207; RFC 9449 §4 to §10 (DPoP); RFC 9700 as far as it is about
+// clients; Form Post Response Mode.
 //
 // # Not implemented
 //
-// Implicit and hybrid flows, encrypted ID tokens, client_secret_jwt, mutual TLS and DPoP at the provider, pushed and signed requests,
-// distributed claims, front-channel logout, session management, refreshing a login (Identity.Token is for x/oauth2 to refresh), and
-// the OAuth 1.0a of X.
+// Implicit and hybrid flows, encryption with the client secret, request objects that are encrypted or fetched, signed authorization
+// responses (JARM), distributed claims, front-channel logout, session management, and the OAuth 1.0a of X.
 package rp

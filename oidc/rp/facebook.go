@@ -28,7 +28,7 @@ func Facebook(appID, appSecret, redirectURL string) Config {
 }
 
 func facebookProfile(ctx context.Context, api *API, base string) (map[string]any, error) {
-	mac := hmac.New(sha256.New, []byte(api.secret)) // the "appsecret_proof" that an app may demand of every call
+	mac := hmac.New(sha256.New, []byte(api.provider.config.ClientSecret)) // the "appsecret_proof" that an app may demand of every call
 	mac.Write([]byte(api.Token.AccessToken))
 	query := url.Values{
 		"fields": {"id,name,first_name,last_name,email,picture.type(large)"}, "appsecret_proof": {hex.EncodeToString(mac.Sum(nil))},

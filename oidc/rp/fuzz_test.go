@@ -32,6 +32,9 @@ func FuzzFinish(f *testing.F) {
 		if _, ok := errors.AsType[*rp.ResponseError](err); !ok && !errors.Is(err, rp.ErrInvalid) && !errors.Is(err, rp.ErrUnavailable) {
 			t.Errorf("an error of no kind: %v", err)
 		}
+		if id, err = p.FinishNative(t.Context(), p.BeginNative(rp.Request{}), []string{"client"}, token, query); id != nil || !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("of an app: %+v, %v", id, err)
+		}
 	})
 }
 

@@ -36,9 +36,9 @@ type Identity struct {
 
 	// Claims are all claims, as encoding/json decodes them.
 	Claims map[string]any
-	// IDToken is the ID token as it came, for an IDTokenHint; "" where there is none.
+	// IDToken is the ID token, signed and no longer encrypted, for an IDTokenHint; "" where there is none.
 	IDToken string
-	// Token is good for the provider's APIs.
+	// Token is good for the provider's APIs (Provider.API), and Refresh renews it.
 	Token *oauth2.Token
 }
 

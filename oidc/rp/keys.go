@@ -45,7 +45,7 @@ func (s keySet) find(ctx context.Context, url string, h jose.Header) (jose.Publi
 }
 
 func (s keySet) fetch(ctx context.Context, url string) (published, error) {
-	body, _, err := fetch(ctx, s.client, url, "application/jwk-set+json, application/json", "")
+	body, err := fetch(ctx, s.client, url, "application/jwk-set+json, application/json")
 	if err != nil {
 		return published{}, err
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +63,8 @@ func (p Pending) LogValue() slog.Value { return slog.StringValue(p.String()) }
 // patience is how long somebody may take at the provider.
 const patience = time.Hour
 
-// Begin makes the URL to send the browser to, and what Finish needs of the request. Errors are ErrUnavailable.
+// Begin makes the URL to send the browser to, and what Finish needs of the request. Errors are ErrUnavailable, also where the provider
+// demands what is not configured, and *ResponseError where it refuses a pushed request.
 func (p *Provider) Begin(ctx context.Context, r Request) (string, Pending, error) {
 	m, err := p.Metadata(ctx)
 	if err != nil {
@@ -84,45 +83,11 @@ func (p *Provider) Begin(ctx context.Context, r Request) (string, Pending, error
 	if pending.RedirectURL == "" {
 		return "", Pending{}, errors.New("rp: neither Request.RedirectURL nor Config.RedirectURL is set")
 	}
-	return p.authorizationURL(m, r, &pending), pending, nil
-}
-
-func (p *Provider) authorizationURL(m *Metadata, r Request, pending *Pending) string {
-	var options []oauth2.AuthCodeOption
-	add := func(name, value string) {
-		if value != "" {
-			options = append(options, oauth2.SetAuthURLParam(name, value))
-		}
+	to, err := p.authorizationURL(ctx, m, r, &pending)
+	if err != nil {
+		return "", Pending{}, err
 	}
-	for _, more := range []url.Values{p.config.Parameters, r.Parameters} {
-		for name := range more {
-			add(name, more.Get(name))
-		}
-	}
-	if p.config.openID() {
-		pending.Nonce = secret.New().Reveal()
-		add("nonce", pending.Nonce)
-	}
-	if p.config.FormPost {
-		add("response_mode", "form_post")
-	}
-	if r.MaxAge != nil {
-		add("max_age", strconv.FormatInt(int64(max(0, *r.MaxAge)/time.Second), 10))
-	}
-	add("prompt", strings.Join(r.Prompt, " "))
-	add("acr_values", strings.Join(r.ACR, " "))
-	add("login_hint", r.LoginHint)
-	add("id_token_hint", r.IDTokenHint)
-	add("ui_locales", strings.Join(r.Locales, " "))
-	if !p.config.InsecureNoPKCE { // RFC 7636 §4.3
-		pending.Verifier = oauth2.GenerateVerifier()
-		options = append(options, oauth2.S256ChallengeOption(pending.Verifier))
-	}
-	c := oauth2.Config{
-		ClientID: p.config.ClientID, RedirectURL: pending.RedirectURL, Scopes: p.config.Scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: m.AuthorizationEndpoint},
-	}
-	return c.AuthCodeURL(pending.State, options...)
+	return to, pending, nil
 }
 
 // Finish judges the parameters that the browser came back with and returns who has signed in. Errors: *ResponseError is the
@@ -201,31 +166,6 @@ func (p *Provider) tenantResponse(iss string) bool {
 	return ok && okToo && p.issuerOf(iss, tenant)
 }
 
-// exchange redeems the code (RFC 6749 §4.1.3).
-func (p *Provider) exchange(ctx context.Context, m *Metadata, pending Pending, code string) (*oauth2.Token, error) {
-	client, options, err := p.authenticated(m, pending.RedirectURL)
-	if err != nil {
-		return nil, err
-	}
-	if pending.Verifier != "" {
-		options = append(options, oauth2.VerifierOption(pending.Verifier))
-	}
-	token, err := client.Exchange(context.WithValue(ctx, oauth2.HTTPClient, p.client), code, options...)
-	if refusal, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		if refusal.ErrorCode != "" && (refusal.Response == nil || refusal.Response.StatusCode < http.StatusInternalServerError) {
-			return nil, &ResponseError{Code: refusal.ErrorCode, Description: refusal.ErrorDescription}
-		}
-		return nil, unavailable("the token endpoint answers with status %d", refusal.Response.StatusCode)
-	}
-	if err != nil {
-		return nil, unavailable("%v", err)
-	}
-	if !strings.EqualFold(token.TokenType, "bearer") && token.TokenType != "" { // RFC 6749 §7.1
-		return nil, invalid("a token of type %q", shortened(token.TokenType))
-	}
-	return token, nil
-}
-
 // identify finds out who the tokens are about.
 func (p *Provider) identify(ctx context.Context, m *Metadata, pending Pending, token *oauth2.Token) (*Identity, error) {
 	if !p.config.openID() {
@@ -236,15 +176,15 @@ func (p *Provider) identify(ctx context.Context, m *Metadata, pending Pending, t
 		return nil, invalid("the answer has no ID token")
 	}
 	id, err := p.verifyIDToken(ctx, m, raw, expectation{
-		nonce: pending.Nonce, began: pending.Began, maxAge: pending.MaxAge, acr: pending.ACR, essentialACR: pending.EssentialACR,
+		clients: []string{p.config.ClientID}, nonce: pending.Nonce, began: pending.Began, maxAge: pending.MaxAge, acr: pending.ACR, essentialACR: pending.EssentialACR,
 		accessToken: token.AccessToken,
 	})
 	if err != nil {
 		return nil, err
 	}
-	id.IDToken, id.Token = raw, token
+	id.Token = token
 	if m.UserinfoEndpoint == "" || p.config.NoUserInfo {
 		return id, nil
 	}
-	return id, p.addUserInfo(ctx, m, id, token.AccessToken)
+	return id, p.addUserInfo(ctx, m, id)
 }

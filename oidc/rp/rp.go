@@ -3,6 +3,7 @@ package rp
 import (
 	"context"
 	"crypto"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,14 +30,23 @@ type Config struct {
 
 	// ClientID is who we are to the provider. Required.
 	ClientID string
-	// ClientSecret authenticates us. "" together with no Key and no MakeSecret is a public client.
+	// ClientSecret authenticates us. "" together with no Key, no MakeSecret and no Certificate is a public client.
 	ClientSecret string
 	// MakeSecret makes the secret anew for each request, from its time. Nil uses ClientSecret.
 	MakeSecret func(now time.Time) (string, error)
 	// SecretInBody sends the secret as client_secret_post. False is client_secret_basic (RFC 6749 §2.3.1).
 	SecretInBody bool
+	// SecretInJWT proves the secret with a signature by HS256 and sends it nowhere: client_secret_jwt (OpenID Connect Core §9). ClientSecret
+	// has 32 bytes or more then. False sends it.
+	SecretInJWT bool
 	// Key authenticates us with private_key_jwt (OpenID Connect Core §9) in the place of a secret. Nil is none.
 	Key *ClientKey
+	// Certificate is what we show on connections to the provider's token, pushed request and UserInfo endpoints, at their
+	// mtls_endpoint_aliases where it has some (RFC 8705 §5). Without a secret and a Key it authenticates us (tls_client_auth and
+	// self_signed_tls_client_auth, §2); beside a Key the provider may bind tokens to it (§3). Its key may be elsewhere. Nil is none.
+	Certificate *tls.Certificate
+	// DPoP is the key that the provider binds codes and tokens to (RFC 9449); one that does not is refused. Nil asks for no binding.
+	DPoP *ProofKey
 
 	// RedirectURL is where the provider sends people back to, unless a Request says otherwise. It should be another one for each
 	// provider (RFC 9700 §4.4.2.2).
@@ -45,12 +55,21 @@ type Config struct {
 	Scopes []string
 	// Parameters are added to each authorization request. Nil adds none.
 	Parameters url.Values
+	// PAR pushes each request to the provider first, so that the browser carries only a reference, which nobody can read or change
+	// (RFC 9126). False does so where the provider demands it.
+	PAR bool
+	// RequestKey signs each request, as a request object (RFC 9101): its Audience "" is the issuer. It may be the Key. Nil signs none, and a
+	// provider that demands it is not available.
+	RequestKey *ClientKey
 	// FormPost has the provider answer with a form (response_mode=form_post). False is a query.
 	FormPost bool
 
-	// Algorithms may sign ID tokens and logout tokens. Nil is RS256, PS256, ES256, ES384 and EdDSA. HS256, which makes the client
+	// Algorithms may sign ID tokens and logout tokens. Nil is RS256, PS256, ES256, ES384, Ed25519 and EdDSA. HS256, which makes the client
 	// secret the key, stands alone or not at all.
 	Algorithms []string
+	// DecryptionKeys are those that the provider may encrypt to. With them an ID token must be encrypted, and other tokens may be; the
+	// signature inside counts as ever. Nil takes none that is encrypted.
+	DecryptionKeys []DecryptionKey
 	// Audiences are those, besides ClientID, that an ID token may name. Nil is none (OpenID Connect Core §3.1.3.7, 3).
 	Audiences []string
 	// Skew is by how much the provider's clock may differ from ours. Zero is one minute.
@@ -69,7 +88,7 @@ type Config struct {
 	InsecureNoPKCE bool
 
 	// Client makes the requests. Nil is one with TLS 1.2 and 10 seconds. Redirects are never followed, and nothing is read beyond a
-	// mebibyte, whoever makes them.
+	// mebibyte, whoever makes them. With a Certificate its Transport is an *http.Transport, or nil.
 	Client *http.Client
 	// Replays remembers logout tokens; several nodes need to share that. Nil remembers in this process.
 	Replays Replays
@@ -97,6 +116,7 @@ type Endpoints struct {
 	UserInfo      string
 	JWKS          string
 	EndSession    string
+	PAR           string
 }
 
 // Tenants lets one client serve the people of many tenants of a provider, each with an issuer of its own.
@@ -112,10 +132,12 @@ type Tenants struct {
 
 // Provider signs people in upstream. It is safe for concurrent use, and starts no goroutines.
 type Provider struct {
-	config   Config
-	client   *http.Client
-	metadata cache[*Metadata]
-	keys     keySet
+	config    Config
+	client    *http.Client
+	certified *http.Client // shows the Certificate, where there is one
+	prover    *prover      // of DPoP
+	metadata  cache[*Metadata]
+	keys      keySet
 }
 
 // New checks the configuration and returns a Provider, or an error that names every problem. It does no I/O: metadata and keys are
@@ -125,7 +147,15 @@ func New(config Config) (*Provider, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	p := &Provider{config: config, client: bounded(config.Client), metadata: newCache[*Metadata]()}
+	p := &Provider{config: config, client: bounded(config.Client, nil), metadata: newCache[*Metadata]()}
+	p.certified = p.client
+	if config.Certificate != nil {
+		p.certified = bounded(config.Client, config.Certificate)
+	}
+	var err error
+	if p.prover, err = newProver(config.DPoP, config.Now); err != nil {
+		return nil, err
+	}
 	p.keys = newKeySet(p.client, config.Now)
 	if p.config.Replays == nil {
 		p.config.Replays = newMemory(config.Now)
@@ -136,10 +166,13 @@ func New(config Config) (*Provider, error) {
 // Issuer is the issuer that the provider was configured with.
 func (p *Provider) Issuer() string { return p.config.Issuer }
 
+// Scopes are what the provider is asked for.
+func (p *Provider) Scopes() []string { return slices.Clone(p.config.Scopes) }
+
 // clone is a copy that shares nothing, with its defaults filled in.
 func (c Config) clone() Config {
 	c.Scopes, c.Algorithms, c.Audiences = slices.Clone(c.Scopes), slices.Clone(c.Algorithms), slices.Clone(c.Audiences)
-	c.Parameters = cloneValues(c.Parameters)
+	c.Parameters, c.DecryptionKeys = cloneValues(c.Parameters), slices.Clone(c.DecryptionKeys)
 	if c.Scopes == nil {
 		c.Scopes = []string{"openid", "profile", "email"}
 	}
@@ -169,6 +202,18 @@ func (c Config) clone() Config {
 	if c.Key != nil {
 		key := *c.Key
 		c.Key = &key
+	}
+	if c.RequestKey != nil {
+		key := *c.RequestKey
+		c.RequestKey = &key
+	}
+	if c.DPoP != nil {
+		key := *c.DPoP
+		c.DPoP = &key
+	}
+	if c.Certificate != nil {
+		certificate := *c.Certificate
+		c.Certificate = &certificate
 	}
 	return c
 }
@@ -203,12 +248,7 @@ func (c *Config) check() error {
 			problem("RedirectURL", "%w", err)
 		}
 	}
-	if count(c.ClientSecret != "", c.MakeSecret != nil, c.Key != nil) > 1 {
-		problem("ClientSecret", "is one of three: ClientSecret, MakeSecret, Key")
-	}
-	if c.Key != nil && (c.Key.Signer == nil || !slices.Contains(jose.Supported(), jose.Algorithm(c.Key.Algorithm))) {
-		problem("Key", "needs a Signer, and an Algorithm that is one of %v", jose.Supported())
-	}
+	c.checkAuthentication(problem)
 	if c.openID() && !slices.Contains(c.Scopes, "openid") { // OpenID Connect Core §3.1.2.1
 		problem("Scopes", "lack \"openid\"; a provider without ID tokens needs a Profile")
 	}
@@ -223,7 +263,7 @@ func (c *Config) check() error {
 		if c.openID() && e.JWKS == "" {
 			problem("Endpoints.JWKS", "is required with ID tokens")
 		}
-		for _, optional := range []string{e.UserInfo, e.JWKS, e.EndSession} {
+		for _, optional := range []string{e.UserInfo, e.JWKS, e.EndSession, e.PAR} {
 			if optional != "" && checkURL(optional) != nil {
 				problem("Endpoints", "%w", checkURL(optional))
 			}
@@ -238,11 +278,59 @@ func (c *Config) check() error {
 	return errors.Join(problems...)
 }
 
+func (c *Config) checkAuthentication(problem func(field, format string, args ...any)) {
+	if count(c.ClientSecret != "", c.MakeSecret != nil, c.Key != nil) > 1 {
+		problem("ClientSecret", "is one of three: ClientSecret, MakeSecret, Key")
+	}
+	if c.Key != nil && !c.Key.usable() {
+		problem("Key", "needs a Signer, and an Algorithm that is one of %v", jose.Supported())
+	}
+	switch {
+	case !c.SecretInJWT:
+	case c.SecretInBody:
+		problem("SecretInJWT", "contradicts SecretInBody")
+	case len(c.ClientSecret) < 32:
+		problem("SecretInJWT", "needs a ClientSecret of 32 bytes or more (RFC 7518 §3.2)")
+	}
+	if c.RequestKey != nil && !c.RequestKey.usable() {
+		problem("RequestKey", "needs a Signer, and an Algorithm that is one of %v", jose.Supported())
+	}
+	if c.PAR && c.Endpoints != nil && c.Endpoints.PAR == "" {
+		problem("Endpoints.PAR", "is required with PAR")
+	}
+	if c.DPoP != nil && !c.DPoP.usable() {
+		problem("DPoP", "needs a Signer, and an Algorithm that is one of %v", jose.Supported())
+	}
+	if c.Certificate == nil {
+		return
+	}
+	if len(c.Certificate.Certificate) == 0 || c.Certificate.PrivateKey == nil {
+		problem("Certificate", "needs a certificate and its key")
+	}
+	if c.ClientSecret != "" || c.MakeSecret != nil {
+		problem("Certificate", "takes the place of a secret (RFC 8705 §2)")
+	}
+	if c.Client != nil && c.Client.Transport != nil {
+		if _, ok := c.Client.Transport.(*http.Transport); !ok {
+			problem("Client", "cannot show the Certificate: its Transport is no *http.Transport")
+		}
+	}
+}
+
+func (k *ClientKey) usable() bool {
+	return k.Signer != nil && slices.Contains(jose.Supported(), jose.Algorithm(k.Algorithm))
+}
+
 func (c *Config) checkAlgorithms(problem func(field, format string, args ...any)) {
 	symmetric := slices.Contains(c.Algorithms, string(jose.HS256))
 	for _, a := range c.Algorithms {
 		if a != string(jose.HS256) && !slices.Contains(jose.Supported(), jose.Algorithm(a)) {
 			problem("Algorithms", "%q is not supported", a)
+		}
+	}
+	for _, k := range c.DecryptionKeys {
+		if !k.usable() {
+			problem("DecryptionKeys", "each needs an Algorithm that is one of %v, and a Key for it", jose.KeyManagements())
 		}
 	}
 	switch {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -17,8 +16,8 @@ const (
 )
 
 // bounded is the client of a host, or one of ours, within the limits that hold for every request: no redirects, which could carry
-// what is ours elsewhere; a time, and a size.
-func bounded(host *http.Client) *http.Client {
+// what is ours elsewhere; a time, and a size. It shows the certificate, where there is one.
+func bounded(host *http.Client, certificate *tls.Certificate) *http.Client {
 	client := &http.Client{Timeout: requestTimeout}
 	ordinary := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: 90 * time.Second,
@@ -37,8 +36,22 @@ func bounded(host *http.Client) *http.Client {
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	client.Jar = nil
+	if own, ok := transport.(*http.Transport); ok && certificate != nil {
+		transport = showing(own, *certificate)
+	}
 	client.Transport = limited{transport}
 	return client
+}
+
+// showing is a transport as another one that shows a certificate, on connections of its own.
+func showing(like *http.Transport, certificate tls.Certificate) *http.Transport {
+	t := like.Clone()
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	t.TLSClientConfig.Certificates = []tls.Certificate{certificate}
+	t.TLSClientConfig.GetClientCertificate = nil
+	return t
 }
 
 // limited bounds the answers of a transport.
@@ -69,30 +82,21 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fetch does a GET and returns the body and media type of an answer with status 200.
-func fetch(ctx context.Context, client *http.Client, url, accept, bearer string) (body []byte, mediaType string, err error) {
+// fetch does a GET, as nobody, and returns the body of an answer with status 200.
+func fetch(ctx context.Context, client *http.Client, url, accept string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	r.Header.Set("Accept", accept)
 	r.Header.Set("User-Agent", "signet")
-	if bearer != "" {
-		r.Header.Set("Authorization", "Bearer "+bearer) // RFC 6750 §2.1
-	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, "", unavailable("%v", err)
+		return nil, unavailable("%v", err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if body, err = io.ReadAll(answer.Body); err != nil {
-		return nil, "", unavailable("%v", err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, "", unavailable("%s answers with status %d", url, answer.StatusCode)
-	}
-	mediaType, _, _ = strings.Cut(answer.Header.Get("Content-Type"), ";")
-	return body, strings.ToLower(strings.TrimSpace(mediaType)), nil
+	body, _, err := document(answer, url)
+	return body, err
 }
 
 // wrong says of which document something is wrong.

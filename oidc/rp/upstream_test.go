@@ -37,9 +37,11 @@ type upstream struct {
 	sign     func(claims []byte) string
 	tokens   http.HandlerFunc // nil is the ordinary endpoint
 	info     http.HandlerFunc
+	routes   map[string]http.HandlerFunc // further endpoints, or others
 	config   rp.Config
 
-	asked    url.Values      // the last authorization request
+	sent     url.Values      // the parameters that the browser was sent with last
+	asked    url.Values      // the last authorization request, also one that did not go through the browser
 	redeemed []*http.Request // at the token endpoint, with their forms parsed
 	fetches  map[string]int
 }
@@ -48,7 +50,7 @@ func newUpstream(t *testing.T) *upstream {
 	t.Helper()
 	u := &upstream{
 		T: t, now: time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC), alg: jose.ES256, kid: "one",
-		fetches: map[string]int{}, userInfo: map[string]any{"sub": "248289761001", "name": "Ann"},
+		fetches: map[string]int{}, routes: map[string]http.HandlerFunc{}, userInfo: map[string]any{"sub": "248289761001", "name": "Ann"},
 	}
 	u.key = u.newKey(u.alg)
 	u.keys = []jose.PublicKey{{ID: u.kid, Algorithm: u.alg, Key: u.key.Public()}}
@@ -105,7 +107,13 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.fetches[r.URL.Path]++
 	tokens, info := u.tokens, u.info
+	route := u.routes[r.URL.Path]
 	u.mu.Unlock()
+	if route != nil {
+		_ = r.ParseForm()
+		route(w, r)
+		return
+	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		writeJSON(w, u.metadata)
@@ -196,7 +204,9 @@ func (u *upstream) begin(p *rp.Provider, r rp.Request) rp.Pending {
 	if err != nil {
 		u.Fatal(err)
 	}
-	u.asked = parsed.Query()
+	u.sent, u.asked = parsed.Query(), parsed.Query()
+	u.asked.Set("state", pending.State)
+	u.asked.Set("nonce", pending.Nonce)
 	return pending
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // addUserInfo adds the claims of the UserInfo endpoint to those of the ID token (OpenID Connect Core §5.3).
-func (p *Provider) addUserInfo(ctx context.Context, m *Metadata, id *Identity, accessToken string) error {
-	body, mediaType, err := fetch(ctx, p.client, m.UserinfoEndpoint, "application/json, application/jwt", accessToken)
+func (p *Provider) addUserInfo(ctx context.Context, m *Metadata, id *Identity) error {
+	endpoint := p.endpoint(m.UserinfoEndpoint, m.MTLSEndpoints.UserInfo)
+	body, mediaType, err := p.API(id.Token).read(ctx, endpoint, "application/json, application/jwt")
 	if err != nil {
 		return err
 	}

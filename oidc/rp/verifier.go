@@ -22,7 +22,7 @@ type VerifierConfig struct {
 	Audience string
 	// Types are the accepted values of "typ", as in "at+jwt" (RFC 9068 §4). Nil is a token without one, or "JWT".
 	Types []string
-	// Algorithms may sign. Nil is RS256, PS256, ES256, ES384 and EdDSA.
+	// Algorithms may sign. Nil is RS256, PS256, ES256, ES384, Ed25519 and EdDSA.
 	Algorithms []string
 	// MaxAge is how long ago a token may have been issued, which it must then say; it need not say when it expires, as answers that are
 	// tokens do not (RFC 9701 §5). Zero is for tokens that expire.

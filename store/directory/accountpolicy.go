@@ -22,6 +22,7 @@ type AccountPolicies struct {
 	AdminReset      AdminResetPolicy
 	Idle            IdlePolicy
 	BotCheck        BotCheckPolicy
+	Attributes      AttributePolicy
 }
 
 // PasswordHistoryPolicy is which passwords of their own people may not take up again.
@@ -103,7 +104,7 @@ type AddressPolicy struct {
 type RegistrationPolicy struct {
 	// Enabled lets them.
 	Enabled bool `json:"enabled"`
-	// Lite lets them without a password.
+	// Lite lets them without a password, where there is another way in: a passkey, or messages to the address.
 	Lite bool `json:"lite"`
 	// Immediate lets them in before their address is confirmed.
 	Immediate bool `json:"immediate"`
@@ -149,7 +150,7 @@ type RecoveryPolicy struct {
 
 // InvitationPolicy is how people whom an administrator has created choose their first password.
 type InvitationPolicy struct {
-	// EmailCode and SMSCode send a code instead of a link by mail.
+	// EmailCode and SMSCode send a code instead of a link by mail: whoever has one types it at /invite, with their user name.
 	EmailCode bool `json:"emailCode"`
 	SMSCode   bool `json:"smsCode"`
 	// Unlocked lets people in by other ways before they have one.
@@ -236,7 +237,7 @@ func (p AccountPolicies) validate() error {
 	return errors.Join(
 		p.PasswordHistory.Validate(), p.PasswordExpiry.Validate(), p.SessionLimit.Validate(), p.Identifiers.Validate(), p.Username.Validate(),
 		p.Addresses.Validate(), p.Registration.Validate(), p.Recovery.Validate(), p.Invitation.Validate(), p.AdminReset.Validate(),
-		p.Idle.Validate(), p.BotCheck.Validate(),
+		p.Idle.Validate(), p.BotCheck.Validate(), p.Attributes.Validate(),
 	)
 }
 
@@ -254,6 +255,7 @@ type AccountSettings struct {
 	AdminReset      SettingKey[AdminResetPolicy]
 	Idle            SettingKey[IdlePolicy]
 	BotCheck        SettingKey[BotCheckPolicy]
+	Attributes      SettingKey[AttributePolicy]
 }
 
 func newAccountSettings(p AccountPolicies) AccountSettings {
@@ -270,6 +272,7 @@ func newAccountSettings(p AccountPolicies) AccountSettings {
 		AdminReset:      SettingKey[AdminResetPolicy]{"directory.admin_reset", p.AdminReset, AdminResetPolicy.Validate, true},
 		Idle:            SettingKey[IdlePolicy]{"directory.idle", p.Idle, IdlePolicy.Validate, true},
 		BotCheck:        SettingKey[BotCheckPolicy]{"directory.bot_check", p.BotCheck, BotCheckPolicy.Validate, true},
+		Attributes:      SettingKey[AttributePolicy]{"directory.attributes", p.Attributes, AttributePolicy.Validate, true},
 	}
 }
 

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/signet-idp/signet/store"
@@ -203,7 +204,7 @@ func (d *Directory) holderOf(ctx context.Context, ticket *Ticket) (*User, *Subje
 
 // ReplaceOwn adds to the batch what a person writes about themselves over the version that was read: another e-mail address or number is
 // taken up as ChangeAddress does, and what the messages about them are made of is returned. Errors: as ReplaceUser, and *InvalidError
-// with the ID "claim.blocked" for what is not theirs to change. The event is "user.updated".
+// with the ID "claim.blocked" for what is not theirs to change, an attribute that AttributePolicy keeps from them among it. The event is "user.updated".
 func (d *Directory) ReplaceOwn(ctx context.Context, b *store.Batch, u *User) ([]*IssuedTicket, error) {
 	s, err := d.SubjectOf(ctx, u)
 	if err != nil {
@@ -216,7 +217,11 @@ func (d *Directory) ReplaceOwn(ctx context.Context, b *store.Batch, u *User) ([]
 	if err != nil {
 		return nil, err
 	}
-	if err := u.blockedChanges(before); err != nil {
+	rules, err := d.Attributes(ctx, u.Org)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(u.blockedChanges(before), rules.ownAttributes(u, before), rules.checkAttributes(u, before)); err != nil {
 		return nil, err
 	}
 	policy, err := Resolve(ctx, d.Settings, d.Settings.Addresses, u.Org, "")

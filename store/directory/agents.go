@@ -44,7 +44,7 @@ func (a *Agents) Create(ctx context.Context, agent *Agent) (fresh secret.Text, e
 	}
 	err = retry(func() error { // the owner changes meanwhile
 		b := a.db.Batch()
-		if err := a.checkOwner(ctx, b, agent.Owner); err != nil {
+		if err := a.checkOwner(ctx, b, agent); err != nil {
 			return err
 		}
 		agent.Meta = store.Meta{Org: agent.Org, ID: store.NewID()}
@@ -63,12 +63,16 @@ func (a *Agents) Create(ctx context.Context, agent *Agent) (fresh secret.Text, e
 	return fresh, nil
 }
 
-// checkOwner adds to the batch that the owner is a person who is not gone.
-func (a *Agents) checkOwner(ctx context.Context, b *store.Batch, owner store.Ref) error {
-	if owner.IsZero() {
+// checkOwner adds to the batch that the owner is a person of the agent's organization who is not gone: nobody answers for the agents of
+// another one.
+func (a *Agents) checkOwner(ctx context.Context, b *store.Batch, agent *Agent) error {
+	if agent.Owner.IsZero() {
 		return nil
 	}
-	subject, err := a.subjects.Get(ctx, owner)
+	if agent.Owner.Org != agent.Org {
+		return &InvalidError{Field: "owner", Problem: "is no person here"}
+	}
+	subject, err := a.subjects.Get(ctx, agent.Owner)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && (subject.Kind != Person || subject.Status == Ended):
 		return &InvalidError{Field: "owner", Problem: "is no person here"}
@@ -100,7 +104,7 @@ func (a *Agents) Replace(ctx context.Context, agent *Agent) error {
 	}
 	b := a.db.Batch()
 	if agent.Owner != old.Owner {
-		if err := a.checkOwner(ctx, b, agent.Owner); err != nil {
+		if err := a.checkOwner(ctx, b, agent); err != nil {
 			return err
 		}
 	}

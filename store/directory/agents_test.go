@@ -152,6 +152,31 @@ func TestAgentValidate(t *testing.T) {
 	})
 }
 
+// Nobody answers for an agent of another organization.
+func TestAttackOwnerOfAnotherOrganization(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		record, err := w.faults.Get(ctx, w.Now(), w.Subjects.Kind(), "", ann.ID)
+		is(t, "read", err, nil)
+		record.Org, record.Version = "elsewhere", 0
+		_, err = w.faults.Apply(ctx, w.Now(), store.Insert(record))
+		is(t, "write", err, nil)
+		foreign := store.Ref{Org: "elsewhere", ID: ann.ID}
+		if _, err := w.Subjects.Get(ctx, foreign); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Agents.Create(ctx, &directory.Agent{DisplayName: "helper", Owner: foreign}); len(directory.Problems(err)) != 1 {
+			t.Errorf("created: %v", err)
+		}
+		a, _ := w.robot(t, &directory.Agent{DisplayName: "helper", Owner: ann.Ref()})
+		a.Owner = foreign
+		if err := w.Agents.Replace(ctx, a); len(directory.Problems(err)) != 1 {
+			t.Errorf("replaced: %v", err)
+		}
+	})
+}
+
 func FuzzAgentID(f *testing.F) {
 	for _, s := range []string{"AGENT/3b241101-e2bb-4255-8caf-4136c566a962", "3b241101-e2bb-4255-8caf-4136c566a962", "AGENT/", "ann", "3b241101-e2bb-4255-8caf-4136c566a96G"} {
 		f.Add(s)

@@ -135,7 +135,11 @@ func New(config Config) (*Directory, error) {
 		return errors.Join(d.AuthorizedAPIs.forget(ctx, application), d.Roles.forgetApplication(ctx, application))
 	}
 	d.Agents.forget = func(ctx context.Context, agent store.Ref) error {
-		return errors.Join(d.Groups.forget(ctx, agent), d.Roles.forget(ctx, agent))
+		err := errors.Join(d.Groups.forget(ctx, agent), d.Roles.forget(ctx, agent))
+		for _, forget := range d.forgets {
+			err = errors.Join(err, forget(ctx, agent))
+		}
+		return err
 	}
 	return d, nil
 }
@@ -253,6 +257,9 @@ func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {
 	if s.Status == Ended {
 		return ErrEnded
 	}
+	if err := d.mayReplaceAttributes(ctx, u, s); err != nil {
+		return err
+	}
 	b := d.db.Batch()
 	if err := d.Users.Replace(ctx, b, u); err != nil {
 		return err
@@ -264,8 +271,8 @@ func (d *Directory) ReplaceUser(ctx context.Context, u *User) error {
 	return taken(b.Apply(ctx))
 }
 
-// OnDeleteUser adds what is to be forgotten of a person besides what the Directory keeps of them: packages that keep something
-// by Subject call it when they are made. DeleteUser calls forget once the Subject has ended, and again if somebody repeats it
+// OnDeleteUser adds what is to be forgotten of a person, or of an agent, besides what the Directory keeps of them: packages that keep
+// something by Subject call it when they are made. DeleteUser and Agents.Delete call forget once the Subject has ended, and again if somebody repeats it
 // after an error; forget must bear that. OnDeleteUser is not safe for use beside other calls.
 func (d *Directory) OnDeleteUser(forget func(ctx context.Context, subject store.Ref) error) {
 	d.forgets = append(d.forgets, forget)
@@ -534,7 +541,27 @@ func (d *Directory) mayCreate(ctx context.Context, u *User) error {
 	if err != nil {
 		return err
 	}
-	return policy.check(u.Username)
+	if err := policy.check(u.Username); err != nil {
+		return err
+	}
+	rules, err := d.Attributes(ctx, u.Org)
+	if err != nil {
+		return err
+	}
+	return rules.checkAttributes(u, nil)
+}
+
+// mayReplaceAttributes reports why the attributes of u cannot take the place of those that the person has.
+func (d *Directory) mayReplaceAttributes(ctx context.Context, u *User, s *Subject) error {
+	rules, err := d.Attributes(ctx, u.Org)
+	if err != nil || len(rules.Rules) == 0 {
+		return err
+	}
+	before, err := d.UserOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	return rules.checkAttributes(u, before)
 }
 
 // mayWrite reports why u cannot be written.

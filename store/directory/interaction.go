@@ -131,6 +131,8 @@ type Result struct {
 	// ACR is the class that the login has selected among those of Interaction.ACR, for a SignIn; "" leaves it at what was reached. It never
 	// raises what Evidence is worth: see Assurance.MayReport.
 	ACR string
+	// Claims are what the login says of the person, for a SignIn: they are released as what is known of the person is, to whom that is.
+	Claims SignInClaims
 	// Approved are the ids of the consent items that the person allowed; nil when none were asked.
 	Approved []string
 	// UserAssertion is what the program of a ManageAccount may trade, once and at once, for a SignIn at the application for which the flow

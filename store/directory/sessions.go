@@ -242,9 +242,17 @@ func (s *Session) lastProof() time.Time {
 // Touch notes that a session that Open returned is in use, at most once a minute. It does its best: what goes wrong is
 // logged, since it harms no request. It never revives a session that has gone idle meanwhile.
 func (s *Sessions) Touch(ctx context.Context, session *Session) {
+	if err := s.KeepAlive(ctx, session); err != nil {
+		s.logger.WarnContext(ctx, "a session's activity was not written", "session", session.ID, "error", err)
+	}
+}
+
+// KeepAlive is Touch for whoever must know that it was noted. It moves when the session goes idle and nothing else: Ends stands, and so does
+// when what was proven in it.
+func (s *Sessions) KeepAlive(ctx context.Context, session *Session) error {
 	now, use := s.db.Now(), &session.use
 	if use.idle == 0 || now.Sub(use.seen) < touchInterval || (!session.Remembered && now.Sub(use.seen) >= use.idle) {
-		return
+		return nil
 	}
 	activity := &SessionActivity{Meta: store.Meta{Org: session.Org, ID: session.ID}}
 	write := s.activity.Insert
@@ -255,12 +263,13 @@ func (s *Sessions) Touch(ctx context.Context, session *Session) {
 	b := s.db.Batch()
 	write(b, activity)
 	if err := b.Apply(ctx); err != nil {
-		if store.ConflictOn(err, activityType.Kind) == nil { // another tab was faster
-			s.logger.WarnContext(ctx, "a session's activity was not written", "session", session.ID, "error", err)
+		if store.ConflictOn(err, activityType.Kind) != nil { // another tab was faster
+			return nil
 		}
-		return
+		return err
 	}
 	use.seen, use.activity = now, activity
+	return nil
 }
 
 // StepUp adds to the batch that more was proven in a session, and returns the new value of its cookie; the old one is

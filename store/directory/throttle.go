@@ -24,6 +24,9 @@ const (
 	// keep of a request until it is answered.
 	ThrottleFlow    Throttled = "flow"
 	ThrottleRequest Throttled = "request"
+	// ThrottleEmbedded is ThrottleRequest for what a browser fetches for the inside of some page, its frames and images: any site can have it fetch
+	// those without the person's doing, who is not to wait with a sign-in for that. It is bounded by ThrottlePolicy.Flow too.
+	ThrottleEmbedded Throttled = "embedded"
 )
 
 // windowKind counts attempts in a window of time. It holds no addresses, only keyed hashes.
@@ -111,7 +114,7 @@ func (p ThrottlePolicy) limits(what Throttled) []Limit {
 		chosen = p.Send
 	case ThrottleMessage:
 		chosen = p.Message
-	case ThrottleFlow, ThrottleRequest:
+	case ThrottleFlow, ThrottleRequest, ThrottleEmbedded:
 		chosen = p.Flow
 	}
 	switch {
@@ -134,7 +137,7 @@ func (t Throttled) standard() []Limit {
 		return []Limit{{10, time.Hour}}
 	case ThrottleMessage:
 		return []Limit{{1, time.Minute}, {5, time.Hour}, {20, 24 * time.Hour}}
-	case ThrottleFlow, ThrottleRequest:
+	case ThrottleFlow, ThrottleRequest, ThrottleEmbedded:
 		return []Limit{{60, time.Minute}}
 	}
 	return nil

@@ -238,19 +238,20 @@ func (t *Tickets) Data(ticket *Ticket) ([]byte, error) {
 // standing returns a ticket that is good, or ErrTicket. For one of nobody it reads as much as for one of somebody.
 func (t *Tickets) standing(ctx context.Context, ref store.Ref) (*Ticket, error) {
 	ticket, err := t.all.Get(ctx, ref)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, ErrTicket
-	}
-	if err != nil {
+	absent := errors.Is(err, store.ErrNotFound)
+	if err != nil && !absent {
 		return nil, err
 	}
 	of := nobody
-	if ticket.Subject.ID != "" {
+	if !absent && ticket.Subject.ID != "" {
 		of = ticket.Subject
 	}
 	subject, err := t.subjects.Get(ctx, of)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
+	}
+	if absent {
+		return nil, ErrTicket
 	}
 	revoked := of != nobody && (subject == nil || subject.Status == Ended || subject.Epoch != ticket.SubjectEpoch)
 	if revoked || ticket.Misses >= ticket.Tries || !t.db.Now().Before(ticket.Until) {
