@@ -65,8 +65,9 @@ func newListing(dialect *Dialect, now int64, q store.Query) (*listing, error) {
 	return l, nil
 }
 
-// few is up to how many entries are sorted rather than walked through in order.
-const few = 2000
+// few is up to how many entries are sorted rather than walked through in order; where a term has less than glance, no other
+// term is counted any further: the rest of what a page costs is more than they could save.
+const few, glance = 2000, 32
 
 // plan chooses the stages. Where there is a choice it asks how many entries are behind each term, up to few: the answer
 // may change from page to page, and only speed depends on it.
@@ -132,12 +133,24 @@ func (l *listing) repeated(ctx context.Context, s querier, t *term) (bool, error
 // narrowest returns the term with the fewest entries and their number, as far as that makes a difference. Where terms
 // are alike, the one whose form promises less comes before.
 func (l *listing) narrowest(ctx context.Context, s querier) (best *term, least int, err error) {
+	if len(l.terms) == 1 && l.query.Sort == "" && l.terms[0].bounds.exact {
+		return &l.terms[0], few, nil
+	}
+	if len(l.terms) > 1 {
+		if best, least, err = l.fewest(ctx, s, glance); err != nil || least < glance {
+			return best, least, err
+		}
+	}
+	return l.fewest(ctx, s, few)
+}
+
+// fewest is narrowest for entries that are counted up to most.
+func (l *listing) fewest(ctx context.Context, s querier, most int) (best *term, least int, err error) {
 	for i := range l.terms {
-		t, size := &l.terms[i], few
-		if len(l.terms) > 1 || l.query.Sort != "" || !t.bounds.exact {
-			if size, err = l.size(ctx, s, t); err != nil {
-				return nil, 0, err
-			}
+		t := &l.terms[i]
+		size, err := l.size(ctx, s, t, most)
+		if err != nil {
+			return nil, 0, err
 		}
 		if best == nil || size < least || size == least && t.rank > best.rank {
 			best, least = t, size
@@ -146,14 +159,14 @@ func (l *listing) narrowest(ctx context.Context, s querier) (best *term, least i
 	return best, least, nil
 }
 
-// size counts the entries behind a term, no further than few.
-func (l *listing) size(ctx context.Context, s querier, t *term) (n int, err error) {
+// size counts the entries behind a term, no further than most.
+func (l *listing) size(ctx context.Context, s querier, t *term, most int) (n int, err error) {
 	text := l.newStatement()
 	text.add("SELECT COUNT(*) FROM (SELECT 1 FROM signet_entries AS f"+l.index()+
 		" WHERE f.kind = ? AND f.field = ?", l.query.Kind.Name, l.dialect.text(t.field))
 	t.bounds.add(text, "f.value")
 	l.within(text, "f.org")
-	text.add(" LIMIT ?) AS b", int64(few))
+	text.add(" LIMIT ?) AS b", int64(most))
 	err = s.rows(ctx, text.String(), text.args, func(scan func(...any) error) error { return scan(&n) })
 	return n, err
 }

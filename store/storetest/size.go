@@ -16,9 +16,10 @@ func sizeCases() []testCase {
 	}}
 }
 
-// costOfOne compares times, so it is generous: eight times, and what a loaded machine adds to anything.
+// costOfOne compares times, so it is generous: eight times, what a loaded machine adds to anything, and three tries, since
+// the load may come between.
 func costOfOne(c *trial) {
-	const factor, noise = 8, 300 * time.Microsecond
+	const factor, noise, tries = 8, 300 * time.Microsecond, 3
 	many := c.size(100_000, 10_000)
 	before := c.costs(0)
 	for from := 1000; from < many+1000; from += 500 {
@@ -28,9 +29,21 @@ func costOfOne(c *trial) {
 		}
 		c.apply(ops...)
 	}
-	after := c.costs(many + 1000)
-	for step, cost := range after {
-		if bound := factor*before[step] + noise; cost > bound {
+	least := map[string]time.Duration{}
+	for try := range tries {
+		dearer := false
+		for step, cost := range c.costs(many + 1000*(try+1)) {
+			if known, ok := least[step]; !ok || cost < known {
+				least[step] = cost
+			}
+			dearer = dearer || least[step] > factor*before[step]+noise
+		}
+		if !dearer {
+			break
+		}
+	}
+	for step, cost := range least {
+		if cost > factor*before[step]+noise {
 			c.broken("to %s took %v in an empty kind and %v among %d", step, before[step], cost, many)
 		}
 		c.Logf("to %s: %v in an empty kind, %v among %d", step, before[step], cost, many)
