@@ -172,7 +172,7 @@ func (e *Engine) name(ctx context.Context, x *execution) error {
 func (e *Engine) plot(r *visit, in directory.Interaction) (*execution, Move, error) {
 	x := e.blank(r, in)
 	if in.Link != "" {
-		if err := e.learn(x, map[string]string{linkFact: in.Link}); err != nil {
+		if err := e.learn(x, brought(linkFact, in.Link, x.Began)); err != nil {
 			return nil, Move{}, err
 		}
 	}

@@ -104,9 +104,10 @@ func (i inviteCodeExecutor) Judge(ctx context.Context, s *State, in Input) (Verd
 	if user := in.Account.User; user != nil && found.Address == user.Phone && found.Address != user.Email {
 		channel = notify.SMS
 	}
-	return Verdict{Outcome: Proceed, Facts: map[string]string{
-		codeFact: in.Value(otpField), holderFact: holder, whoseFact: found.Subject.ID, purposeFact: string(found.Purpose), channelFact: string(channel),
-	}}, nil
+	facts := brought(codeFact, in.Value(otpField), s.Now)
+	facts[holderFact], facts[whoseFact] = holder, found.Subject.ID
+	facts[purposeFact], facts[channelFact] = string(found.Purpose), string(channel)
+	return Verdict{Outcome: Proceed, Facts: facts}, nil
 }
 
 // purposeOf is what the flow's ticket is for: one of those that a step takes.

@@ -50,5 +50,5 @@ func (l linkExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, e
 	if errors.Is(err, directory.ErrTicket) || err == nil && ticket.Organization != s.Request.Organization {
 		return Verdict{Outcome: Again, Messages: []Message{{ID: "ticket.void-for-good", Level: Error}}}, nil
 	}
-	return Verdict{Outcome: Proceed, Facts: map[string]string{linkFact: in.Value(ticketField)}}, err
+	return Verdict{Outcome: Proceed, Facts: brought(linkFact, in.Value(ticketField), s.Now)}, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/signet-idp/signet/flow/notify"
@@ -317,8 +318,14 @@ func verifies(ctx context.Context, dir *directory.Directory, subject *directory.
 	return !expired, err
 }
 
-// prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail or the text messages, which is no more than a password.
+// prove adds what somebody has shown who has chosen a password by a ticket: that they read the mail or the text messages, which is no more than a
+// password. They have shown it when they brought the ticket, and are held to that by a request's max_age (OpenID Connect Core §2, auth_time).
+// Of a flow that does not know when that was, nothing counts as shown.
 func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) (Verdict, error) {
+	at, err := time.Parse(time.RFC3339Nano, s.Facts[provenFact])
+	if err != nil {
+		return v, nil //nolint:nilerr // who chose the password signs in with it
+	}
 	subject, err := m.dir.Subjects.Get(ctx, who)
 	if err != nil {
 		return Verdict{}, err
@@ -329,7 +336,7 @@ func (m mailing) prove(ctx context.Context, s *State, v Verdict, who store.Ref) 
 	if channelOf(s) == notify.SMS {
 		method, amr = directory.SMSSignIn, "sms"
 	}
-	v.Evidence = []directory.Evidence{{Method: method, AMR: []string{amr}, Subject: subject.ID, Time: s.Now}}
+	v.Evidence = []directory.Evidence{{Method: method, AMR: []string{amr}, Subject: subject.ID, Time: at}}
 	return v, nil
 }
 

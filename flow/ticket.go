@@ -17,6 +17,8 @@ const (
 	// linkFact is the token of the link by which somebody came, and codeFact the code that they typed and that was right.
 	linkFact = "ticket.link"
 	codeFact = "ticket.code"
+	// provenFact is when one of them was brought, in the form of RFC 3339: what follows may take as long as the flow does.
+	provenFact = "ticket.proven"
 	// holderFact names whose ticket was sent, askedFact what was typed, and whoseFact the person; all are there for nobody's as well.
 	holderFact = "ticket.holder"
 	askedFact  = "ticket.asked"
@@ -188,14 +190,21 @@ func held(ctx context.Context, dir *directory.Directory, s *State, purposes ...d
 // void leads back to where another ticket can be had.
 func void() Verdict {
 	return Verdict{
-		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", holderFact: "", channelFact: ""},
+		Outcome: Proceed, Facts: map[string]string{linkFact: "", codeFact: "", provenFact: "", holderFact: "", channelFact: ""},
 		Messages: []Message{{ID: "ticket.void", Level: Error}},
 	}
 }
 
 // forgotten are the facts of a ticket without any of them.
 func forgotten() map[string]string {
-	return map[string]string{endFact: "", linkFact: "", codeFact: "", holderFact: "", askedFact: "", whoseFact: "", purposeFact: "", channelFact: ""}
+	return map[string]string{
+		endFact: "", linkFact: "", codeFact: "", provenFact: "", holderFact: "", askedFact: "", whoseFact: "", purposeFact: "", channelFact: "",
+	}
+}
+
+// brought are the facts of a ticket whose link or code, which the fact names, was brought at a time.
+func brought(fact, value string, at time.Time) map[string]string {
+	return map[string]string{fact: value, provenFact: at.UTC().Format(time.RFC3339Nano)}
 }
 
 // lacksTicket: none was sent or brought along.
@@ -272,7 +281,7 @@ func (t ticketExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict,
 		return Verdict{}, err
 	}
 	if !in.Locked && try.Ticket() != nil {
-		return Verdict{Outcome: Proceed, Facts: map[string]string{codeFact: code}}, nil
+		return Verdict{Outcome: Proceed, Facts: brought(codeFact, code, s.Now)}, nil
 	}
 	v := Verdict{Outcome: Again, Messages: []Message{{ID: "code.wrong", Level: Error}}}
 	if !in.Locked { // a right code is not used up by somebody who may not try it

@@ -201,14 +201,18 @@ var secondFactors = []string{"otp", "sms", "hwk", "swk", "fpt", "face"}
 // knownFactors are those that tell of something the person knows.
 var knownFactors = []string{"pwd", "pin", "kba"}
 
+// shownAt is when somebody has shown who they are, to whom the provider's word has come now: as it says, and never later than now.
+func shownAt(s *flow.State, id *rp.Identity) time.Time {
+	if !id.AuthTime.IsZero() && id.AuthTime.Before(s.Now) {
+		return id.AuthTime
+	}
+	return s.Now
+}
+
 // evidence is what the provider's word comes to. Two factors that it is trusted to have seen are two proofs.
 func (e executor) evidence(s *flow.State, subject *directory.Subject, id *rp.Identity) []directory.Evidence {
-	when := s.Now
-	if !id.AuthTime.IsZero() && id.AuthTime.Before(when) {
-		when = id.AuthTime
-	}
 	first := directory.Evidence{
-		Method: directory.Federated, AMR: []string{}, Subject: subject.ID, Time: when, Issuer: id.Issuer, IssuerSession: id.SessionID,
+		Method: directory.Federated, AMR: []string{}, Subject: subject.ID, Time: shownAt(s, id), Issuer: id.Issuer, IssuerSession: id.SessionID,
 	}
 	if !e.TrustAMR {
 		return []directory.Evidence{first}

@@ -25,10 +25,11 @@ var (
 
 // known is what is kept of somebody until their account is made.
 type known struct {
-	Issuer   string    `json:"issuer"`
-	Subject  string    `json:"subject"`
-	Label    string    `json:"label,omitempty"`
-	Session  string    `json:"session,omitempty"`
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+	Label   string `json:"label,omitempty"`
+	Session string `json:"session,omitempty"`
+	// AuthTime is when they have shown who they are, whatever time the forms take that follow.
 	AuthTime time.Time `json:"authTime,omitzero"`
 	AMR      []string  `json:"amr,omitempty"`
 }
@@ -57,7 +58,7 @@ func (r registering) Return(ctx context.Context, s *flow.State, answer url.Value
 	if problem != "" {
 		return r.again(problem), nil
 	}
-	data, err := json.Marshal(known{id.Issuer, id.Subject, cmp.Or(id.Email, id.Username, id.Name), id.SessionID, id.AuthTime, id.AMR})
+	data, err := json.Marshal(known{id.Issuer, id.Subject, cmp.Or(id.Email, id.Username, id.Name), id.SessionID, shownAt(s, id), id.AMR})
 	if err != nil {
 		return flow.Verdict{}, err
 	}

@@ -131,6 +131,27 @@ func TestSignUpInBrowser(t *testing.T) {
 	}
 }
 
+// Whoever takes their time over the forms after a login at the provider is no more freshly signed in by them.
+func TestAttackSignUpIsNoFreshProof(t *testing.T) {
+	t.Parallel()
+	x := drawn(t, storetest.Placement{Driver: memory.New()})
+	x.in.CreateAccount = true
+	b := x.browser()
+	p := b.press(b.begin(), "to_up", "email", "eve@example.com")
+	to, ok := strings.CutPrefix(p.header.Get("Refresh"), "0;url=")
+	if !ok {
+		t.Fatalf("no way out: %d at %s\n%s", p.status, p.at, p.body)
+	}
+	p = b.open(to)
+	shown := x.Now()
+	x.advance(5 * time.Minute)
+	p = b.press(p, "continue", "family_name", "Lee")
+	b.isIn(p)
+	if a := directory.Assess(p.result().Evidence); !a.AuthTime.Equal(shown) {
+		t.Errorf("auth_time %v, shown at %v", a.AuthTime, shown)
+	}
+}
+
 // Who says no at the provider may go back and choose another way.
 func TestSignUpBack(t *testing.T) {
 	t.Parallel()
