@@ -378,7 +378,9 @@ func (p *Provider) buildFlow() (err error) {
 		outbox = p.Messages
 	}
 	if p.config.FlowBuilder {
-		if p.builder, err = builder.New(builder.Config{DB: p.DB, Directory: p.Directory, Next: source, Connections: p.signUps()}); err != nil {
+		if p.builder, err = builder.New(builder.Config{
+			DB: p.DB, Directory: p.Directory, Next: source, Connections: p.signUps(), SMS: outbox != nil && outbox.Reaches(notify.SMS),
+		}); err != nil {
 			return err
 		}
 		source = p.builder

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/signet-idp/signet"
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/flow/builder"
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
@@ -98,6 +100,29 @@ func (x *execution) exchange(text string) string {
 	return fmt.Sprintf("%d\n\n%s\n", status, answer)
 }
 
+// draw enables a flow of the testdata of flow/builder.
+func (x *execution) draw(name string) {
+	x.Helper()
+	text, err := os.ReadFile("flow/builder/testdata/" + name + ".json")
+	if err != nil {
+		x.Fatal(err)
+	}
+	drawn, err := builder.Parse(text)
+	if err != nil {
+		x.Fatal(err)
+	}
+	b, err := builder.New(builder.Config{DB: x.idp.Provider.DB, Directory: x.idp.Provider.Directory, SMS: true})
+	if err == nil {
+		err = b.Put(x.Context(), "", text)
+	}
+	if err == nil {
+		err = b.Configure(x.Context(), "", drawn.FlowType, true, nil)
+	}
+	if err != nil {
+		x.Fatal(err)
+	}
+}
+
 // signUp has people make an account at a provider upstream.
 func signUp(t *testing.T) func(*signet.Config) {
 	t.Helper()
@@ -130,8 +155,16 @@ func TestFlowExecutionTranscripts(t *testing.T) {
 		if strings.Contains(string(a.Comment), "upstream") {
 			edit = append(edit, signUp(t))
 		}
+		if strings.Contains(string(a.Comment), "Drawn: ") {
+			edit = append(edit, func(c *signet.Config) { c.FlowBuilder, c.Accounts.Recovery.SMSCode = true, true })
+		}
 		x := newExecution(t, p, edit...)
-		x.idp.User("ann")
+		x.idp.User("ann", func(u *directory.User) { u.Phone, u.PhoneVerified = "+4930123456", true })
+		for line := range strings.Lines(string(a.Comment)) {
+			if name, ok := strings.CutPrefix(line, "Drawn: "); ok {
+				x.draw(strings.TrimSuffix(strings.TrimSpace(name), "."))
+			}
+		}
 		return x.exchange
 	})
 }

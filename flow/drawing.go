@@ -66,6 +66,9 @@ const (
 	// "register-profile". What is behind "attributes." is an attribute's name; one of which directory.AttributePolicy asks nobody who registers
 	// is left out, and one that it requires is required whatever was drawn.
 	ParamFields = "fields"
+	// ParamChannel is "email" or "sms": the one way by which the message of a recovery goes, where RecoveryPolicy has it open. Without it
+	// whoever recovers chooses among those that are.
+	ParamChannel = "channel"
 	// ParamLink is "yes" or "no": whether the message has a link beside the code.
 	ParamLink = "link"
 	// ParamNotify is "yes" or "no": whether the person is told of it afterwards. Of a new password they are told as well where RecoveryPolicy says so.

@@ -58,9 +58,12 @@ const (
 	namePlan  = "recover-username"
 )
 
-// ways are those to a new password that are open and lead to somebody.
-func (r recoverExecutor) ways(policy directory.RecoveryPolicy) (mail, sms bool) {
-	return (policy.EmailLink || policy.EmailCode) && r.reaches(notify.Email), policy.SMSCode && r.reaches(notify.SMS)
+// ways are those to a new password that are open, lead to somebody, and are the plan's.
+func (r recoverExecutor) ways(s *State, policy directory.RecoveryPolicy) (mail, sms bool) {
+	mail = (policy.EmailLink || policy.EmailCode) && r.reaches(notify.Email)
+	sms = policy.SMSCode && r.reaches(notify.SMS)
+	only := notify.Channel(s.Params[ParamChannel])
+	return mail && only != notify.SMS, sms && only != notify.Email
 }
 
 func (r recoverExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
@@ -76,7 +79,7 @@ func (r recoverExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 		}},
 		Actions: []Action{{Name: continueAction, Label: "recover.send"}},
 	}
-	switch mail, sms := r.ways(policy); {
+	switch mail, sms := r.ways(s, policy); {
 	case mail && sms:
 		prompt.Intro.ID = "recover.intro-any"
 		prompt.Actions = append(prompt.Actions, Action{Name: smsAction, Label: "recover.send-sms", Kind: Secondary})
@@ -125,7 +128,7 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string, sms boo
 		t.life = policy.EmailCodeLife
 	}
 	address := verifiedEmail
-	switch mail, may := r.ways(policy); {
+	switch mail, may := r.ways(s, policy); {
 	case !mail && !may: // closed since the flow began, or open to nothing that sends
 		return Verdict{Outcome: Refuse}, nil
 	case may && (sms || !mail):

@@ -25,7 +25,8 @@ const later = "$later"
 // scenarios are what people do, told once and played through every transport that has them: pages, app-native sign-in, flow execution.
 var scenarios = []struct {
 	name string
-	// plan is the flow about an account; "" is a sign-in, which begins by one of first.
+	// plan is the flow about an account, with the name of one of graphs behind a slash if that takes its place; "" is a sign-in, which begins by
+	// one of first.
 	plan  string
 	first []string
 	in    directory.Interaction
@@ -120,6 +121,17 @@ var scenarios = []struct {
 		{"login", []string{"otp", "AAAAAA"}},
 		{"login", []string{"otp", "AAAAAA"}},
 	}},
+	{"recovery by text message", "recover/sms", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ann"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
+	{"recovery of nobody by text message", "recover/sms", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "nobody"}},
+		{"login", []string{"otp", "AAAAAA"}},
+		{"resend", nil},
+	}},
 	{"recovery, wrong to the limit", "recover", nil, directory.Interaction{}, []act{
 		{"continue", []string{"username", "ann"}},
 		{"login", []string{"otp", "$wrong"}},
@@ -127,6 +139,17 @@ var scenarios = []struct {
 		{"login", []string{"otp", "$wrong"}},
 		{"login", []string{"otp", "$wrong"}},
 		{"login", []string{"otp", "$wrong"}},
+	}},
+}
+
+// graphs are flows about accounts as flow/builder makes them of what was drawn.
+var graphs = map[string]flow.Graph{
+	"sms": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"recover"}, Params: map[string]string{flow.ParamChannel: "sms"}, On: map[string]string{"ok": "code"}},
+		{Name: "code", Options: []string{"recover-code"}, Params: map[string]string{flow.ParamChannel: "sms"}, On: map[string]string{"ok": "save"}},
+		{Name: "save", Options: []string{"recover-password"}, On: map[string]string{"ok": "done"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
 	}},
 }
 
@@ -163,7 +186,10 @@ func TestScenarios(t *testing.T) {
 				if scene.plan == "" {
 					all = append(all, newStage(t, open, scene.first).byPages(scene.in, scene.acts), newStage(t, open, scene.first).byProgram(scene.in, scene.acts))
 				} else {
-					all = append(all, accountStage(t, open).accountByPages(scene.plan, scene.acts), accountStage(t, open).byExecution(scene.plan, scene.acts))
+					plan, graph, _ := strings.Cut(scene.plan, "/")
+					all = append(
+						all, accountStage(t, open, plan, graph).accountByPages(plan, scene.acts), accountStage(t, open, plan, graph).byExecution(plan, scene.acts),
+					)
 				}
 				first := all[0]
 				for _, o := range all[1:] {
@@ -179,20 +205,29 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// accountStage is one with flows about accounts, which sign people in.
-func accountStage(t *testing.T, open opener) *stage {
+// accountStage is one with flows about accounts, which sign people in. A graph, if any, takes the place of a plan.
+func accountStage(t *testing.T, open opener, plan, graph string) *stage {
 	t.Helper()
 	s := &stage{seen: &witness{}}
 	s.world, s.out = selfService(t, func(t *testing.T, edit ...func(*flow.Config, *directory.Config)) *world {
 		t.Helper()
 		return open(t, append(edit, func(c *flow.Config, _ *directory.Config) { c.Observer = s.seen.observe })...)
 	})
-	s.verified("ann")
+	s.phoned("ann", "+4930123456")
 	plans := maps.Clone(s.config.Plans)
+	if graph != "" {
+		compiled, err := graphs[graph].Compile()
+		s.must(err)
+		plans[plan] = compiled
+	}
 	plans["login"] = flow.Login("password", "email-code")
 	s.engine = s.rebuild(func(c *flow.Config) { c.Plans = plans })
 	s.serve()
 	s.lite(true)
+	recovery, err := directory.Resolve(s.Context(), s.Settings, s.Settings.Recovery, "", "")
+	s.must(err)
+	recovery.SMSCode = true
+	s.must(directory.Set(s.Context(), s.Settings, s.Settings.Recovery, "", "", recovery))
 	s.must(directory.Set(s.Context(), s.Settings, s.Settings.Attributes, "", "", directory.AttributePolicy{Rules: []directory.AttributeRule{
 		{Name: "seats", Type: directory.IntegerAttribute, Registration: directory.AttributeOptional},
 	}}))

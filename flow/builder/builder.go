@@ -22,6 +22,8 @@ type Config struct {
 	Directory *directory.Directory
 	// Connections are the providers at which people may register, whose Executors are in the flow. Nil has none.
 	Connections []Connection
+	// SMS says that text messages can be sent, and so that flows may wait for what is in one.
+	SMS bool
 	// Next is asked for the plans that no flow was drawn for; nil has none.
 	Next flow.Source
 	// Retain is how long a flow that was replaced is kept for those who have begun with it; zero is a day, and it should not be less than
@@ -38,7 +40,7 @@ type Builder struct {
 	versions *store.Collection[version]
 
 	mu    sync.Mutex
-	plans map[string]flow.Plan // by version
+	plans map[string]plan      // by version
 	kept  map[string]time.Time // until when a version is known to live
 }
 
@@ -75,7 +77,7 @@ func New(config Config) (*Builder, error) {
 		config.Retain = 24 * time.Hour
 	}
 	b := &Builder{
-		config: config, settings: map[Type]directory.SettingKey[Held]{}, plans: map[string]flow.Plan{}, kept: map[string]time.Time{},
+		config: config, settings: map[Type]directory.SettingKey[Held]{}, plans: map[string]plan{}, kept: map[string]time.Time{},
 		versions: store.NewCollection(config.DB, store.Type[version]{Kind: versionKind}),
 	}
 	for _, t := range types {
@@ -123,7 +125,7 @@ func (b *Builder) compile(ctx context.Context, org string, f *Flow) (flow.DrawnP
 	if err != nil {
 		return nil, err
 	}
-	return Compile(f, Terms{Connections: b.config.Connections, Attributes: func(name string) bool {
+	return Compile(f, Terms{Connections: b.config.Connections, SMS: b.config.SMS, Attributes: func(name string) bool {
 		rule := policy.Rule(name)
 		return rule != nil && rule.Registration.Asks()
 	}})
@@ -218,21 +220,23 @@ func (b *Builder) Find(ctx context.Context, in directory.Interaction, name strin
 		if err != nil {
 			return nil, "", err
 		}
-		if open, err := b.open(ctx, in.Organization, t.of); err != nil || !held.Enabled || !open {
-			if err != nil {
-				return nil, "", err
-			}
+		if !held.Enabled {
 			break
-		}
-		if err := b.keep(ctx, held); err != nil {
-			return nil, "", err
 		}
 		id, err := held.id()
 		if err != nil {
 			return nil, "", err
 		}
 		plan, err := b.plan(id, held.Flow, held.Completion)
-		return plan, id, err
+		if err != nil {
+			return nil, "", err
+		}
+		if open, err := b.open(ctx, in.Organization, t.of, plan); err != nil {
+			return nil, "", err
+		} else if !open {
+			break
+		}
+		return plan, id, b.keep(ctx, held)
 	}
 	if b.config.Next == nil {
 		return nil, "", nil
@@ -240,8 +244,9 @@ func (b *Builder) Find(ctx context.Context, in directory.Interaction, name strin
 	return b.config.Next.Find(ctx, in, name)
 }
 
-// open reports whether the policies of an organization have a flow at all. How it looks is no matter of theirs.
-func (b *Builder) open(ctx context.Context, org string, of Type) (bool, error) {
+// open reports whether the policies of an organization have a flow at all, and every way of a recovery: one that has a way that is closed, or by
+// which nothing can be sent, would lead people there in vain.
+func (b *Builder) open(ctx context.Context, org string, of Type, drawn plan) (bool, error) {
 	settings := b.config.Directory.Settings
 	switch of {
 	case Registration:
@@ -249,7 +254,8 @@ func (b *Builder) open(ctx context.Context, org string, of Type) (bool, error) {
 		return policy.Enabled, err
 	case Recovery:
 		policy, err := directory.Resolve(ctx, settings, settings.Recovery, org, "")
-		return policy.EmailLink || policy.EmailCode, err
+		mail, sms := policy.EmailLink || policy.EmailCode, policy.SMSCode && b.config.SMS
+		return (mail || !drawn.mail) && (sms || !drawn.sms), err
 	}
 	return true, nil
 }
@@ -263,25 +269,29 @@ func (b *Builder) Version(ctx context.Context, id string) (flow.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.plan(id, v.Flow, v.Completion)
-}
-
-// plan is a version compiled.
-func (b *Builder) plan(id string, text json.RawMessage, completion map[string]string) (flow.Plan, error) {
-	b.mu.Lock()
-	known := b.plans[id]
-	b.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	f, err := Parse(text)
+	p, err := b.plan(id, v.Flow, v.Completion)
 	if err != nil {
 		return nil, err
 	}
-	everything := func(string) bool { return true } // the engine leaves out what nobody is asked for any more
-	compiled, err := Compile(f, Terms{Completion: completion, Attributes: everything, Connections: b.config.Connections})
+	return p, nil
+}
+
+// plan is a version compiled.
+func (b *Builder) plan(id string, text json.RawMessage, completion map[string]string) (plan, error) {
+	b.mu.Lock()
+	compiled, known := b.plans[id]
+	b.mu.Unlock()
+	if known {
+		return compiled, nil
+	}
+	f, err := Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("builder: the flow that was set: %w", err)
+		return plan{}, err
+	}
+	everything := func(string) bool { return true } // the engine leaves out what nobody is asked for any more
+	compiled, err = compile(f, Terms{Completion: completion, Attributes: everything, Connections: b.config.Connections, SMS: true})
+	if err != nil {
+		return plan{}, fmt.Errorf("builder: the flow that was set: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -120,6 +120,70 @@ func TestDrawnRecovery(t *testing.T) {
 	}
 }
 
+// A drawn recovery by text message sends its code to the number and nowhere else, and tells of nobody, who has no number, the same.
+func TestDrawnRecoveryBySMS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.recovers(func(p *directory.RecoveryPolicy) { p.SMSCode, p.SignIn = true, true })
+	w.must(w.CreateUser(t.Context(), &directory.User{
+		Username: "ann", Email: "ann@example.com", EmailVerified: true, Phone: "+4930123456", PhoneVerified: true,
+	}, "correct horse battery"))
+	w.must(w.CreateUser(t.Context(), &directory.User{Username: "bob", Email: "bob@example.com", EmailVerified: true}, "correct horse battery"))
+	w.draw("recovery-sms", "PASSWORD_RECOVERY")
+	w.app()
+	for _, name := range []string{"nobody", "bob", "ann"} {
+		if a := w.start("PASSWORD_RECOVERY"); a.asks() != username {
+			t.Fatalf("%s: %s", name, a.Text)
+		}
+		if a := w.send("find", username, name); a.asks() != "otp" || a.message() != "" || !strings.Contains(a.Text, `"actionId":"again"`) {
+			t.Fatalf("%s: %s", name, a.Text)
+		}
+		if name != "ann" && w.letter().To != "" {
+			t.Errorf("%s: sent %+v", name, w.letter())
+		}
+	}
+	w.advance(61 * time.Second)
+	if a := w.send("confirm", "otp", w.letter().Params[notify.Code]); a.message() != "code.wrong" {
+		t.Errorf("a code of more than a minute: %s", a.Text)
+	}
+	w.send("again")
+	if sent := w.letter(); sent.Channel != notify.SMS || sent.To != "+4930123456" || sent.Params[notify.Link] != "" {
+		t.Errorf("sent %+v", sent)
+	}
+	if a := w.send("confirm", "otp", w.letter().Params[notify.Code]); a.asks() != "password" {
+		t.Fatalf("got %s", a.Text)
+	}
+	if a := w.send("save", "password", newPassword); a.FlowStatus != "COMPLETE" || a.Data.Assertion == "" {
+		t.Fatalf("got %s", a.Text)
+	}
+}
+
+// A drawn recovery gives way to the engine's where the policy has closed one of its ways, and whoever has begun with it is not let go on by that.
+func TestAttackDrawnRecoveryByAClosedWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(w.CreateUser(t.Context(), &directory.User{
+		Username: "ann", Email: "ann@example.com", EmailVerified: true, Phone: "+4930123456", PhoneVerified: true,
+	}, "correct horse battery"))
+	w.draw("recovery-sms", "PASSWORD_RECOVERY")
+	if a := w.start("PASSWORD_RECOVERY"); strings.Contains(a.Text, "Find me") {
+		t.Errorf("closed: %s", a.Text)
+	}
+	w.recovers(func(p *directory.RecoveryPolicy) { p.SMSCode = true })
+	if a := w.start("PASSWORD_RECOVERY"); !strings.Contains(a.Text, "Find me") {
+		t.Fatalf("open: %s", a.Text)
+	}
+	w.recovers(func(p *directory.RecoveryPolicy) { p.SMSCode = false })
+	if a := w.send("find", username, "ann"); a.Code != "FE-60006" || w.letter().To != "" {
+		t.Errorf("closed meanwhile: %s, sent %+v", a.Text, w.letter())
+	}
+	w.draw("recovery-code", "PASSWORD_RECOVERY")
+	w.recovers(func(p *directory.RecoveryPolicy) { p.EmailLink, p.SMSCode = false, true })
+	if a := w.start("PASSWORD_RECOVERY"); strings.Contains(a.Text, "Find me") {
+		t.Errorf("by mail, closed: %s", a.Text)
+	}
+}
+
 func TestDrawnRecoveryByLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -172,7 +236,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, flowType := range map[string]string{
 		"branches": "REGISTRATION", "passkey": "REGISTRATION", "provider": "REGISTRATION", "recovery-choice": "PASSWORD_RECOVERY",
-		"registration": "REGISTRATION", "recovery-code": "PASSWORD_RECOVERY", "recovery-link": "PASSWORD_RECOVERY", "invited": "ASK_PASSWORD",
+		"registration": "REGISTRATION", "recovery-code": "PASSWORD_RECOVERY", "recovery-link": "PASSWORD_RECOVERY", "recovery-sms": "PASSWORD_RECOVERY", "invited": "ASK_PASSWORD",
 	} {
 		w := newWorld(t)
 		if status, answer := w.call(http.MethodGet, builder.Path+"?flowType="+flowType, ""); status != http.StatusNotFound {

@@ -23,11 +23,19 @@ const choiceOption = "choice"
 // passkeyOption is that which makes an account with a passkey.
 const passkeyOption = "register-passkey"
 
+// The values of flow.ParamChannel.
+const (
+	byMail = "email"
+	bySMS  = "sms"
+)
+
 // plan is a flow that the engine can go by.
 type plan struct {
 	flow.Plan
 	drawings map[string]*flow.Drawing
 	leads    map[string][]flow.Action
+	// mail and sms are the ways by which a recovery sends something.
+	mail, sms bool
 }
 
 var _ flow.DrawnPlan = plan{}
@@ -46,6 +54,8 @@ type Terms struct {
 	Attributes func(name string) bool
 	// Connections are the providers at which people may register.
 	Connections []Connection
+	// SMS says that text messages can be sent.
+	SMS bool
 }
 
 // Connection is a provider upstream at which people may register: a federated.Connection with Create.
@@ -55,16 +65,27 @@ type Connection struct {
 
 // Compile checks a flow and makes a Plan of it. The error joins a *RuleError for each problem.
 func Compile(f *Flow, terms Terms) (flow.DrawnPlan, error) {
-	way, err := check(f, terms)
+	p, err := compile(f, terms)
 	if err != nil {
 		return nil, err
+	}
+	return p, nil
+}
+
+func compile(f *Flow, terms Terms) (plan, error) {
+	way, err := check(f, terms)
+	if err != nil {
+		return plan{}, err
 	}
 	g, leads := graphOf(f.FlowType.canonical(), way, terms.Completion)
 	compiled, err := g.Compile()
 	if err != nil {
-		return nil, err
+		return plan{}, err
 	}
-	p := plan{compiled, map[string]*flow.Drawing{}, leads}
+	p := plan{
+		Plan: compiled, drawings: map[string]*flow.Drawing{}, leads: leads,
+		mail: way.does(emailOTP, magicLink) >= 0, sms: way.does(smsOTP) >= 0,
+	}
 	for _, at := range way {
 		p.leads[at.step.ID] = leadsFrom(at)
 		if at.step.Type == viewStep {
@@ -272,9 +293,11 @@ func optionOf(of Type, p place) (option string, params map[string]string) {
 	case of == Recovery && p.asks(passwordInput):
 		return "recover-password", nil
 	case of == Recovery && p.does == emailOTP:
-		return "recover-code", map[string]string{flow.ParamLink: "no"}
+		return "recover-code", map[string]string{flow.ParamLink: "no", flow.ParamChannel: byMail}
+	case of == Recovery && p.does == smsOTP:
+		return "recover-code", map[string]string{flow.ParamLink: "no", flow.ParamChannel: bySMS}
 	case of == Recovery && p.does == magicLink:
-		return "recover-link", map[string]string{flow.ParamLink: "yes"}
+		return "recover-link", map[string]string{flow.ParamLink: "yes", flow.ParamChannel: byMail}
 	case of == Recovery:
 		return "recover", nil
 	case p.does == emailOTP:

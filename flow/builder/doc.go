@@ -40,8 +40,8 @@
 //	                           FIDO2Executor; at the end UserProvisioningExecutor, at a button or by itself; in the place of address and
 //	                           password GoogleExecutor, AppleExecutor, FacebookExecutor, GithubExecutor, Office365Executor or OIDCExecutor,
 //	                           of the connection that meta.idpName names (Config.Connections)
-//	PASSWORD_RECOVERY          who it is (username or emailaddress; UserResolveExecutor or NEXT); EmailOTPExecutor or MagicLinkExecutor; a
-//	                           password (PasswordProvisioningExecutor)
+//	PASSWORD_RECOVERY          who it is (username or emailaddress; UserResolveExecutor or NEXT); EmailOTPExecutor, MagicLinkExecutor, or where
+//	                           text messages can be sent (Config.SMS) SMSOTPExecutor; a password (PasswordProvisioningExecutor)
 //	INVITED_USER_REGISTRATION  ConfirmationCodeValidationExecutor, or nothing; a password (PasswordProvisioningExecutor)
 //
 // Everything else in the JSON, as sizes and positions, is kept and given back. How a form looks is for those who show it: flow/execute hands
@@ -53,7 +53,7 @@
 // what these do: an address is verified, here or by a provider, before an account is made of it, nobody learns who has an account, guesses are
 // counted, a proof is good once, and a flow ends well only when what it is for was done. Put refuses what breaks a rule, with a *RuleError for each, and whatever the engine cannot do. What the policies of the
 // organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed; while one way by mail is open, what is drawn says
-// which it is, a code or a link. A passkey takes the place of a password where the policy is Lite, and somebody who registers is signed in at
+// which it is, a code or a link. A drawn recovery by a way that is closed, mail or text messages, is not used until it is open. A passkey takes the place of a password where the policy is Lite, and somebody who registers is signed in at
 // the end where it says SignIn, unless isAutoLoginEnabled is "false". A password that is asked for before the address is verified waits in
 // the flow as a hash, sealed.
 //
@@ -73,6 +73,6 @@
 //
 // # Not implemented
 //
-// Usernames that are not the address; telephone numbers; SMS as a step; a code by mail beside the link of an invitation; completions but
+// Usernames that are not the address; telephone numbers, and SMS as a step of a registration; a code by mail beside the link of an invitation; completions but
 // isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
 package builder

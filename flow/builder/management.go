@@ -315,11 +315,13 @@ func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {
 		told.Profile = "selfRegistration"
 	}
 	if m.engineHas(of) {
-		told.Executors = executorsOf[of]
+		told.Executors = slices.DeleteFunc(slices.Clone(executorsOf[of]), func(name string) bool {
+			return name == smsOTP && !m.builder.config.SMS
+		})
 		if of == Registration {
 			told.Connections = m.connections()
 			for _, c := range told.Connections {
-				told.Executors = append(slices.Clone(told.Executors), c.Executor)
+				told.Executors = append(told.Executors, c.Executor)
 			}
 		}
 	}

@@ -60,7 +60,7 @@ const (
 // executorsOf are the executors of each type.
 var executorsOf = map[Type][]string{
 	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, passkey},
-	Recovery:     {userResolve, emailOTP, magicLink, passwordProvision, passwordOnboard},
+	Recovery:     {userResolve, emailOTP, smsOTP, magicLink, passwordProvision, passwordOnboard},
 	InvitedUser:  {confirmationCode, passwordProvision, passwordOnboard, userProvision},
 }
 
@@ -70,6 +70,9 @@ var providers = map[string]string{
 	"GoogleExecutor": "google", "AppleExecutor": "apple", "FacebookExecutor": "facebook", "Office365Executor": "microsoft",
 	"GithubExecutor": "github", "OIDCExecutor": "", "OpenIDConnectExecutor": "",
 }
+
+// codes are the executors that send a code, and take it in the input "otp".
+var codes = []string{emailOTP, smsOTP}
 
 // leadsOf are the executors of buttons that do not send a form.
 var leadsOf = map[Type][]string{Registration: {userProvision}}
@@ -484,7 +487,7 @@ func (r *rules) view(p *place) {
 // waits for makes a button more than one of the choice.
 func (p *place) sort(buttons []exit) {
 	for _, e := range buttons {
-		waits := slices.Contains([]string{emailOTP, magicLink, passkey}, e.does)
+		waits := slices.Contains([]string{emailOTP, smsOTP, magicLink, passkey}, e.does)
 		if p.on == "" && e.connection == nil && (len(p.inputs) > 0 || waits) {
 			p.exit = e
 		} else {
@@ -535,21 +538,23 @@ func (r *rules) executors(way walk) {
 		switch {
 		case p.does == smsOTP && r.of == Registration && !sure[mobileInput]:
 			r.bad(p.step.ID, "%s needs a phone input before it", smsOTP)
+		case p.does == smsOTP && !r.terms.SMS:
+			r.bad(p.step.ID, "%s needs text messages, and none can be sent here", smsOTP)
 		case p.does != "" && p.connection == nil && !slices.Contains(executorsOf[r.of], p.does):
 			r.bad(p.step.ID, "the executor %q is not supported in this flow", p.does)
-		case p.does == emailOTP && !p.asks(otpInput):
-			r.bad(p.step.ID, "%s needs an input %q in its form", emailOTP, otpInput)
-		case p.does != emailOTP && p.asks(otpInput):
-			r.bad(p.step.ID, "an input %q needs %s at the button of its form", otpInput, emailOTP)
+		case slices.Contains(codes, p.does) && !p.asks(otpInput):
+			r.bad(p.step.ID, "%s needs an input %q in its form", p.does, otpInput)
+		case !slices.Contains(codes, p.does) && p.asks(otpInput):
+			r.bad(p.step.ID, "an input %q needs %s at the button of its form", otpInput, strings.Join(codes, " or "))
 		case p.does == emailOTP && r.of == Registration && !sure[emailInput]:
 			r.bad(p.step.ID, "%s needs an e-mail input before it", emailOTP)
-		case p.does == emailOTP && len(p.inputs) > 1, p.does == magicLink && len(p.inputs) > 0:
+		case slices.Contains(codes, p.does) && len(p.inputs) > 1, p.does == magicLink && len(p.inputs) > 0:
 			r.bad(p.step.ID, "a view that verifies asks for nothing else")
 		case p.does == passkey && (!sure[emailOTP] || len(p.inputs) > 0):
 			r.bad(p.step.ID, "%s needs an address that was verified before it, and no inputs", passkey)
 		case p.does == passkey && maybe[passwordInput]:
 			r.bad(p.step.ID, "%s takes the place of a password", passkey)
-		case p.resend && p.does != emailOTP && p.does != magicLink:
+		case p.resend && !slices.Contains(codes, p.does) && p.does != magicLink:
 			r.bad(p.step.ID, "there is nothing to send again")
 		case slices.ContainsFunc(p.inputs, func(a asking) bool { return maybe[a.identifier] && a.identifier != otpInput }) && r.of == Registration:
 			r.bad(p.step.ID, "asks for what a view before it has asked for")
@@ -635,7 +640,7 @@ const (
 
 func (p place) part() part {
 	switch {
-	case slices.Contains([]string{emailOTP, magicLink}, p.does):
+	case slices.Contains([]string{emailOTP, smsOTP, magicLink}, p.does):
 		return proof
 	case p.asks(passwordInput):
 		return renewal
@@ -650,8 +655,8 @@ func (p place) part() part {
 // recovery: somebody says who they are, proves it, and chooses a password, in three steps. A choice may come before them, and a button beside them
 // leads to another way.
 func (r *rules) recovery(way walk) {
-	if way.does(emailOTP, magicLink) < 0 {
-		r.bad("", "a recovery needs a verification: %s or %s", emailOTP, magicLink)
+	if way.does(emailOTP, smsOTP, magicLink) < 0 {
+		r.bad("", "a recovery needs a verification: %s, %s or %s", emailOTP, smsOTP, magicLink)
 		return
 	}
 	parts := map[string]part{complete: "the end"}

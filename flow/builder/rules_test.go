@@ -73,6 +73,8 @@ func TestRules(t *testing.T) {
 		{"recovery-code", []string{"EmailOTPExecutor", "UserResolveExecutor", `"identifier": "otp"`, `"identifier": "` + claims + `emailaddress"`}, "a recovery needs a verification"},
 		{"recovery-code", []string{claims + "username", "password"}, "a recovery begins with a view that asks for the username"},
 		{"recovery-code", []string{"PasswordProvisioningExecutor", "UserResolveExecutor"}, "a form with a password needs a provisioning action"},
+		{"recovery-sms", []string{"SMSOTPExecutor", "SMSOTPExecutor"}, `"verify": SMSOTPExecutor needs text messages, and none can be sent here`},
+		{"recovery-sms", []string{`"identifier": "otp"`, `"identifier": "` + claims + `mobile"`}, "the attribute is not supported here"},
 		{"recovery-link", []string{"MagicLinkExecutor", "UserResolveExecutor"}, "a recovery needs a verification"},
 		{"recovery-link", []string{"MagicLinkExecutor", "EmailOTPExecutor"}, `EmailOTPExecutor needs an input "otp"`},
 		{"passkey", []string{`"EmailOTPExecutor"}, "next": "key"`, `"EmailOTPExecutor"}, "next": "provision"`, `"id": "key-title"`, `"id": "key-title"`}, "nothing leads to the step"},
@@ -127,7 +129,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-choice", "invited"} {
+	for _, name := range []string{"registration", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))
@@ -137,7 +139,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		plan, err := builder.Compile(drawn, builder.Terms{
-			Attributes: func(string) bool { return true }, Connections: []builder.Connection{{Name: "up"}, {Name: "google"}},
+			Attributes: func(string) bool { return true }, Connections: []builder.Connection{{Name: "up"}, {Name: "google"}}, SMS: true,
 		})
 		if err != nil {
 			if _, ok := errors.AsType[*builder.RuleError](err); !ok {

@@ -120,7 +120,7 @@ func newWorld(t *testing.T) *world {
 		},
 	})
 	w.must(err)
-	w.builder, err = builder.New(builder.Config{DB: w.db, Directory: w.Directory, Connections: []builder.Connection{{Name: "up"}}})
+	w.builder, err = builder.New(builder.Config{DB: w.db, Directory: w.Directory, Connections: []builder.Connection{{Name: "up"}}, SMS: true})
 	w.must(err)
 	look, err := pages.New(pages.Config{Issuer: issuer})
 	w.must(err)
@@ -234,6 +234,16 @@ func (w *world) registers(edit func(*directory.RegistrationPolicy)) {
 	w.must(err)
 	edit(&policy)
 	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Registration, "", "", policy))
+	w.advance(2 * time.Second)
+}
+
+// recovers changes the policy of recoveries.
+func (w *world) recovers(edit func(*directory.RecoveryPolicy)) {
+	w.Helper()
+	policy, err := directory.Resolve(w.Context(), w.Settings, w.Settings.Recovery, "", "")
+	w.must(err)
+	edit(&policy)
+	w.must(directory.Set(w.Context(), w.Settings, w.Settings.Recovery, "", "", policy))
 	w.advance(2 * time.Second)
 }
 
