@@ -83,7 +83,8 @@
 //   - Who the flow is about is written once. Evidence about anybody else ends it.
 //   - Who changes a password in a flow ends everything that was issued to them, but for that flow.
 //   - A browser has so many unfinished flows and no more (Config.MaxFlows): with another one, the oldest that nobody has answered is
-//     forgotten, and begins anew when somebody comes back to its page.
+//     forgotten, and begins anew when somebody comes back to its page. A page elsewhere that keeps sending the browser here without a
+//     click (Sec-Fetch-User) has its own flows forgotten for that: one at most that somebody has set out for, and none that was answered.
 //   - There is no success without the assurance that the request and the application insist on.
 //   - A guess is counted in a durable kind before it is judged, or, where judging takes no time, in the very step that writes
 //     what it was; so no crash and no number of guesses at once makes one free, and only wrong ones lead to a lock. A duplicate

@@ -24,6 +24,8 @@ type execution struct {
 	// Browser is the hash of the binding cookie of the one browser that may see the flow.
 	Browser string    `json:"browser"`
 	Began   time.Time `json:"began"`
+	// Unbidden says that another site has sent the browser here, and nobody has clicked there.
+	Unbidden bool `json:"unbidden,omitempty"`
 	// Sequence moves with every answer.
 	Sequence int64 `json:"sequence"`
 

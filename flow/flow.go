@@ -73,7 +73,7 @@ type Config struct {
 	// Lifetime is how long a flow may take. Zero is 30 minutes.
 	Lifetime time.Duration
 	// MaxFlows is how many unfinished flows one browser may have, 1 to 50: with another one, the oldest that nobody has answered is forgotten, and
-	// its page begins anew (Restart). Zero is DefaultMaxFlows. How many an address may begin is directory.ThrottleFlow's.
+	// its page begins anew (Restart); those to which another site has sent the browser without a click go first. Zero is DefaultMaxFlows. How many an address may begin is directory.ThrottleFlow's.
 	MaxFlows int
 	// Restart begins the request anew for a page that has expired: it opens the Restart of the Interaction, validates what is
 	// in it from scratch, and returns the path to send the browser to. Returning "" with a nil error says that this

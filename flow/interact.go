@@ -71,7 +71,7 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 		e.fail(r, errEmbedded, "")
 		return nil, nil
 	}
-	x.Browser = secret.Hash(e.bind(r))
+	x.Browser, x.Unbidden = secret.Hash(e.bind(r)), web.Unbidden(r.Request)
 	if x.draft = e.draftOf(x); x.draft != "" {
 		r.goTo(e.page(x))
 		return nil, nil

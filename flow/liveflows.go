@@ -50,9 +50,11 @@ func (e *Engine) keepFlows(r *visit, list []liveFlow) {
 	e.site.SetCookie(r.w, flowsCookie, strings.Join(entries, ":"), 0)
 }
 
-// makeRoom has the browser keep a flow that is about to be written. Where it has as many as it may, the oldest that nobody has answered is
-// forgotten, or, where all were, the oldest: its page begins anew when somebody comes back to it. A person who opens many tabs loses
-// nothing by it that they have done; and a page that keeps calling costs the store no more than so many flows.
+// makeRoom has the browser keep a flow that is about to be written. Where it has as many as it may, one is forgotten: the oldest that nobody has
+// answered, before all those to which a page elsewhere has sent the browser by itself, and only where all were answered the oldest. Its page
+// begins anew when somebody comes back to it. A person who opens many tabs loses nothing by it that they have done. A page that keeps calling
+// costs the store no more than so many flows; of those that somebody has set out for it takes one at most, and none that was answered as
+// long as there are others.
 func (e *Engine) makeRoom(r *visit, x *execution) error {
 	if r.program != nil { // which has no cookies, and a limit by its address
 		return nil
@@ -72,7 +74,7 @@ func (e *Engine) makeRoom(r *visit, x *execution) error {
 // forgetOne forgets one of a browser's flows, and returns which of the list it was.
 func (e *Engine) forgetOne(r *visit, list []liveFlow) (int, error) {
 	ctx, browser := r.Context(), e.browser(r)
-	var oldest *execution
+	var least *execution
 	index := 0
 	for i, f := range list {
 		x, err := e.executions.Get(ctx, store.Ref{ID: f.id})
@@ -83,13 +85,24 @@ func (e *Engine) forgetOne(r *visit, list []liveFlow) (int, error) {
 			return 0, err
 		case x.Done, !secret.Matches(x.Browser, browser):
 			return i, nil
-		case x.untouched():
+		case x.worth() == 0:
 			return i, e.forgetFlow(ctx, x)
-		case oldest == nil:
-			oldest, index = x, i
+		case least == nil || x.worth() < least.worth():
+			least, index = x, i
 		}
 	}
-	return index, e.forgetFlow(ctx, oldest)
+	return index, e.forgetFlow(ctx, least)
+}
+
+// worth is what somebody would lose with a flow: nothing but a page that came by itself, or one that they have come for, or what they have answered.
+func (x *execution) worth() int {
+	switch {
+	case !x.untouched():
+		return 2
+	case !x.Unbidden:
+		return 1
+	}
+	return 0
 }
 
 // forgetFlow deletes a flow. One that was answered a moment ago stays.

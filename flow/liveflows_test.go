@@ -64,6 +64,40 @@ func TestAttackFlowsOfOneBrowser(t *testing.T) {
 	})
 }
 
+// Whoever fills in a form loses it to no page elsewhere that keeps sending their browser here, nor does who has tabs open that they have come to.
+func TestAttackFlowsPushedOut(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w := open(t, func(c *flow.Config, _ *directory.Config) { c.MaxFlows = 5 })
+		b := w.browser()
+		comes := func(site, user string) page {
+			return b.follow(b.do(http.MethodGet, w.request(directory.Interaction{}), nil, func(r *http.Request) {
+				r.Header.Set("Sec-Fetch-Site", site)
+				if user != "" {
+					r.Header.Set("Sec-Fetch-User", user)
+				}
+			}))
+		}
+		own := []page{comes("none", ""), comes("cross-site", "?1"), comes("same-origin", ""), comes("", "")}
+		var pushed []page
+		for range 20 {
+			pushed = append(pushed, comes("cross-site", ""), comes("same-site", ""))
+		}
+		if b.open(own) != 4 || b.open(pushed) != 1 || b.open(pushed[39:]) != 1 {
+			t.Errorf("%d of those live that somebody has come for, and %d others", b.open(own), b.open(pushed))
+		}
+		own = append(own, comes("none", "")) // which takes the place of what was pushed
+		if b.open(own) != 5 || b.open(pushed) != 0 {
+			t.Errorf("%d of those live that somebody has come for, and %d others", b.open(own), b.open(pushed))
+		}
+		for range 20 {
+			comes("cross-site", "")
+		}
+		if b.open(own) != 4 || b.open(own[1:]) != 4 {
+			t.Errorf("%d of those live that somebody has come for, of which one might be lost", b.open(own))
+		}
+	})
+}
+
 // The cookie that names flows is the browser's word, and good for nothing but its own.
 func TestAttackForeignFlowForgotten(t *testing.T) {
 	openers(t, func(t *testing.T, open opener) {

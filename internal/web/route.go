@@ -34,6 +34,16 @@ func Embedded(r *http.Request) bool {
 	return destination != "" && destination != "document"
 }
 
+// Unbidden reports whether a browser says that another site has sent it, and that nobody there has clicked or typed anything for it (Fetch Metadata
+// §2.3, §2.4): any page can have it come so, in a window that it may, as often as it likes. A browser that says nothing of this is not.
+func Unbidden(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return r.Header.Get("Sec-Fetch-User") != "?1"
+	}
+	return false
+}
+
 // Mount registers the routes of the site on a mux, each protected as its class demands, and each with its methods: a host
 // may have a catch-all of its own for one method, such as "GET /".
 func (s *Site) Mount(mux *http.ServeMux, routes []Route) {
