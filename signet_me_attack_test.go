@@ -392,27 +392,105 @@ func TestAttackMePasswordOverTheOwners(t *testing.T) {
 	})
 }
 
-// What adds to how somebody signs in, or replaces it, is nobody's when their session has ended while it was on its way.
+// What adds to how somebody signs in, replaces it or takes it away, is nobody's when their session has ended while it was on its way.
 func TestAttackMeAfterTheSessionEnded(t *testing.T) {
 	everySelf(t, func(s *self) {
-		s.idp.Faults.Hook(func(c storetest.Call) error {
-			if !slices.ContainsFunc(c.Ops, func(op store.Op) bool { return op.Record.Kind.Name == "directory.credential" }) {
-				return nil
+		s.link("theirs", s.ref())
+		s.want(201, "POST", "/backup-codes", nil)
+		s.idp.EnrollPasskey(s.user)
+		s.idp.EnrollTOTP(s.user)
+		var keys []madePasskey
+		s.want(200, "GET", "/webauthn", nil).into(t, &keys)
+		had := s.ways()
+		for _, c := range []struct{ method, path string }{
+			{"POST", "/backup-codes"},
+			{"DELETE", "/backup-codes"},
+			{"DELETE", "/totp"},
+			{"DELETE", "/webauthn/" + keys[0].Credential.ID},
+			{"DELETE", "/federated-associations/theirs"},
+			{"DELETE", "/federated-associations"},
+		} {
+			s.idp.Advance(time.Minute) // to the next code of the app
+			s.signInWith(s.idp.Browser(), oauth2.SetAuthURLParam("acr_values", directory.ACR2))
+			s.endSessionsOnWrite()
+			if a := s.call(c.method, c.path, nil); a.status != 401 || a.code() != "ME-60010" {
+				s.Errorf("%s %s: %d %s", c.method, c.path, a.status, a.text)
 			}
 			s.idp.Heal()
-			list, err := s.idp.Provider.Directory.ActiveSessions(s.Context(), s.subject())
-			for _, session := range list {
-				err = errors.Join(err, s.idp.Provider.Directory.EndOwnSession(s.Context(), s.subject(), session.ID))
+			if got := s.ways(); !slices.Equal(got, had) {
+				s.Errorf("%s %s: there are %v, and were %v", c.method, c.path, got, had)
 			}
-			return err
-		})
-		if a := s.call("POST", "/backup-codes", nil); a.status != 401 || a.code() != "ME-60010" {
-			s.Errorf("got %d %s", a.status, a.text)
 		}
-		if _, err := s.idp.Provider.Directory.Credentials.BackupCodes(s.Context(), s.ref()); !errors.Is(err, store.ErrNotFound) {
-			s.Errorf("codes were drawn: %v", err)
+	}, withPasskeys, onLocalhost, withGoogle)
+}
+
+// The same on the pages: whoever was signed out by then is asked to sign in, and nothing is done.
+func TestAttackAccountAfterTheSessionEnded(t *testing.T) {
+	everySelf(t, func(s *self) {
+		s.link("theirs", s.ref())
+		s.want(201, "POST", "/backup-codes", nil)
+		had := s.ways()
+		for _, c := range []struct {
+			path string
+			form url.Values
+		}{
+			{"/account/security", url.Values{"action": {"draw_codes"}}},
+			{"/account/security", url.Values{"action": {"remove_codes"}}},
+			{"/account/security", url.Values{"action": {"remove"}, "id": {s.ref().ID + "/"}}},
+			{"/account/security", url.Values{"action": {"unlink"}, "id": {"theirs"}}},
+			{"/account/contact", url.Values{"action": {"save"}, "email": {"mallory@example.com"}}},
+		} {
+			v := newVisitor(t, s.idp, s.user)
+			s.endSessionsOnWrite()
+			if got := v.post(c.path, c.form); got.status != http.StatusSeeOther || got.location != c.path {
+				t.Errorf("%v: %d %s", c.form, got.status, got.location)
+			}
+			s.idp.Heal()
+			if page := v.get(c.path); page.status != http.StatusSeeOther {
+				t.Errorf("%v: still signed in: %d", c.form, page.status)
+			}
+			if got := s.ways(); !slices.Equal(got, had) {
+				t.Errorf("%v: there are %v, and were %v", c.form, got, had)
+			}
+			if u := s.find(); u.Email == "mallory@example.com" || u.PendingEmail != "" {
+				t.Errorf("%v: the address is %q, or to be %q", c.form, u.Email, u.PendingEmail)
+			}
 		}
+	}, withAccount, withGoogle)
+}
+
+// endSessionsOnWrite ends the person's sessions just before something is written of how they sign in.
+func (s *self) endSessionsOnWrite() {
+	s.idp.Faults.Hook(func(c storetest.Call) error {
+		if !slices.ContainsFunc(c.Ops, func(op store.Op) bool {
+			return slices.Contains([]string{"directory.credential", "federated.link", "directory.user"}, op.Record.Kind.Name)
+		}) {
+			return nil
+		}
+		s.idp.Heal()
+		list, err := s.idp.Provider.Directory.ActiveSessions(s.Context(), s.subject())
+		for _, session := range list {
+			err = errors.Join(err, s.idp.Provider.Directory.EndOwnSession(s.Context(), s.subject(), session.ID))
+		}
+		return err
 	})
+}
+
+// ways are by what the person signs in.
+func (s *self) ways() (list []string) {
+	s.Helper()
+	credentials, err := s.idp.Provider.Directory.Credentials.List(s.Context(), s.ref())
+	s.must(err)
+	for _, c := range credentials {
+		list = append(list, c.ID+c.Set)
+	}
+	links, err := s.idp.Provider.Connections.Links(s.Context(), s.ref())
+	s.must(err)
+	for _, l := range links {
+		list = append(list, l.ID)
+	}
+	slices.Sort(list)
+	return list
 }
 
 // A failing store is never an answer, whichever of its calls fails.
@@ -430,6 +508,9 @@ func TestMeFaults(t *testing.T) {
 		{"GET", "/api/users/v1/me/backup-codes", nil},
 		{"POST", "/api/users/v1/me/backup-codes", nil},
 		{"DELETE", "/api/users/v1/me/backup-codes", nil},
+		{"GET", "/api/users/v1/me/federated-associations", nil},
+		{"DELETE", "/api/users/v1/me/federated-associations", nil},
+		{"DELETE", "/api/users/v1/me/federated-associations/absent", nil},
 		{"GET", "/api/users/v1/me/mfa/authenticators", nil},
 		{"GET", "/api/users/v1/me/push/discovery-data", nil},
 		{"GET", "/api/users/v1/me/push/devices", nil},
@@ -444,7 +525,7 @@ func TestMeFaults(t *testing.T) {
 	for _, c := range calls {
 		t.Run(c.method+c.path, func(t *testing.T) {
 			t.Parallel()
-			s := newSelf(t, storetest.Placement{Driver: memory.New()}, withPasskeys, onLocalhost)
+			s := newSelf(t, storetest.Placement{Driver: memory.New()}, withPasskeys, onLocalhost, withGoogle)
 			s.send(s.request(c.method, c.path, c.body)) // what is cached from here on
 			s.idp.Faults.Forget()
 			s.send(s.request(c.method, c.path, c.body))
@@ -511,22 +592,10 @@ func TestAttackMeBoundToken(t *testing.T) {
 // Accounts upstream are listed and unlinked, but for somebody else's, and for the last way in.
 func TestMeLinks(t *testing.T) {
 	everySelf(t, func(s *self) {
-		db := s.idp.Provider.DB
-		all := store.NewCollection(db, store.Type[federated.Link]{
-			Kind: store.Kind{Name: "federated.link"},
-			Index: func(l *federated.Link) []store.Entry {
-				return []store.Entry{{Field: "subject", Value: store.Text(l.Subject.Org + "|" + l.Subject.ID)}}
-			},
-		})
-		link := func(id string, subject store.Ref) {
-			b := db.Batch()
-			all.Insert(b, &federated.Link{Meta: store.Meta{ID: id}, Connection: "google", Issuer: "https://accounts.google.com", ExternalID: "at " + id, Subject: subject})
-			s.must(b.Apply(t.Context()))
-		}
 		bob := &directory.User{Username: "bob"}
 		s.must(s.idp.Provider.Directory.CreateUser(t.Context(), bob, ""))
-		link("anns", s.ref())
-		link("bobs", bob.Ref())
+		s.link("anns", s.ref())
+		s.link("bobs", bob.Ref())
 		a := s.want(200, "GET", "/federated-associations", nil)
 		if a.text != `[{"id":"anns","idpId":"google","federatedUserId":"at anns"}]` {
 			t.Errorf("got %s", a.text)
@@ -547,9 +616,26 @@ func TestMeLinks(t *testing.T) {
 				t.Errorf("%s: %s", path, a.text)
 			}
 		}
-	}, withPasskeys, onLocalhost, func(c *signet.Config) {
-		c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
+	}, withPasskeys, onLocalhost, withGoogle)
+}
+
+func withGoogle(c *signet.Config) {
+	c.Connections = []federated.Connection{{Name: "google", Title: "Google", Provider: rp.Google("id", "secret", "")}}
+}
+
+// link links an account at Google with somebody.
+func (s *self) link(id string, subject store.Ref) {
+	s.Helper()
+	db := s.idp.Provider.DB
+	all := store.NewCollection(db, store.Type[federated.Link]{
+		Kind: store.Kind{Name: "federated.link"},
+		Index: func(l *federated.Link) []store.Entry {
+			return []store.Entry{{Field: "subject", Value: store.Text(l.Subject.Org + "|" + l.Subject.ID)}}
+		},
 	})
+	b := db.Batch()
+	all.Insert(b, &federated.Link{Meta: store.Meta{ID: id}, Connection: "google", Issuer: "https://accounts.google.com", ExternalID: "at " + id, Subject: subject})
+	s.must(b.Apply(s.Context()))
 }
 
 // The class that a host demands of everybody is the least, and takes nobody's second factor out of the demand (attacks.md C).

@@ -409,7 +409,7 @@ func TestMeTOTP(t *testing.T) {
 			t.Fatal("not in use after its first code")
 		}
 		// Enrolled: from here on with two factors.
-		s.must(s.idp.Provider.Directory.RemoveCredential(t.Context(), s.subject(), s.ref().ID+"/totp"))
+		s.must(s.idp.Provider.Directory.RemoveCredential(t.Context(), s.subject(), nil, s.ref().ID+"/totp"))
 		s.idp.EnrollTOTP(s.user)
 		s.signIn()
 		if a := s.want(409, "POST", "/totp", `{"action":"INIT"}`); a.code() != "ME-60003" {

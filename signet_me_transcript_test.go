@@ -33,7 +33,7 @@ func TestMeTranscripts(t *testing.T) {
 	t.Parallel()
 	transcripts(t, "me", func(t *testing.T, p storetest.Placement, _ *txtar.Archive) func(string) string {
 		c := &portal{values: map[string]string{}}
-		c.self = newSelf(t, p, withPasskeys, onLocalhost, func(config *signet.Config) {
+		c.self = newSelf(t, p, withPasskeys, onLocalhost, withGoogle, func(config *signet.Config) {
 			config.Now = func() time.Time { return time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC) }
 		})
 		return c.exchange
@@ -56,6 +56,12 @@ func (c *portal) direct(line string) {
 		c.idp.Advance(d)
 	case "sign-in":
 		c.signIn()
+	case "link": // an account at Google
+		c.link(words[1], c.ref())
+	case "forget-password": // of somebody who signs in elsewhere from now on
+		credential, err := c.idp.Provider.Directory.OwnCredential(c.Context(), c.subject(), c.ref().ID+"/password")
+		c.must(err)
+		c.must(c.idp.Provider.Directory.Credentials.Delete(c.Context(), credential))
 	case "app": // that people find
 		c.must(c.idp.Provider.Directory.Applications.Create(c.Context(), &directory.Application{
 			Name: words[1], URL: "https://" + words[1] + ".example", Description: "What " + words[1] + " is for", Discoverable: true,

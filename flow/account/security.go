@@ -220,7 +220,7 @@ func (p *Portal) removeCredential(v *visit) (outcome, error) {
 	if p.Connections != nil {
 		others = append(others, p.Connections.WayIn)
 	}
-	switch err := p.Directory.RemoveCredential(v.Context(), v.subject, v.form.Value("id"), others...); {
+	switch err := p.Directory.RemoveCredential(v.Context(), v.subject, v.session, v.form.Value("id"), others...); {
 	case errors.Is(err, directory.ErrLastWayIn):
 		return refused("account.last"), nil
 	case errors.Is(err, store.ErrNotFound), len(directory.Problems(err)) > 0:
@@ -333,7 +333,7 @@ func (p *Portal) addHOTP(v *visit) (outcome, error) {
 func (p *Portal) removeCodes(v *visit) (outcome, error) {
 	c, err := p.Directory.Credentials.BackupCodes(v.Context(), v.subject.Ref())
 	if err == nil {
-		err = p.Directory.RemoveCredential(v.Context(), v.subject, c.ID)
+		err = p.Directory.RemoveCredential(v.Context(), v.subject, v.session, c.ID)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return outcome{}, err
@@ -397,7 +397,7 @@ func (p *Portal) unlinkOnce(ctx context.Context, v *visit) error {
 	}
 	for _, l := range links {
 		if l.ID == v.form.Value("id") {
-			return p.Connections.Unlink(ctx, l)
+			return p.Connections.Unlink(ctx, v.subject, v.session, l)
 		}
 	}
 	return store.ErrNotFound

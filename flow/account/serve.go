@@ -278,10 +278,14 @@ func unavailable(err error) problem {
 	return problem{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "error.unavailable", retryAfter: wait}
 }
 
-// apply does a step that reads, writes and applies a batch, anew as long as somebody else was faster.
+// apply does a step that reads, writes and applies a batch, anew as long as somebody else was faster. It is done for nobody whose session
+// has ended meanwhile.
 func (p *Portal) apply(v *visit, step func(b *store.Batch) error) (err error) {
 	for range maxTries {
 		b := p.DB.Batch()
+		if err = p.Directory.Hold(v.Context(), b, v.subject, v.session); err != nil {
+			return err
+		}
 		if err = step(b); err != nil {
 			return err
 		}

@@ -164,11 +164,24 @@ func TestUnlink(t *testing.T) {
 		u := b.isIn(b.signIn())
 		links, err := w.connections.Links(t.Context(), u.Ref())
 		w.must(err)
-		if err := w.connections.Unlink(t.Context(), links[0]); !errors.Is(err, directory.ErrLastWayIn) {
-			t.Errorf("got %v", err)
+		unlink := func(want error, s *directory.Subject, within *directory.Session) {
+			t.Helper()
+			if err := w.connections.Unlink(t.Context(), s, within, links[0]); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
 		}
-		w.must(w.SetPassword(t.Context(), u, goodPassword))
-		w.must(w.connections.Unlink(t.Context(), links[0]))
+		subject := func(u *directory.User) *directory.Subject {
+			t.Helper()
+			s, err := w.SubjectOf(t.Context(), u)
+			w.must(err)
+			return s
+		}
+		unlink(directory.ErrLastWayIn, subject(u), nil)
+		before := subject(u)
+		w.must(w.SetPassword(t.Context(), u, goodPassword)) // which ends all that was issued
+		unlink(directory.ErrChainBroken, before, nil)
+		unlink(store.ErrNotFound, subject(w.user("bob", "", false)), nil)
+		unlink(nil, subject(u), nil)
 		b = w.browser()
 		b.isOut(b.signIn(), "An account with your email address is here already")
 	})

@@ -63,10 +63,23 @@ func (c *Connections) Linked(ctx context.Context, issuer, externalID string) (st
 	return l.Subject, nil
 }
 
-// Unlink removes a link, as Links returned it. Sessions that it has begun go on. The event is "user.unlinked". Errors:
-// directory.ErrLastWayIn, *store.Conflict for a link that has changed, or when another way in was removed meanwhile.
-func (c *Connections) Unlink(ctx context.Context, l *Link) error {
+// Unlink removes a link of a person's, as Links returned it, because they ask for it within a session (nil for none). Sessions that it has
+// begun go on. The event is "user.unlinked". Errors: store.ErrNotFound for a link of somebody else's, directory.ErrLastWayIn,
+// directory.ErrChainBroken when they or the session have ended by the time it is removed, *store.Conflict for a link that has changed, or
+// when another way in was removed meanwhile.
+func (c *Connections) Unlink(ctx context.Context, s *directory.Subject, within *directory.Session, l *Link) error {
+	if l.Subject != s.Ref() {
+		return store.ErrNotFound
+	}
 	b := c.db.Batch()
+	if err := c.dir.Hold(ctx, b, s, within); err != nil {
+		return err
+	}
+	return c.unlink(ctx, b, l)
+}
+
+// unlink removes a link in a batch, and applies it.
+func (c *Connections) unlink(ctx context.Context, b *store.Batch, l *Link) error {
 	subject, err := c.dir.Subjects.Get(ctx, l.Subject)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

@@ -47,7 +47,7 @@ func (c *Connections) UnlinkProven(ctx context.Context, s *flow.State) (bool, er
 		if err != nil || l.Subject != s.Subject {
 			return false, err
 		}
-		err = c.Unlink(ctx, l)
+		err = c.unlink(ctx, c.db.Batch(), l)
 		if _, moved := errors.AsType[*store.Conflict](err); moved {
 			continue
 		}

@@ -38,7 +38,7 @@ func (a *API) unlink(c *call) (answer, error) {
 		}
 		for _, l := range links {
 			if l.ID == c.r.PathValue("id") {
-				return a.Connections.Unlink(c.ctx(), l)
+				return a.Connections.Unlink(c.ctx(), c.Subject, c.Session, l)
 			}
 		}
 		return store.ErrNotFound
@@ -53,7 +53,7 @@ func (a *API) unlinkAll(c *call) (answer, error) {
 			return err
 		}
 		for _, l := range links {
-			if err := a.Connections.Unlink(c.ctx(), l); err != nil {
+			if err := a.Connections.Unlink(c.ctx(), c.Subject, c.Session, l); err != nil {
 				return err
 			}
 		}

@@ -50,7 +50,7 @@ func (a *API) removeBackupCodes(c *call) (answer, error) {
 	return noContent, again(func() error {
 		credential, err := a.Directory.Credentials.BackupCodes(c.ctx(), c.ref)
 		if err == nil {
-			err = a.Directory.RemoveCredential(c.ctx(), c.Subject, credential.ID)
+			err = a.Directory.RemoveCredential(c.ctx(), c.Subject, c.Session, credential.ID)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return nil

@@ -56,25 +56,7 @@ func (a *API) shown(caller *Caller, acr string) bool {
 	return directory.Assurance{ACR: caller.ACR}.Satisfies(acr) && (acr == directory.ACR1 || fresh(caller.ACRTime))
 }
 
-// hold adds to a batch that it stands or falls with what the token rests on: the person, and their session. Whoever ends these is not
-// overtaken by a request that was let in a moment before. The error is directory.ErrChainBroken when they have ended by now.
+// hold adds to a batch that it stands or falls with what the token rests on: the person, and their session.
 func (a *API) hold(b *store.Batch, c *call) error {
-	subject, err := a.Directory.CheckSubject(c.ctx(), c.ref, c.Subject.Epoch)
-	if err != nil {
-		return err
-	}
-	a.Directory.Subjects.Check(b, subject)
-	return a.holdSession(b, c)
-}
-
-// holdSession is hold for a batch that writes the person's Subject itself.
-func (a *API) holdSession(b *store.Batch, c *call) error {
-	if c.Session == nil {
-		return nil
-	}
-	session, err := a.Directory.CheckSession(c.ctx(), c.Session.Ref(), c.Session.Epoch)
-	if err == nil {
-		a.Directory.Sessions.Check(b, session)
-	}
-	return err
+	return a.Directory.Hold(c.ctx(), b, c.Subject, c.Session)
 }

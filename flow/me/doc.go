@@ -59,8 +59,9 @@
 //
 // # Not implemented
 //
-// Linked local accounts (associations, 501: the directory has none), consents that no application has asked for (POST consents, 501), approval
-// tasks, identity verification, the person's organizations, challenge questions, renaming passkeys and devices (the pages do), pages of sessions.
+// Local accounts linked with one another (associations, 501: the directory links accounts with those upstream only), consents that no
+// application has asked for (POST consents, 501), approval tasks, identity verification, the person's organizations, challenge questions,
+// renaming passkeys and devices (the pages do), pages of sessions.
 // The profile is SCIM's (/scim2/Me), which is not here yet; directory.BlockedClaim says what a person may never write about themselves.
 // Verification codes of addresses are the pages'. Applications that were granted tokens without asking the person
 // (directory.Application.SkipConsent) are not among the authorized ones; ending sessions ends these.

@@ -52,7 +52,7 @@ func (a *API) replacePassword(c *call, user *directory.User, password string) er
 	case err != nil:
 		return err
 	}
-	if err := a.holdSession(b, c); err != nil {
+	if err := a.Directory.HoldSession(c.ctx(), b, c.Session); err != nil {
 		return err
 	}
 	if err := b.Apply(c.ctx()); err != nil {

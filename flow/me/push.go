@@ -63,5 +63,5 @@ func (a *API) removePush(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return noContent, a.Directory.RemoveCredential(c.ctx(), c.Subject, one.ID)
+	return noContent, a.Directory.RemoveCredential(c.ctx(), c.Subject, c.Session, one.ID)
 }

@@ -212,7 +212,7 @@ func (a *API) removeTOTP(c *call) (answer, error) {
 	return answer{Status: http.StatusOK}, again(func() error {
 		credential, _, err := a.Directory.Credentials.TOTP(c.ctx(), c.ref)
 		if err == nil {
-			err = a.Directory.RemoveCredential(c.ctx(), c.Subject, credential.ID)
+			err = a.Directory.RemoveCredential(c.ctx(), c.Subject, c.Session, credential.ID)
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

@@ -187,7 +187,7 @@ func (a *API) removePasskey(c *call) (answer, error) {
 	}
 	for _, one := range all {
 		if encoded(one.Passkey.ID) == c.r.PathValue("credentialId") {
-			return answer{Status: http.StatusOK}, a.Directory.RemoveCredential(c.ctx(), c.Subject, one.ID, others...)
+			return answer{Status: http.StatusOK}, a.Directory.RemoveCredential(c.ctx(), c.Subject, c.Session, one.ID, others...)
 		}
 	}
 	return answer{}, store.ErrNotFound

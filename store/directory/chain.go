@@ -46,6 +46,30 @@ func (d *Directory) CheckSession(ctx context.Context, ref store.Ref, epoch int64
 	return session, nil
 }
 
+// Hold adds to a batch that it stands or falls with whoever asks for it: a person, active and at the epoch of s, and the session in which they
+// ask, nil for none. Whoever ends either is not overtaken by a request that was let in a moment before. It is the Check on both; do not add
+// another. The error is ErrChainBroken when one has ended by now, a store's otherwise.
+func (d *Directory) Hold(ctx context.Context, b *store.Batch, s *Subject, within *Session) error {
+	subject, err := d.CheckSubject(ctx, s.Ref(), s.Epoch)
+	if err != nil {
+		return err
+	}
+	d.Subjects.Check(b, subject)
+	return d.HoldSession(ctx, b, within)
+}
+
+// HoldSession is Hold for a batch that writes the Subject itself.
+func (d *Directory) HoldSession(ctx context.Context, b *store.Batch, within *Session) error {
+	if within == nil {
+		return nil
+	}
+	session, err := d.CheckSession(ctx, within.Ref(), within.Epoch)
+	if err == nil {
+		d.Sessions.Check(b, session)
+	}
+	return err
+}
+
 // CheckApplication returns the Application when it is active and stands at epoch, and otherwise ErrChainBroken. Nothing
 // is cached.
 func (d *Directory) CheckApplication(ctx context.Context, ref store.Ref, epoch int64) (*Application, error) {

@@ -56,7 +56,7 @@ func accountOperations(
 			}
 			return batch(s, func(b *store.Batch) error { _, err := s.ChoosePassword(ctx, b, ticket, "another password"); return err })
 		},
-		"RemoveCredential": func(s *scene) error { return s.RemoveCredential(ctx, s.subject, s.subject.ID+"/totp") },
+		"RemoveCredential": func(s *scene) error { return s.RemoveCredential(ctx, s.subject, s.session, s.subject.ID+"/totp") },
 		"BestACR":          func(s *scene) error { _, err := s.BestACR(ctx, s.subject); return err },
 		"EndOwnSession":    func(s *scene) error { return s.EndOwnSession(ctx, s.subject, s.session.ID) },
 		"RenewPassword": func(s *scene) error {

@@ -63,16 +63,20 @@ func (c *Credential) begins() bool {
 	return c.Type == PasswordCredential || c.Passkey != nil && c.Passkey.Suspended.IsZero()
 }
 
-// RemoveCredential removes one of a subject's credentials, as they ask for it, unless it is their last way in; others are the further ways
-// there may be. The event is "credential.removed". Errors: store.ErrNotFound for what is not theirs or no longer there, ErrLastWayIn,
-// *InvalidError for a password, which is replaced and never removed.
-func (d *Directory) RemoveCredential(ctx context.Context, s *Subject, id string, others ...WayIn) error {
+// RemoveCredential removes one of a subject's credentials, as they ask for it within a session (nil for none), unless it is their last way
+// in; others are the further ways there may be. The event is "credential.removed". Errors: store.ErrNotFound for what is not theirs or no
+// longer there, ErrLastWayIn, ErrChainBroken when they or the session have ended by the time it is removed, *InvalidError for a password,
+// which is replaced and never removed.
+func (d *Directory) RemoveCredential(ctx context.Context, s *Subject, within *Session, id string, others ...WayIn) error {
 	return retry(func() error {
 		c, err := d.OwnCredential(ctx, s, id)
 		if err != nil {
 			return err
 		}
 		b := d.db.Batch()
+		if err := d.Hold(ctx, b, s, within); err != nil {
+			return err
+		}
 		switch {
 		case c.Type == PasswordCredential:
 			return &InvalidError{Field: "credential", Problem: "is a password, which can be replaced alone"}

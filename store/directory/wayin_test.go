@@ -27,15 +27,15 @@ func TestAttackLastWayIn(t *testing.T) {
 		ctx := t.Context()
 		ann := w.member(t, "ann")
 		only := w.addPasskey(t, ann, "one")
-		is(t, "the only passkey", w.RemoveCredential(ctx, ann, only.ID), directory.ErrLastWayIn)
+		is(t, "the only passkey", w.RemoveCredential(ctx, ann, nil, only.ID), directory.ErrLastWayIn)
 		has := func(context.Context, *store.Batch, store.Ref) (bool, error) { return true, nil }
 		w.enroll(t, ann, "seed", 1)
-		is(t, "a second factor is no way in", w.RemoveCredential(ctx, ann, only.ID), directory.ErrLastWayIn)
+		is(t, "a second factor is no way in", w.RemoveCredential(ctx, ann, nil, only.ID), directory.ErrLastWayIn)
 		other := w.addPasskey(t, ann, "two")
 		results := make([]error, 2)
 		var wg sync.WaitGroup
 		for i, id := range []string{only.ID, other.ID} {
-			wg.Go(func() { results[i] = w.RemoveCredential(ctx, ann, id) })
+			wg.Go(func() { results[i] = w.RemoveCredential(ctx, ann, nil, id) })
 		}
 		wg.Wait()
 		if (results[0] == nil) == (results[1] == nil) || !errors.Is(errors.Join(results...), directory.ErrLastWayIn) {
@@ -45,7 +45,7 @@ func TestAttackLastWayIn(t *testing.T) {
 		if err != nil || len(left) != 1 {
 			t.Fatalf("left %v, %v", left, err)
 		}
-		is(t, "with another way in", w.RemoveCredential(ctx, ann, left[0].ID, has), nil)
+		is(t, "with another way in", w.RemoveCredential(ctx, ann, nil, left[0].ID, has), nil)
 	})
 }
 
@@ -58,10 +58,10 @@ func TestRemoveCredential(t *testing.T) {
 		w.enroll(t, ann, "seed", 1)
 		totp, _, err := w.Credentials.TOTP(ctx, ann.Ref())
 		is(t, "TOTP", err, nil)
-		is(t, "passkey beside a password", w.RemoveCredential(ctx, ann, key.ID), nil)
-		is(t, "TOTP", w.RemoveCredential(ctx, ann, totp.ID), nil)
-		is(t, "once more", w.RemoveCredential(ctx, ann, totp.ID), store.ErrNotFound)
-		if err := w.RemoveCredential(ctx, ann, ann.ID+"/password"); len(directory.Problems(err)) != 1 {
+		is(t, "passkey beside a password", w.RemoveCredential(ctx, ann, nil, key.ID), nil)
+		is(t, "TOTP", w.RemoveCredential(ctx, ann, nil, totp.ID), nil)
+		is(t, "once more", w.RemoveCredential(ctx, ann, nil, totp.ID), store.ErrNotFound)
+		if err := w.RemoveCredential(ctx, ann, nil, ann.ID+"/password"); len(directory.Problems(err)) != 1 {
 			t.Errorf("the password: %v", err)
 		}
 
@@ -70,11 +70,28 @@ func TestRemoveCredential(t *testing.T) {
 		b := w.db.Batch()
 		w.Credentials.SuspectPasskey(b, bad, true)
 		w.apply(t, b)
-		is(t, "beside a suspended one", w.RemoveCredential(ctx, bob, good.ID), directory.ErrLastWayIn)
-		is(t, "the suspended one", w.RemoveCredential(ctx, bob, bad.ID), nil)
+		is(t, "beside a suspended one", w.RemoveCredential(ctx, bob, nil, good.ID), directory.ErrLastWayIn)
+		is(t, "the suspended one", w.RemoveCredential(ctx, bob, nil, bad.ID), nil)
 		if n := count(w.events(t), "credential.removed"); n != 3 {
 			t.Errorf("%d events credential.removed", n)
 		}
+	})
+}
+
+// Nothing is removed for whoever has been signed out by then, nor for somebody whose sessions were all revoked (attacks.md D).
+func TestAttackRemovalAfterTheSessionEnded(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		_, ann := w.person(t, "ann")
+		key := w.addPasskey(t, ann, "one")
+		thiefs, _ := w.signIn(t, ann, false)
+		owners, _ := w.signIn(t, ann, false)
+		is(t, "end", w.EndOwnSession(ctx, ann, thiefs.ID), nil)
+		is(t, "in the session that ended", w.RemoveCredential(ctx, ann, thiefs, key.ID), directory.ErrChainBroken)
+		revoked := *ann
+		revoked.Epoch--
+		is(t, "of somebody revoked", w.RemoveCredential(ctx, &revoked, owners, key.ID), directory.ErrChainBroken)
+		is(t, "in the other session", w.RemoveCredential(ctx, ann, owners, key.ID), nil)
 	})
 }
 
@@ -86,7 +103,7 @@ func TestAttackSomebodyElsesCredential(t *testing.T) {
 		_, bob := w.person(t, "bob")
 		key := w.addPasskey(t, bob, "bobs")
 		for _, id := range []string{key.ID, "nothing", "", "x\x00y", bob.ID + "/password"} {
-			is(t, id, w.RemoveCredential(ctx, ann, id), store.ErrNotFound)
+			is(t, id, w.RemoveCredential(ctx, ann, nil, id), store.ErrNotFound)
 			is(t, "session "+id, w.EndOwnSession(ctx, ann, id), store.ErrNotFound)
 		}
 		session, _ := w.signIn(t, bob, false)
