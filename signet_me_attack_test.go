@@ -436,7 +436,7 @@ func TestAttackAccountAfterTheSessionEnded(t *testing.T) {
 		}{
 			{"/account/security", url.Values{"action": {"draw_codes"}}},
 			{"/account/security", url.Values{"action": {"remove_codes"}}},
-			{"/account/security", url.Values{"action": {"remove"}, "id": {s.ref().ID + "/"}}},
+			{"/account/security", url.Values{"action": {"remove"}, "id": {s.ref().ID + "/" + string(directory.BackupCodesCredential)}}},
 			{"/account/security", url.Values{"action": {"unlink"}, "id": {"theirs"}}},
 			{"/account/contact", url.Values{"action": {"save"}, "email": {"mallory@example.com"}}},
 		} {
