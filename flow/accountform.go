@@ -75,6 +75,8 @@ func formFields(ctx context.Context, s *State) ([]Field, error) {
 			f.Label, f.Autocomplete = "register.given-name", "given-name"
 		case a.name == familyNameField:
 			f.Label, f.Autocomplete = "register.family-name", "family-name"
+		case a.name == phoneField:
+			f.Label, f.Autocomplete = "register.phone", "tel"
 		case a.name == newPasswordField:
 			policy, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Password, s.Request.Organization, "")
 			if err != nil {
@@ -130,10 +132,15 @@ func unfilled(asked []asking, in Input) Verdict {
 			}
 		} else if a.required && strings.TrimSpace(in.Value(a.name)) == "" {
 			v.Problems[a.name] = Message{ID: "register.missing", Level: Error}
+		} else if number := numberOf(in); a.name == phoneField && number != "" && !directory.IsPhone(number) {
+			v.Problems[a.name] = Message{ID: "register.phone-form", Level: Error}
 		}
 	}
 	return v
 }
+
+// numberOf is the telephone number of a form, as messages are sent to it.
+func numberOf(in Input) string { return spaces.Replace(strings.TrimSpace(in.Value(phoneField))) }
 
 // learned are the facts that a form of a registration leaves, with the hash of the password if it asks for one.
 func (m mailing) learned(ctx context.Context, asked []asking, in Input, user *directory.User) (map[string]string, error) {
@@ -146,6 +153,8 @@ func (m mailing) learned(ctx context.Context, asked []asking, in Input, user *di
 			facts[registerFacts+a.name] = user.GivenName
 		case a.name == familyNameField:
 			facts[registerFacts+a.name] = user.FamilyName
+		case a.name == phoneField:
+			facts[registerFacts+a.name] = numberOf(in)
 		case a.name == newPasswordField:
 			hash, err := m.dir.HashPassword(ctx, user, in.Value(newPasswordField))
 			if err != nil {
@@ -185,6 +194,8 @@ func (m mailing) registered(ctx context.Context, s *State, address string) (*dir
 			user.Attributes[rule.Name] = value
 		}
 	}
+	user.Phone = s.Facts[registerFacts+phoneField]
+	user.PhoneVerified = user.Phone != "" && s.Facts[phoneProvenFact] == user.Phone
 	user.EmailVerified, user.ID = true, accountOfFlow(s)
 	return user, nil
 }

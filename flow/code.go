@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -129,6 +130,8 @@ func pendingOf(s *State) (*pending, error) {
 	p := &pending{}
 	return p, json.Unmarshal(s.Data, p)
 }
+
+func (p pending) keep() ([]byte, error) { return json.Marshal(p) }
 
 // Proves implements Prover, as a second factor.
 func (c codeExecutor) Proves() []directory.Evidence {
@@ -411,8 +414,9 @@ func (c codeExecutor) send(ctx context.Context, s *State, p pending, template no
 func (c codeExecutor) weigh(ctx context.Context, s *State, p pending) (asked []*directory.Sending, wait time.Duration, err error) {
 	org := s.Request.Organization
 	if p.Person == "" {
+		account := cmp.Or(p.Subject, c.dir.Locks.Account(nil, org, p.Address)) // who registers is nobody yet
 		sending, err := c.dir.Sends.Weigh(ctx, directory.SendKey{
-			Org: org, Purpose: c.name, Destination: p.Address, Account: p.Subject, Address: s.Client().Address.String(),
+			Org: org, Purpose: c.name, Destination: p.Address, Account: account, Address: s.Client().Address.String(),
 		})
 		if err != nil {
 			return nil, 0, err

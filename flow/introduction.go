@@ -110,6 +110,9 @@ func (e entering) introduce(ctx context.Context, s *State, i *Introduction, by I
 	user := i.User
 	user.Meta, user.Store, user.Username = typed.Meta, i.Store, name
 	user.GivenName, user.FamilyName = cmp.Or(typed.GivenName, user.GivenName), cmp.Or(typed.FamilyName, user.FamilyName)
+	if typed.Phone != "" {
+		user.Phone, user.PhoneVerified = typed.Phone, typed.PhoneVerified
+	}
 	if len(typed.Attributes) > 0 {
 		attributes := maps.Clone(typed.Attributes)
 		for attribute, value := range user.Attributes {

@@ -380,6 +380,7 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"register":         registration,
 		"register-code":    ticketExecutor{dir: c.Directory, step: "register-code", purpose: registration.purpose, again: registration.again},
 		"register-profile": profileExecutor{mail},
+		phoneStep:          registerPhone(c, site),
 		"register-account": Act(entering{mail}.makeAccount),
 		"verify":           verifyExecutor{mail},
 		choiceStep:         choiceExecutor{},

@@ -33,7 +33,10 @@ const (
 	emailField      = "email"
 	givenNameField  = "given_name"
 	familyNameField = "family_name"
+	phoneField      = "phone"
 	registerFacts   = "register."
+	// phoneProvenFact is the number that the person has shown to be theirs.
+	phoneProvenFact = registerFacts + "phone-proven"
 )
 
 // registerExecutor asks for the address and the name, and sends a ticket to the address.

@@ -110,6 +110,14 @@ var scenarios = []struct {
 		{"method_register-codes", nil},
 		{"continue", nil},
 	}},
+	{"registration with a number", "register/phone", nil, directory.Interaction{}, []act{
+		{"continue", []string{"email", "new@example.com", "phone", "none", "new_password", newPassword}},
+		{"continue", []string{"email", "new@example.com", "phone", "+4930765", "new_password", newPassword}},
+		{"login", []string{"otp", "$code"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"resend", nil},
+		{"login", []string{"otp", "$code"}},
+	}},
 	{"recovery", "recover", nil, directory.Interaction{}, []act{
 		{"continue", []string{"username", "ann"}},
 		{"login", []string{"otp", "$wrong"}},
@@ -144,6 +152,14 @@ var scenarios = []struct {
 
 // graphs are flows about accounts as flow/builder makes them of what was drawn.
 var graphs = map[string]flow.Graph{
+	"phone": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"register"}, Params: map[string]string{flow.ParamFields: "email+ phone+ new_password+", flow.ParamLink: "no"}, On: map[string]string{"ok": "code"}},
+		{Name: "code", Options: []string{"register-code"}, Params: map[string]string{flow.ParamLink: "no"}, On: map[string]string{"ok": "phone"}},
+		{Name: "phone", Options: []string{"register-phone"}, On: map[string]string{"ok": "account"}},
+		{Name: "account", Options: []string{"register-account"}, On: map[string]string{"ok": "done", "failed": "who"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}},
 	"sms": {Start: "who", Nodes: []flow.Node{
 		{Name: "who", Options: []string{"recover"}, Params: map[string]string{flow.ParamChannel: "sms"}, On: map[string]string{"ok": "code"}},
 		{Name: "code", Options: []string{"recover-code"}, Params: map[string]string{flow.ParamChannel: "sms"}, On: map[string]string{"ok": "save"}},
@@ -255,7 +271,7 @@ func (s *stage) accountByPages(plan string, acts []act) outcome {
 // byExecution plays one in an application of its own, which trades what it gets at the end.
 func (s *stage) byExecution(plan string, acts []act) outcome {
 	s.Helper()
-	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password", "attributes.seats": "http://wso2.org/claims/seats"}
+	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password", "phone": "http://wso2.org/claims/mobile", "attributes.seats": "http://wso2.org/claims/seats"}
 	app, c := s.app(""), s.caller()
 	t := c.begin(map[string]string{"register": "REGISTRATION", "recover": "PASSWORD_RECOVERY"}[plan], app)
 	for _, a := range acts {

@@ -251,7 +251,7 @@ func (b *Builder) open(ctx context.Context, org string, of Type, drawn plan) (bo
 	switch of {
 	case Registration:
 		policy, err := directory.Resolve(ctx, settings, settings.Registration, org, "")
-		return policy.Enabled, err
+		return policy.Enabled && (b.config.SMS || !drawn.sms), err
 	case Recovery:
 		policy, err := directory.Resolve(ctx, settings, settings.Recovery, org, "")
 		mail, sms := policy.EmailLink || policy.EmailCode, policy.SMSCode && b.config.SMS

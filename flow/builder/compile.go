@@ -77,6 +77,9 @@ func compile(f *Flow, terms Terms) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if way.does(smsOTP) >= 0 { // which has nowhere to send to without a number
+		way.require(mobileInput)
+	}
 	g, leads := graphOf(f.FlowType.canonical(), way, terms.Completion)
 	compiled, err := g.Compile()
 	if err != nil {
@@ -302,6 +305,8 @@ func optionOf(of Type, p place) (option string, params map[string]string) {
 		return "recover", nil
 	case p.does == emailOTP:
 		return "register-code", map[string]string{flow.ParamLink: "no"}
+	case p.does == smsOTP:
+		return "register-phone", nil
 	case p.does == passkey:
 		return passkeyOption, nil
 	case p.step.Type == executionStep:

@@ -35,8 +35,9 @@
 // unanswered; a view without inputs has these alone, and is a choice. One of the type RESEND has a message sent again. An EXECUTION does something
 // without a form. The last step leads to COMPLETE.
 //
-//	REGISTRATION               views with emailaddress, givenname, lastname, password and the attributes that the organization asks people
-//	                           for who register (directory.AttributePolicy); one with otp and EmailOTPExecutor; in the place of a password
+//	REGISTRATION               views with emailaddress, givenname, lastname, mobile, password and the attributes that the organization asks people
+//	                           for who register (directory.AttributePolicy); one with otp and EmailOTPExecutor; behind it, for a number that was
+//	                           asked for, one with otp and SMSOTPExecutor (Config.SMS); in the place of a password
 //	                           FIDO2Executor; at the end UserProvisioningExecutor, at a button or by itself; in the place of address and
 //	                           password GoogleExecutor, AppleExecutor, FacebookExecutor, GithubExecutor, Office365Executor or OIDCExecutor,
 //	                           of the connection that meta.idpName names (Config.Connections)
@@ -73,6 +74,6 @@
 //
 // # Not implemented
 //
-// Usernames that are not the address; telephone numbers, and SMS as a step of a registration; a code by mail beside the link of an invitation; completions but
+// Usernames that are not the address; a registration with a telephone number and no address; a code by mail beside the link of an invitation; completions but
 // isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
 package builder

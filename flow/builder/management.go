@@ -298,7 +298,7 @@ type attribute struct {
 
 // serves are the engine's Executors that each type needs.
 var serves = map[Type][]string{
-	Registration: {"register", "register-code", "register-profile", "register-account"},
+	Registration: {"register", "register-code", "register-profile", "register-phone", "register-account"},
 	Recovery:     {"recover", "recover-code", "recover-link", "recover-password"},
 	InvitedUser:  {"invite-ticket", "invite"},
 }
@@ -325,7 +325,7 @@ func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {
 			}
 		}
 	}
-	for _, identifier := range []string{usernameInput, emailInput, givenNameInput, lastNameInput} {
+	for _, identifier := range []string{usernameInput, emailInput, givenNameInput, lastNameInput, mobileInput} {
 		if field, ok := inputsOf[of][identifier]; ok {
 			told.Attributes = append(told.Attributes, attribute{
 				Name: field, Claim: identifier, Required: slices.Contains([]string{"email", "username"}, field), Validators: []string{},

@@ -59,7 +59,7 @@ const (
 
 // executorsOf are the executors of each type.
 var executorsOf = map[Type][]string{
-	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, passkey},
+	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, smsOTP, passkey},
 	Recovery:     {userResolve, emailOTP, smsOTP, magicLink, passwordProvision, passwordOnboard},
 	InvitedUser:  {confirmationCode, passwordProvision, passwordOnboard, userProvision},
 }
@@ -92,7 +92,8 @@ const (
 // inputsOf are the identifiers of each type, with the fields that the engine has for them.
 var inputsOf = map[Type]map[string]string{
 	Registration: {
-		emailInput: "email", givenNameInput: "given_name", lastNameInput: "family_name", passwordInput: "new_password", otpInput: "otp",
+		emailInput: "email", givenNameInput: "given_name", lastNameInput: "family_name", mobileInput: "phone",
+		passwordInput: "new_password", otpInput: "otp",
 	},
 	Recovery:    {usernameInput: "username", emailInput: "username", passwordInput: "new_password", otpInput: "otp"},
 	InvitedUser: {passwordInput: "new_password"},
@@ -181,6 +182,15 @@ func (w walk) upstream() bool {
 	return slices.ContainsFunc(w, func(p place) bool {
 		return slices.ContainsFunc(p.ways(), func(e exit) bool { return e.connection != nil })
 	})
+}
+
+// require has an input filled wherever it is asked for.
+func (w walk) require(identifier string) {
+	for _, p := range w {
+		for i := range p.inputs {
+			p.inputs[i].required = p.inputs[i].required || p.inputs[i].identifier == identifier
+		}
+	}
 }
 
 // branches reports whether there is more than one way through the flow.
@@ -507,8 +517,6 @@ func (r *rules) input(p *place, c Component, inForm bool) {
 		r.bad(c.ID, "an input must be in a form")
 	case s.Identifier == "":
 		r.bad(c.ID, "an input needs an identifier")
-	case s.Identifier == mobileInput:
-		r.bad(c.ID, "the attribute is not supported here: %s", s.Identifier)
 	case !known:
 		r.bad(c.ID, "an input must map to an attribute of the profile: %s is none of this flow", s.Identifier)
 	case p.asks(s.Identifier):
@@ -538,6 +546,8 @@ func (r *rules) executors(way walk) {
 		switch {
 		case p.does == smsOTP && r.of == Registration && !sure[mobileInput]:
 			r.bad(p.step.ID, "%s needs a phone input before it", smsOTP)
+		case p.does == smsOTP && r.of == Registration && !sure[verified]:
+			r.bad(p.step.ID, "%s needs an address that was verified before it: text messages are for nobody in particular", smsOTP)
 		case p.does == smsOTP && !r.terms.SMS:
 			r.bad(p.step.ID, "%s needs text messages, and none can be sent here", smsOTP)
 		case p.does != "" && p.connection == nil && !slices.Contains(executorsOf[r.of], p.does):
@@ -600,7 +610,7 @@ func (r *rules) registration(way walk) {
 		if p.asks(passwordInput) && !p.asks(emailInput) && !sure[emailInput] {
 			r.bad(p.step.ID, "a password is asked for with the e-mail address or after it")
 		}
-		if perhaps[p.step.ID][upstream] && (p.asks(emailInput) || p.asks(passwordInput) || p.asks(otpInput) || p.does == passkey) {
+		if perhaps[p.step.ID][upstream] && (p.asks(emailInput) || p.asks(passwordInput) || p.does == emailOTP || p.does == passkey) {
 			r.bad(p.step.ID, "there is a way here on which somebody comes from a provider, who is asked for no address and no password")
 		}
 		if p.step.Type == executionStep && p.does != userProvision && p.does != passkey && p.connection == nil {

@@ -53,7 +53,10 @@ func TestRules(t *testing.T) {
 		{"registration", []string{`"id": "more-form", "type": "FORM"`, `"id": "more-form", "type": "BLOCK"`}, `"family": an input must be in a form`},
 		{"registration", []string{`"identifier": "` + claims + `lastname", `, ``}, `"family": an input needs an identifier`},
 		{"registration", []string{claims + "lastname", claims + "shoesize"}, "must map to an attribute of the profile"},
-		{"registration", []string{claims + "lastname", claims + "mobile"}, "the attribute is not supported here"},
+		{"recovery-code", []string{claims + "username", claims + "mobile"}, "must map to an attribute of the profile"},
+		{"registration-phone", []string{`"SMSOTPExecutor"`, `"SMSOTPExecutor"`}, `"phone": SMSOTPExecutor needs text messages, and none can be sent here`},
+		{"registration-phone", []string{`"SMSOTPExecutor"}, "next": "provision"`, `"EmailOTPExecutor"}, "next": "provision"`, `"EmailOTPExecutor"}, "next": "phone"`, `"SMSOTPExecutor"}, "next": "phone"`}, `"verify": SMSOTPExecutor needs an address that was verified before it`},
+		{"registration-phone", []string{claims + "mobile", claims + "givenname"}, `"phone": SMSOTPExecutor needs a phone input before it`},
 		{"registration", []string{claims + "lastname", claims + "givenname"}, "asks for what a view before it has asked for"},
 		{"registration", []string{`"identifier": "password"`, `"identifier": "` + claims + `givenname"`}, "the view asks twice"},
 		{"registration", []string{"EmailOTPExecutor", "SMSOTPExecutor"}, "SMSOTPExecutor needs a phone input before it"},
@@ -74,7 +77,7 @@ func TestRules(t *testing.T) {
 		{"recovery-code", []string{claims + "username", "password"}, "a recovery begins with a view that asks for the username"},
 		{"recovery-code", []string{"PasswordProvisioningExecutor", "UserResolveExecutor"}, "a form with a password needs a provisioning action"},
 		{"recovery-sms", []string{"SMSOTPExecutor", "SMSOTPExecutor"}, `"verify": SMSOTPExecutor needs text messages, and none can be sent here`},
-		{"recovery-sms", []string{`"identifier": "otp"`, `"identifier": "` + claims + `mobile"`}, "the attribute is not supported here"},
+		{"recovery-sms", []string{`"identifier": "otp"`, `"identifier": "` + claims + `mobile"`}, "must map to an attribute of the profile"},
 		{"recovery-link", []string{"MagicLinkExecutor", "UserResolveExecutor"}, "a recovery needs a verification"},
 		{"recovery-link", []string{"MagicLinkExecutor", "EmailOTPExecutor"}, `EmailOTPExecutor needs an input "otp"`},
 		{"passkey", []string{`"EmailOTPExecutor"}, "next": "key"`, `"EmailOTPExecutor"}, "next": "provision"`, `"id": "key-title"`, `"id": "key-title"`}, "nothing leads to the step"},
@@ -129,7 +132,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
+	for _, name := range []string{"registration", "registration-phone", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))

@@ -95,6 +95,7 @@ var identifiers = map[string]string{
 	"email":        claims + "emailaddress",
 	"given_name":   claims + "givenname",
 	"family_name":  claims + "lastname",
+	"phone":        claims + "mobile",
 	"new_password": "password",
 	"ticket":       ticketInput,
 	"credential":   challenge.Param,
