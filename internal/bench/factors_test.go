@@ -4,8 +4,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/memory"
 )
 
 // A sign-in with an app spends a code, so each is by somebody else, and a further supply makes the codes of the same people good again. One
@@ -85,5 +87,26 @@ func TestOwnCopies(t *testing.T) {
 	}
 	if record.Keys[0].Value != "the key" || record.Index[0].Value.Text != "the owner" {
 		t.Error("the record has changed")
+	}
+}
+
+// A long measurement takes turns among copies that expire: what has expired by its turn is made anew, and lives as long as the record did.
+func TestCopiesThatExpire(t *testing.T) {
+	t.Parallel()
+	driver, kind := memory.New(), store.Kind{Name: "test.thing"}
+	recorded := now().Add(-time.Hour)
+	record := store.Record{Kind: kind, ID: "the id of it", Expires: recorded.Add(time.Minute)}
+	p := &replay{floor: &floor{driver: driver, recorded: recorded}}
+	expired := record
+	if err := p.renew(t.Context(), &expired, &record); err != nil {
+		t.Fatal(err)
+	}
+	found, err := driver.Get(t.Context(), now(), kind, "", expired.ID)
+	if left := time.Until(found.Expires); err != nil || left > time.Minute || left < 30*time.Second || found.Version != expired.Version {
+		t.Errorf("found %+v, %v, want a copy for a minute", found, err)
+	}
+	again := expired
+	if err := p.renew(t.Context(), &again, &record); err != nil || again.ID != expired.ID {
+		t.Errorf("a living copy was replaced: %+v, %v", again, err)
 	}
 }

@@ -274,9 +274,28 @@ func (p *replay) begin(ctx context.Context) error {
 			continue
 		}
 		copies[last].Version = p.versions[i]
+		if err := p.renew(ctx, &copies[p.turn], p.floor.places[i].copy); err != nil {
+			return err
+		}
 		p.ids[p.floor.places[i].id], p.versions[i] = copies[p.turn].ID, copies[p.turn].Version
 	}
 	copy(p.ids, freshIDs(p.floor.fresh))
+	return nil
+}
+
+// renew makes a copy anew that may expire before its journey ends.
+func (p *replay) renew(ctx context.Context, last, recorded *store.Record) error {
+	const journey = 10 * time.Second
+	if last.Expires.IsZero() || time.Until(last.Expires) > journey {
+		return nil
+	}
+	again := p.floor.own(*recorded)
+	results, err := p.floor.driver.Apply(ctx, now(), store.Insert(again))
+	if err != nil {
+		return err
+	}
+	again.Version = results[0].Version
+	*last = again
 	return nil
 }
 
@@ -404,6 +423,9 @@ func (p *replay) apply(ctx context.Context, c *floorCall) error {
 		r.Expires = f.later(r.Expires)
 		if at := c.places[i]; at >= 0 {
 			r.ID, r.Version = p.ids[f.places[at].id], p.versions[at]
+			if f.places[at].copy != nil {
+				p.copies[at][p.turn].Expires = r.Expires
+			}
 			if f.places[at].copy != nil && slices.Contains(f.listed, r.Kind.Name) {
 				r.Index = p.copies[at][p.turn].Index
 			}
