@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,7 +39,10 @@ type guess struct {
 	signsIn      bool
 	claim        *claim
 	attempt      *directory.Attempt
-	pass         *directory.Pass
+	// together is the attempt as it is counted with those from everywhere (Account.Together), by its key; nil when it is not.
+	togetherKey directory.AttemptKey
+	together    *directory.Attempt
+	pass        *directory.Pass
 	// clashes is how often another attempt at the account was faster.
 	clashes int
 }
@@ -72,8 +76,17 @@ func (e *Engine) guess(r *visit, x *execution, g Guarded, in Input) (*guess, err
 	}
 	if !account.Quick {
 		err = e.count(r, made)
+	} else if account.Together > 0 {
+		made.spread(e.dir.Locks.Address(org, made.addressGroup))
 	}
 	return made, err
+}
+
+// spread has the attempt counted by where it comes from, and with those from everywhere.
+func (g *guess) spread(address string) {
+	g.togetherKey = g.key
+	g.togetherKey.Device, g.togetherKey.Failures = "", g.account.Together
+	g.key.Device = cmp.Or(g.key.Device, address)
 }
 
 // insist does a step that rests on what is remembered of an account, and does it again as long as another attempt at it was faster.
@@ -139,6 +152,16 @@ func (e *Engine) weigh(ctx context.Context, g *guess) (err error) {
 	if g.attempt, err = e.dir.Locks.Weigh(ctx, g.key); err != nil {
 		return err
 	}
+	if g.togetherKey.Failures > 0 {
+		if g.together, err = e.dir.Locks.Weigh(ctx, g.togetherKey); err != nil {
+			return err
+		}
+		if !g.together.Admitted() {
+			g.attempt.Waive()
+		} else if !g.attempt.Admitted() {
+			g.together.Waive()
+		}
+	}
 	pass, err := e.dir.Throttle.Look(ctx, g.org, directory.ThrottlePassword, g.address)
 	if err == nil && !pass.Admitted() {
 		err = throttled(pass.RetryAfter())
@@ -156,15 +179,20 @@ func (e *Engine) settleGuess(ctx context.Context, b *store.Batch, g *guess, v Ve
 		}
 	}
 	e.tally(b, g, v)
-	switch {
-	case g.yields():
+	if g.yields() {
 		return nil
-	case v.right():
-		return e.dir.Locks.Succeed(ctx, b, g.attempt)
-	case v.Blameless || v.Outcome != Again:
-		return e.dir.Locks.Abort(ctx, b, g.attempt)
 	}
-	return e.dir.Locks.Fail(ctx, b, g.attempt)
+	settle := e.dir.Locks.Fail
+	switch {
+	case v.right():
+		settle = e.dir.Locks.Succeed
+	case v.Blameless || v.Outcome != Again:
+		settle = e.dir.Locks.Abort
+	}
+	if err = settle(ctx, b, g.attempt); err == nil && g.together != nil {
+		err = settle(ctx, b, g.together)
+	}
+	return err
 }
 
 // release takes back an attempt that was not judged.

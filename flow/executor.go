@@ -69,6 +69,9 @@ type Account struct {
 	// attempt is then counted in the very step that writes the Verdict, which saves one. Of attempts at once one is written,
 	// and the others are judged anew.
 	Quick bool
+	// Together, if it is not zero and Quick is set, has guesses counted for each network address by itself, so that strangers elsewhere lock nobody out,
+	// and all of them together besides, of which this many wrong ones lead to a lock (or directory.LockPolicy.Failures, if that is more).
+	Together int64
 }
 
 // Input is an answer that fits the Prompt: an action that it offers, and no fields but its own.

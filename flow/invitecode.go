@@ -48,7 +48,8 @@ func lacksInvitation(ctx context.Context, s *State) (bool, error) {
 }
 
 // inviteCodeExecutor takes the user name and the code of an invitation, or of a reset by an administrator. Guesses are counted at the account that is
-// named, and nowhere else: so nobody uses up somebody else's invitation by being wrong, and a name without one costs the same.
+// named, and not at the invitation: so nobody uses up somebody else's invitation by being wrong, and a name without one costs the same. They are
+// counted for each network address first, so that a stranger elsewhere, who needs only a name for it, keeps nobody from typing their code.
 type inviteCodeExecutor struct {
 	dir      *directory.Directory
 	purposes []directory.TicketPurpose
@@ -73,8 +74,39 @@ func (i inviteCodeExecutor) Prompt(_ context.Context, s *State) (Prompt, error) 
 // Account implements Guarded.
 func (i inviteCodeExecutor) Account(ctx context.Context, s *State, in Input) (Account, error) {
 	account, err := accountNamed(ctx, i.dir, s, string(directory.AcceptInvitation), sayable(in.Value(usernameField)))
+	if err != nil {
+		return Account{}, err
+	}
 	account.Quick = true
+	account.Together, err = inviteGuesses(ctx, s)
 	return account, err
+}
+
+const (
+	// mostInviteGuesses is how many wrong guesses from everywhere lead to a lock where codes are long: NIST SP 800-63B-4 §3.2.2 allows 100.
+	mostInviteGuesses = 100
+	// codesPerGuess is how many codes there must be for each of them.
+	codesPerGuess = 10_000_000
+)
+
+// inviteGuesses is how many wrong guesses from all addresses together lead to a lock (Account.Together).
+//
+// With locks of 5 minutes, each twice as long as the one before (the defaults of directory.LockPolicy), a day has room for 9 at the most: 5 minutes times
+// 2^0 to 2^7 are 21 hours. So whoever guesses from everywhere at once hits one code in a day with a chance of
+//
+//	9 · 100 / 32^6 < 1 in 1,000,000 for six letters and digits, the default
+//	9 · 100 / 32^8 < 1 in 1,000,000,000 for eight of them
+//	9 · 10 / 10^8 < 1 in 1,000,000 for eight digits
+//
+// and has to guess from 20 addresses, or 2 for eight digits, to lock anybody else out. Of fewer than 10^8 codes, as six digits are, there are too few for that: guesses at
+// them are counted together alone, by LockPolicy.Failures (9 · 5 / 10^6, 1 in 22,000), and a stranger may have the page wait.
+func inviteGuesses(ctx context.Context, s *State) (int64, error) {
+	invitation, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Invitation, s.Request.Organization, "")
+	if err != nil {
+		return 0, err
+	}
+	reset, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.AdminReset, s.Request.Organization, "")
+	return min(mostInviteGuesses, min(invitation.Code.Count(), reset.Code.Count())/codesPerGuess), err
 }
 
 func (i inviteCodeExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,66 @@ func TestAttackInvitationCode(t *testing.T) {
 		b = w.browser()
 		if p = b.submit(b.get("/t/invite"), "username", "ann", "otp", code); p.step() != "invite" {
 			t.Errorf("after the lock: got %v", p)
+		}
+	})
+}
+
+// guessInvitation guesses wrong at an invitation from an address.
+func (w *world) guessInvitation(name, address string, times int) {
+	w.Helper()
+	b := w.browser()
+	b.address = address
+	p := b.get("/t/invite")
+	for range times {
+		if p = b.submit(p, "username", name, "otp", "AAAAAA"); p.message() != "invite-code.wrong" {
+			w.Fatalf("%s: got %v", address, p)
+		}
+	}
+}
+
+// A stranger who knows a name and guesses for hours keeps nobody from the code that they were sent, unless where codes are too short to be guessed at
+// from everywhere; and many strangers have no more guesses together than are bounded.
+func TestAttackInvitationDenied(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		for name, scene := range map[string]struct {
+			form      directory.CodeForm
+			addresses int
+			denied    bool
+		}{
+			"one stranger":         {directory.CodeForm{Length: 6, Letters: true}, 1, false},
+			"nineteen":             {directory.CodeForm{Length: 6, Letters: true}, 19, false},
+			"twenty":               {directory.CodeForm{Length: 6, Letters: true}, 20, true},
+			"six digits":           {directory.CodeForm{Length: 6}, 1, true},
+			"eight digits":         {directory.CodeForm{Length: 8}, 1, false},
+			"eight digits and two": {directory.CodeForm{Length: 8}, 2, true},
+		} {
+			t.Run(name, func(t *testing.T) {
+				w, _ := selfService(t, open)
+				policy, err := directory.Resolve(t.Context(), w.Settings, w.Settings.Invitation, "", "")
+				w.must(err)
+				policy.EmailCode, policy.Code = true, scene.form
+				w.must(directory.Set(t.Context(), w.Settings, w.Settings.Invitation, "", "", policy))
+				w.advance(2 * time.Second)
+				code := w.invitedByCode("ann", directory.CodeByEmail)
+				for i := range scene.addresses {
+					w.guessInvitation("ann", fmt.Sprintf("198.51.100.%d", i+1), 7)
+				}
+				again := w.browser()
+				again.address = "198.51.100.1"
+				if p := again.submit(again.get("/t/invite"), "username", "ann", "otp", code); p.message() != "invite-code.wrong" {
+					t.Errorf("a stranger's eighth guess: got %v", p)
+				}
+				b := w.browser()
+				p := b.submit(b.get("/t/invite"), "username", "ann", "otp", code)
+				if denied := p.message() == "invite-code.wrong"; denied != scene.denied || !denied && p.step() != "invite" {
+					t.Errorf("got %v", p)
+				}
+				w.advance(5 * time.Minute)
+				b = w.browser()
+				if p = b.submit(b.get("/t/invite"), "username", "ann", "otp", code); p.step() != "invite" {
+					t.Errorf("after the lock: got %v", p)
+				}
+			})
 		}
 	})
 }

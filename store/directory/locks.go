@@ -104,6 +104,8 @@ type AttemptKey struct {
 	Factor string
 	// Device is the device as Devices.Known returned it: a known device has a budget of its own, all others share one.
 	Device string
+	// Failures, if it is more than LockPolicy.Failures, is how many wrong guesses lead to a lock in its place.
+	Failures int64
 }
 
 func (k AttemptKey) ref() store.Ref {
@@ -117,6 +119,12 @@ func (l *Locks) Account(subject *Subject, org, login string) string {
 		return subject.ID
 	}
 	return unknownAccount + l.db.Keys().MAC("directory.lock", org, Fold(login))
+}
+
+// Address returns what stands for a network address in AttemptKey.Device, so that those who guess from there have a budget of their own. The store
+// does not learn by it which address it was.
+func (l *Locks) Address(org, address string) string {
+	return "@" + l.db.Keys().MAC("directory.lock.address", org, address)
 }
 
 // Attempt is one attempt at an account. It is not safe for concurrent use.
@@ -137,6 +145,9 @@ func (a *Attempt) Admitted() bool {
 	return a.room && (a.id == "" || a.lock.Version != a.version)
 }
 
+// Waive has an attempt that was merely weighed not be admitted, as when another budget that it is counted in has no room: it uses up none of its own.
+func (a *Attempt) Waive() { a.room, a.locked = false, true }
+
 // Crowded reports that the attempt is not admitted because others are being judged that may use up the budget or make it whole:
 // it may be begun again in a while.
 func (a *Attempt) Crowded() bool { return !a.room && !a.locked }
@@ -147,6 +158,7 @@ func (l *Locks) Weigh(ctx context.Context, key AttemptKey) (*Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy.Failures = max(policy.Failures, key.Failures)
 	ref, now := key.ref(), l.db.Now()
 	lock, err := l.all.Get(ctx, ref)
 	if errors.Is(err, store.ErrNotFound) {

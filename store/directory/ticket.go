@@ -98,6 +98,22 @@ type CodeForm struct {
 	Letters bool `json:"letters,omitempty"`
 }
 
+// Count is how many codes there are of the form; at most 2^60.
+func (f CodeForm) Count() int64 {
+	n := int64(1)
+	for range f.Length {
+		n *= int64(len(f.alphabet()))
+	}
+	return n
+}
+
+func (f CodeForm) alphabet() string {
+	if f.Letters {
+		return codeLetters
+	}
+	return codeDigits
+}
+
 // IssuedTicket is what a message is made of. It is nowhere else.
 type IssuedTicket struct {
 	Ticket *Ticket

@@ -299,11 +299,7 @@ const (
 )
 
 func (f CodeForm) random() secret.Text {
-	alphabet := codeDigits
-	if f.Letters {
-		alphabet = codeLetters
-	}
-	code := make([]byte, f.Length)
+	alphabet, code := f.alphabet(), make([]byte, f.Length)
 	for i := range code {
 		n, _ := rand.Int(rand.Reader, big.NewInt(int64(len(alphabet)))) // never fails: crypto/rand ends the program instead
 		code[i] = alphabet[n.Int64()]
