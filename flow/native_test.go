@@ -96,6 +96,17 @@ func (p *program) answer(name string, pairs ...string) spoken {
 	return p.say(body)
 }
 
+// takes reports whether an authenticator can be answered at once.
+func (s spoken) takes(name string) bool {
+	id := base64.RawURLEncoding.EncodeToString([]byte(name + ":LOCAL"))
+	for _, a := range s.NextStep.Authenticators {
+		if a.ID == id {
+			return len(a.RequiredParams) > 0
+		}
+	}
+	return false
+}
+
 // challenge is what the program's platform is asked.
 func (s spoken) challenge(t *testing.T) (requestID string, options []byte) {
 	t.Helper()
@@ -140,7 +151,7 @@ type stage struct {
 func newStage(t *testing.T, open opener, first []string) *stage {
 	t.Helper()
 	s := &stage{out: &outbox{}, seen: &witness{}, phone: device()}
-	steps := flow.LoginSteps{First: first, Second: []string{"totp", "email-code"}}
+	steps := flow.LoginSteps{First: first, Second: []string{"totp", "email-code", "sms-code", "backup-code"}}
 	if len(first) > 0 {
 		steps.Second = steps.Second[:1]
 	}
@@ -148,7 +159,12 @@ func newStage(t *testing.T, open opener, first []string) *stage {
 		c.Passkeys, c.Observer = &flow.Passkeys{}, s.seen.observe
 	})
 	s.user("ann")
-	s.seed = s.totp(s.user("bob"))
+	bob := s.user("bob")
+	s.seed = s.totp(bob)
+	codes := s.db.Batch()
+	s.must(s.Credentials.SetBackupCodes(s.Context(), codes, bob.Ref(), []secret.Text{"AAAAABBBBBCCCCC", "DDDDDEEEEEFFFFF"}))
+	s.must(codes.Apply(s.Context()))
+	s.must(s.CreateUser(s.Context(), &directory.User{Username: "pam", Phone: "+49170123457", PhoneVerified: true}, goodPassword))
 	s.passkey(s.user("cid"), s.phone)
 	dee := s.user("dee")
 	dee.Disabled = true

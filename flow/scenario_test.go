@@ -20,7 +20,41 @@ type act struct {
 	fields []string
 }
 
-const later = "$later"
+const (
+	later = "$later"
+	// while is no longer than a session stays, and longer than a proof is fresh.
+	while = "$while"
+	// again has the application ask once more, for the one of demands that the first field names (RFC 9470).
+	again = "$again"
+	// ifAsked stands before the option of what a browser is not asked for whose session has shown it. A program has no session.
+	ifAsked = "$if-asked "
+	// lax is the application that asks nobody for a second factor.
+	lax = "lax"
+)
+
+// demands are what an application asks for whom the first answer does not do.
+var demands = map[string]func(*directory.Interaction){
+	"two factors": func(in *directory.Interaction) { in.ACR, in.EssentialACR = []string{directory.ACR2}, true },
+	"fresh":       func(in *directory.Interaction) { in.MaxAge = new(10 * time.Minute) },
+	"fresh two factors": func(in *directory.Interaction) {
+		in.ACR, in.EssentialACR, in.MaxAge = []string{directory.ACR2}, true, new(10*time.Minute)
+	},
+}
+
+// meant is what an application asks for: lax has a reference in each world.
+func (s *stage) meant(in directory.Interaction) directory.Interaction {
+	s.Helper()
+	if in.ApplicationName == lax {
+		in.Application = s.app(directory.SecondFactorNever).Ref()
+	}
+	return in
+}
+
+// anew is what it asks for afterwards.
+func anew(in directory.Interaction, a act) directory.Interaction {
+	demands[a.fields[0]](&in)
+	return in
+}
 
 // scenarios are what people do, told once and played through every transport that has them: pages, app-native sign-in, flow execution.
 var scenarios = []struct {
@@ -60,6 +94,57 @@ var scenarios = []struct {
 		{"email-code", []string{"username", "eve"}},
 		{"email-code", []string{"otp", "$wrong"}},
 		{"email-code", []string{"otp", "$code"}},
+	}},
+	{"code by text message", "", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
+		{"password", []string{"username", "pam", "password", goodPassword}},
+		{"sms-code", []string{"otp", "$wrong"}},
+		{"sms-code", []string{"otp", "$code"}},
+	}},
+	{"backup code", "", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{"backup-code", []string{"backup-code", "AAAAA-BBBBB-DDDDD"}},
+		{"backup-code", []string{"backup-code", "AAAAA-BBBBB-CCCCC"}},
+	}},
+	{"backup code used before", "", nil, directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}, []act{
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{"backup-code", []string{"backup-code", "AAAAA-BBBBB-CCCCC"}},
+		{while, nil},
+		{again, []string{"fresh two factors"}},
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{"backup-code", []string{"backup-code", "AAAAA-BBBBB-CCCCC"}},
+	}},
+	{"step-up", "", nil, directory.Interaction{ApplicationName: lax}, []act{
+		{"password", []string{"username", "eve", "password", goodPassword}},
+		{again, []string{"two factors"}},
+		{ifAsked + "password", []string{"username", "eve", "password", goodPassword}},
+		{"email-code", []string{"otp", "$wrong"}},
+		{"email-code", []string{"otp", "$code"}},
+	}},
+	{"step-up to an enrolled factor", "", nil, directory.Interaction{ApplicationName: lax}, []act{
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{again, []string{"fresh two factors"}},
+		{ifAsked + "password", []string{"username", "bob", "password", goodPassword}},
+		{"totp", []string{"otp", "000000"}},
+		{"totp", []string{"otp", "$totp"}},
+	}},
+	{"step-up, of what was shown long ago", "", nil, directory.Interaction{ApplicationName: lax}, []act{
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{while, nil},
+		{again, []string{"fresh two factors"}},
+		{"password", []string{"username", "bob", "password", goodPassword}},
+		{"totp", []string{"otp", "$totp"}},
+	}},
+	{"password shown long ago", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "ann", "password", goodPassword}},
+		{while, nil},
+		{again, []string{"fresh"}},
+		{"password", []string{"username", "ann", "password", "wrong"}},
+		{"password", []string{"username", "ann", "password", goodPassword}},
+	}},
+	{"step-up that nobody can do", "", nil, directory.Interaction{}, []act{
+		{"password", []string{"username", "ann", "password", goodPassword}},
+		{again, []string{"two factors"}},
+		{ifAsked + "password", []string{"username", "ann", "password", goodPassword}},
 	}},
 	{"passkey", "", []string{"passkey"}, directory.Interaction{}, []act{{"passkey", []string{"credential", "$passkey"}}}},
 	{"passkey among others", "", []string{"email-code", "passkey", "password"}, directory.Interaction{}, []act{
@@ -311,12 +396,25 @@ func (s *stage) pairs(a act, names map[string]string) (pairs []string) {
 // byPages plays a scene in a browser.
 func (s *stage) byPages(in directory.Interaction, acts []act) outcome {
 	s.Helper()
+	in = s.meant(in)
 	b := s.browser()
 	p := b.get(s.request(in))
 	for _, a := range acts {
-		if a.option == later {
+		switch option, conditional := strings.CutPrefix(a.option, ifAsked); {
+		case a.option == later:
 			s.advance(31 * time.Minute)
 			continue
+		case a.option == while:
+			s.advance(11 * time.Minute)
+			continue
+		case a.option == again:
+			p.answer(s.T)
+			p = b.get(s.request(anew(in, a)))
+			continue
+		case conditional && p.step() != option:
+			continue
+		default:
+			a.option = option
 		}
 		if p.View == nil {
 			s.Fatalf("no page for %v: %v", a, p)
@@ -345,20 +443,33 @@ func (s *stage) byProgram(in directory.Interaction, acts []act) outcome {
 	s.Helper()
 	names := map[string]string{
 		"password": "BasicAuthenticator", "totp": "totp", "email-code": "email-otp-authenticator", "passkey": "FIDOAuthenticator",
-		"renew-password": "renew-password",
+		"renew-password": "renew-password", "sms-code": "sms-otp-authenticator", "backup-code": "backup-code-authenticator",
 	}
-	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode", "new_password renew-password": "newPassword"}
-	p := s.program(in)
+	params := map[string]string{"otp totp": "token", "otp email-code": "OTPCode", "otp sms-code": "OTPcode", "backup-code backup-code": "BackupCode", "new_password renew-password": "newPassword"}
+	in = s.meant(in)
+	p, sessions := s.program(in), 0
 	answer := p.say(nil)
 	for _, a := range acts {
-		if a.option == later {
+		switch a.option {
+		case later:
 			s.advance(31 * time.Minute)
 			continue
+		case while:
+			s.advance(11 * time.Minute)
+			continue
+		case again:
+			if answer.Result == nil || answer.Result.Refusal != "" {
+				s.Fatalf("before %v: %s", a, answer.Text)
+			}
+			p, sessions = s.program(anew(in, a)), sessions+1
+			answer = p.say(nil)
+			continue
 		}
+		a.option = strings.TrimPrefix(a.option, ifAsked)
 		if answer.Result != nil || answer.Code != "" {
 			s.Fatalf("nothing asked for %v: %s", a, answer.Text)
 		}
-		if answer.NextStep.StepType == "MULTI_OPTIONS_PROMPT" && a.option != "password" {
+		if answer.NextStep.StepType == "MULTI_OPTIONS_PROMPT" && !answer.takes(names[a.option]) {
 			if answer = p.answer(names[a.option]); answer.NextStep.StepType != "AUTHENTICATOR_PROMPT" {
 				s.Fatalf("choosing %s: %s", a.option, answer.Text)
 			}
@@ -380,5 +491,12 @@ func (s *stage) byProgram(in directory.Interaction, acts []act) outcome {
 		}
 		answer = p.answer(names[a.option], pairs...)
 	}
-	return outcome{"programs", answer.Result, answer.Code == "ABA-60009" || answer.Code == "ABA-60008", s.facts()}
+	facts := s.facts()
+	if answer.Result == nil || answer.Result.Refusal != "" {
+		sessions = 0
+	}
+	for range sessions { // of a program that asks again: a browser has the one
+		facts = slices.Delete(facts, slices.Index(facts, "session.started"), slices.Index(facts, "session.started")+1)
+	}
+	return outcome{"programs", answer.Result, answer.Code == "ABA-60009" || answer.Code == "ABA-60008", facts}
 }
