@@ -1,6 +1,7 @@
 package signet_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -211,6 +212,50 @@ func TestAccountToken(t *testing.T) {
 	}
 	if page = b.Open(idp.URL + "/account/security"); page.Has("change_password") {
 		t.Errorf("the new factor is not asked for: %s", page)
+	}
+}
+
+// Whoever saves their profile and does not touch an attribute leaves it as it was imported, also where no field can show that; what they type takes
+// its place.
+func TestAccountAttributesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) {
+		c.Accounts.Attributes = directory.AttributePolicy{Rules: []directory.AttributeRule{
+			{Name: "teams", Account: directory.AttributeOptional},
+			{Name: "areas", Account: directory.AttributeRequired},
+			{Name: "size", Type: directory.ChoiceAttribute, Choices: []directory.AttributeChoice{{Value: "S"}}, Account: directory.AttributeRequired},
+			{Name: "hired", Type: directory.DateAttribute, Account: directory.AttributeOptional},
+			{Name: "floor", Type: directory.IntegerAttribute, Account: directory.AttributeOptional},
+			{Name: "news", Type: directory.BooleanAttribute, Account: directory.AttributeOptional},
+			{Name: "code", Pattern: "[0-9]+", Account: directory.AttributeOptional},
+		}}
+	})
+	ann, b := idp.User("ann"), idp.Browser()
+	ann.Attributes = map[string]any{ // as before there were rules
+		"teams": []any{"sales", "support"}, "areas": []any{"north"}, "size": "XXL", "hired": "in spring", "floor": []any{2.0}, "news": "sometimes", "code": "A1",
+	}
+	batch := idp.Provider.DB.Batch()
+	if err := errors.Join(idp.Provider.Directory.Users.Replace(t.Context(), batch, ann), batch.Apply(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	page := visitAccount(t, idp, b, ann, "/account")
+	for _, save := range []struct {
+		field, value, want string
+	}{
+		{"nickname", "Annie", "map[areas:[north] code:A1 floor:[2] hired:in spring news:sometimes size:XXL teams:[sales support]]"},
+		{"attributes.teams", "legal", "map[areas:[north] code:A1 floor:[2] hired:in spring news:sometimes size:XXL teams:legal]"},
+		{"attributes.teams", "", "map[areas:[north] code:A1 floor:[2] hired:in spring news:sometimes size:XXL]"},
+		{"attributes.size", "S", "map[areas:[north] code:A1 floor:[2] hired:in spring news:sometimes size:S]"},
+		{"attributes.code", "", "map[areas:[north] floor:[2] hired:in spring news:sometimes size:S]"},
+	} {
+		page = page.Fill(save.field, save.value).Submit("save")
+		if page.Status != http.StatusOK || !strings.Contains(page.Text("messages"), "saved") {
+			t.Fatalf("%s: %s", save.field, page)
+		}
+		u, err := idp.Provider.Directory.FindUser(t.Context(), "", "ann")
+		if err != nil || fmt.Sprint(u.Attributes) != save.want {
+			t.Errorf("%s: %v %v, want %s", save.field, err, u.Attributes, save.want)
+		}
 	}
 }
 

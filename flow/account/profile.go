@@ -54,7 +54,10 @@ func (p *Portal) profile(v *visit) ([]pages.AccountSection, error) {
 		case rule.Account == directory.AttributeHidden:
 		case rule.Account.Asks() && writes:
 			field := flow.AttributeField(rule)
-			field.Value, field.Required = rule.Text(value), rule.Account == directory.AttributeRequired
+			if rule.Shows(value) {
+				field.Value = rule.Text(value)
+			}
+			field.Required = rule.Account == directory.AttributeRequired && (value == nil || rule.Shows(value))
 			section.Fields = append(section.Fields, field)
 		case rule.Text(value) != "":
 			section.Items = append(section.Items, pages.AccountItem{
@@ -116,7 +119,8 @@ func (p *Portal) saveProfile(v *visit) (outcome, error) {
 	return out, err
 }
 
-// writeAttributes takes over what the form says of attributes that people are asked for; an error has everything that is wrong with it.
+// writeAttributes takes over what the form says of attributes that people are asked for; an error has everything that is wrong with it. What the form
+// leaves as it was stays as it is stored, whatever that is.
 func (v *visit) writeAttributes(rules directory.AttributePolicy, u *directory.User) error {
 	attributes := maps.Clone(u.Attributes)
 	if attributes == nil {
@@ -127,7 +131,11 @@ func (v *visit) writeAttributes(rules directory.AttributePolicy, u *directory.Us
 		if !rule.Account.Asks() {
 			continue
 		}
-		value, err := rule.Parse(v.form.Value(flow.AttributeField(rule).Name))
+		text, was := v.form.Value(flow.AttributeField(rule).Name), attributes[rule.Name]
+		if was != nil && was != "" && (text == rule.Text(was) || text == "" && !rule.Shows(was)) {
+			continue
+		}
+		value, err := rule.Parse(text)
 		if err == nil && rule.Account == directory.AttributeRequired {
 			err = rule.Missing(value)
 		}

@@ -229,6 +229,19 @@ func (r *AttributeRule) Text(value any) string {
 	return ""
 }
 
+// Shows reports whether a field for the attribute can show a value, so that somebody who empties it means it: not one of another type, as a list that
+// was imported, nor a choice that is none any more.
+func (r *AttributeRule) Shows(value any) bool {
+	switch r.Type {
+	case NumberAttribute, IntegerAttribute:
+		_, ok := value.(float64)
+		return ok
+	case BooleanAttribute, DateAttribute, ChoiceAttribute:
+		return r.check(value) == nil
+	}
+	return r.Text(value) != ""
+}
+
 // Missing reports, as Parse does, that a value that is required is not there.
 func (r *AttributeRule) Missing(value any) error {
 	if value == nil || value == "" || r.Type == BooleanAttribute && value != true {
