@@ -71,6 +71,8 @@ func formFields(ctx context.Context, s *State) ([]Field, error) {
 			f.Required, f.Focus = a.required, i == 0
 		case a.name == emailField:
 			f.Type, f.Label, f.Value, f.Autocomplete = EmailField, "register.email", s.Request.Hint, "email"
+		case a.name == usernameField:
+			f.Label, f.Autocomplete = "register.username", "username"
 		case a.name == givenNameField:
 			f.Label, f.Autocomplete = "register.given-name", "given-name"
 		case a.name == familyNameField:
@@ -149,6 +151,8 @@ func (m mailing) learned(ctx context.Context, asked []asking, in Input, user *di
 		switch {
 		case a.rule != nil:
 			facts[registerFacts+a.name] = strings.TrimSpace(in.Value(a.name))
+		case a.name == usernameField:
+			facts[registerFacts+a.name] = user.Username
 		case a.name == givenNameField:
 			facts[registerFacts+a.name] = user.GivenName
 		case a.name == familyNameField:
@@ -166,6 +170,53 @@ func (m mailing) learned(ctx context.Context, asked []asking, in Input, user *di
 	return facts, nil
 }
 
+// judgeName is the problem of a user name that somebody has chosen on a form, with "" for none. Whether somebody has it is said where
+// RegistrationPolicy says so; elsewhere whoever has proven an address learns it, when the account is made.
+func (m mailing) judgeName(ctx context.Context, s *State, asked []asking, in Input) (problem Message, err error) {
+	if !slices.ContainsFunc(asked, func(a asking) bool { return a.name == usernameField }) {
+		return Message{}, nil
+	}
+	name := strings.TrimSpace(in.Value(usernameField))
+	if err := m.dir.CheckUsername(ctx, s.Request.Organization, name); err != nil {
+		if problems := directory.Problems(err); len(problems) > 0 {
+			return inWords(problems[0], "register.refused"), nil
+		}
+		return Message{}, err
+	}
+	if another, err := m.anothers(ctx, s, name, cmp.Or(typed(s, asked, in, emailField), s.Facts[askedFact])); err != nil || another {
+		return nameOfAnother, err
+	}
+	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Registration, s.Request.Organization, "")
+	if err != nil || !policy.ShowTaken {
+		return Message{}, err
+	}
+	_, err = m.dir.FindUser(ctx, s.Request.Organization, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return Message{}, nil
+	}
+	return nameTaken, err
+}
+
+var (
+	// nameTaken says that somebody has a user name.
+	nameTaken = Message{ID: "register.username-taken", Level: Error}
+	// nameOfAnother says that a user name is an address, or a number, that the person has not shown to be theirs.
+	nameOfAnother = Message{ID: "register.username-address", Level: Error}
+)
+
+// anothers reports whether a user name is what somebody else may sign in with, or be looked for by, one day: an address that is not the one that is
+// confirmed, "" where that is asked for later, or a number where those are logins.
+func (m mailing) anothers(ctx context.Context, s *State, name, address string) (bool, error) {
+	if strings.Contains(name, "@") {
+		return address != "" && directory.Fold(name) != directory.Fold(strings.TrimSpace(address)), nil
+	}
+	if !directory.IsPhone(name) {
+		return false, nil
+	}
+	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Identifiers, s.Request.Organization, "")
+	return slices.Contains(policy.LoginBy, directory.ByPhone), err
+}
+
 // typed is what somebody has typed in a field now or before.
 func typed(s *State, asked []asking, in Input, name string) string {
 	if slices.ContainsFunc(asked, func(a asking) bool { return a.name == name }) {
@@ -178,6 +229,7 @@ func typed(s *State, asked []asking, in Input, name string) string {
 // more, or that is not what it should be by now, is left out.
 func (m mailing) registered(ctx context.Context, s *State, address string) (*directory.User, error) {
 	user := newcomer(s, address, s.Facts[registerFacts+givenNameField], s.Facts[registerFacts+familyNameField])
+	user.Username = cmp.Or(s.Facts[registerFacts+usernameField], address)
 	rules, err := m.dir.Attributes(ctx, user.Org)
 	if err != nil {
 		return nil, err
@@ -198,6 +250,11 @@ func (m mailing) registered(ctx context.Context, s *State, address string) (*dir
 	user.PhoneVerified = user.Phone != "" && s.Facts[phoneProvenFact] == user.Phone
 	user.EmailVerified, user.ID = true, accountOfFlow(s)
 	return user, nil
+}
+
+// refusedName is the verdict on a form whose user name will not do.
+func refusedName(asked []asking, in Input, problem Message) Verdict {
+	return Verdict{Outcome: Again, Problems: map[string]Message{usernameField: problem}, Keep: unfilled(asked, in).Keep}
 }
 
 // refusedForm is the verdict on a form whose password will not do.
@@ -230,7 +287,11 @@ func (p profileExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict
 	if v := unfilled(asked, in); len(v.Problems) > 0 {
 		return v, nil
 	}
+	if problem, err := p.judgeName(ctx, s, asked, in); err != nil || problem.ID != "" {
+		return refusedName(asked, in, problem), err
+	}
 	user := newcomer(s, s.Facts[askedFact], typed(s, asked, in, givenNameField), typed(s, asked, in, familyNameField))
+	user.Username = cmp.Or(strings.TrimSpace(typed(s, asked, in, usernameField)), user.Username)
 	if user.Username == "" { // the address is asked for later
 		user.Username = "-"
 	}
@@ -261,6 +322,11 @@ func (e entering) makeAccount(ctx context.Context, s *State) (Verdict, error) {
 			return e.dir.PutPassword(ctx, b, user, hash)
 		}, nil
 	})
+	if problems := directory.Problems(err); len(problems) > 0 { // the policies have changed since it was typed
+		v := void()
+		v.Outcome, v.Messages = Again, []Message{inWords(problems[0], "register.refused")}
+		return v, nil
+	}
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -62,7 +62,7 @@ const choiceStep = "choice"
 // What a plan may say to the steps of Registration, Recovery and Invitation (State.Params).
 const (
 	// ParamFields are the names of what a registration asks for at a step, with blanks between them and a "+" behind what must be filled:
-	// "email+ given_name family_name phone new_password+ attributes.department". The address is asked for by "register", all else there or by
+	// "email+ username+ given_name family_name phone new_password+ attributes.department". The address is asked for by "register", all else there or by
 	// "register-profile". What is behind "attributes." is an attribute's name; one of which directory.AttributePolicy asks nobody who registers
 	// is left out, and one that it requires is required whatever was drawn.
 	ParamFields = "fields"

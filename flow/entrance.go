@@ -96,6 +96,11 @@ func (e entering) admit(ctx context.Context, s *State, prepare func(user *direct
 	if err != nil {
 		return a, err
 	}
+	if another, err := e.anothers(ctx, s, user.Username, ticket.Address); err != nil {
+		return a, err
+	} else if another && user.Username != ticket.Address {
+		return e.named(ctx, s, a)
+	}
 	in, err := prepare(user)
 	if err != nil {
 		return a, err
@@ -104,9 +109,21 @@ func (e entering) admit(ctx context.Context, s *State, prepare func(user *direct
 		a.subject, err = e.add(ctx, b, s, ticket, user, !s.said(ParamNotify, policy.Welcome), in)
 		return err
 	})
-	_, taken := errors.AsType[*directory.TakenError](err)
+	what, taken := errors.AsType[*directory.TakenError](err)
+	if taken && what.Name == usernameField && s.Facts[registerFacts+usernameField] != "" {
+		return e.named(ctx, s, a)
+	}
 	if taken || store.ConflictOn(err, e.dir.Tickets.Kind()) != nil { // somebody else was faster with the same address, or a duplicate of this answer
 		return e.standing(ctx, s, a)
+	}
+	return a, err
+}
+
+// named is the verdict where somebody else has the user name that was chosen: unless an answer to this flow has made the account.
+func (e entering) named(ctx context.Context, s *State, a admission) (admission, error) {
+	a, err := e.standing(ctx, s, a)
+	if a.verdict != nil {
+		a.verdict.Messages = []Message{nameTaken}
 	}
 	return a, err
 }

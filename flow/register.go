@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/signet-idp/signet/store"
@@ -66,7 +67,14 @@ func (r registerExecutor) Judge(ctx context.Context, s *State, in Input) (Verdic
 	if len(wrong.Problems) > 0 {
 		return wrong, nil
 	}
+	if problem, err := r.judgeName(ctx, s, asked, in); err != nil || problem.ID != "" {
+		return refusedName(asked, in, problem), err
+	}
 	user := newcomer(s, strings.TrimSpace(in.Value(emailField)), typed(s, asked, in, givenNameField), typed(s, asked, in, familyNameField))
+	user.Username = cmp.Or(strings.TrimSpace(typed(s, asked, in, usernameField)), user.Username)
+	if another, err := r.anothers(ctx, s, user.Username, user.Email); err != nil || another && user.Username != user.Email { // asked for before
+		return Verdict{Outcome: Again, Problems: map[string]Message{emailField: nameOfAnother}, Keep: wrong.Keep}, err
+	}
 	if err := user.Validate(); err != nil || !strings.Contains(user.Email, "@") {
 		return refusedProfile(err, asked, in), nil
 	}
@@ -115,6 +123,9 @@ func (r registerExecutor) ask(ctx context.Context, s *State, address string) (Ve
 func refusedProfile(err error, asked []asking, in Input) Verdict {
 	v := Verdict{Outcome: Again, Problems: map[string]Message{}, Keep: unfilled(asked, in).Keep}
 	fields := map[string]string{"username": emailField, "email": emailField, "givenName": givenNameField, "familyName": familyNameField}
+	if slices.ContainsFunc(asked, func(a asking) bool { return a.name == usernameField }) {
+		fields["username"] = usernameField
+	}
 	for _, problem := range directory.Problems(err) {
 		if field := fields[problem.Field]; field != "" {
 			v.Problems[field] = inWords(problem, "register.refused")

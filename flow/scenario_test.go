@@ -195,6 +195,15 @@ var scenarios = []struct {
 		{"method_register-codes", nil},
 		{"continue", nil},
 	}},
+	{"registration with a user name", "register/name", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "yan@example.com", "email", "new@example.com", "new_password", newPassword}},
+		{"continue", []string{"username", "new", "email", "new@example.com", "new_password", newPassword}},
+		{"login", []string{"otp", "$code"}},
+	}},
+	{"registration with somebody's user name", "register/name", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ann", "email", "new@example.com", "new_password", newPassword}},
+		{"login", []string{"otp", "$code"}},
+	}},
 	{"registration with a number", "register/phone", nil, directory.Interaction{}, []act{
 		{"continue", []string{"email", "new@example.com", "phone", "none", "new_password", newPassword}},
 		{"continue", []string{"email", "new@example.com", "phone", "+4930765", "new_password", newPassword}},
@@ -237,6 +246,13 @@ var scenarios = []struct {
 
 // graphs are flows about accounts as flow/builder makes them of what was drawn.
 var graphs = map[string]flow.Graph{
+	"name": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"register"}, Params: map[string]string{flow.ParamFields: "username+ email+ new_password+", flow.ParamLink: "no"}, On: map[string]string{"ok": "code"}},
+		{Name: "code", Options: []string{"register-code"}, Params: map[string]string{flow.ParamLink: "no"}, On: map[string]string{"ok": "account"}},
+		{Name: "account", Options: []string{"register-account"}, On: map[string]string{"ok": "done", "failed": "who"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}},
 	"phone": {Start: "who", Nodes: []flow.Node{
 		{Name: "who", Options: []string{"register"}, Params: map[string]string{flow.ParamFields: "email+ phone+ new_password+", flow.ParamLink: "no"}, On: map[string]string{"ok": "code"}},
 		{Name: "code", Options: []string{"register-code"}, Params: map[string]string{flow.ParamLink: "no"}, On: map[string]string{"ok": "phone"}},

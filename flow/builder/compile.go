@@ -315,7 +315,7 @@ func optionOf(of Type, p place) (option string, params map[string]string) {
 	var fields []string
 	for _, a := range p.inputs {
 		name := a.field
-		if a.required || a.identifier == emailInput || a.identifier == passwordInput {
+		if a.required || slices.Contains([]string{emailInput, usernameInput, passwordInput}, a.identifier) {
 			name += "+"
 		}
 		fields = append(fields, name)

@@ -35,7 +35,7 @@
 // unanswered; a view without inputs has these alone, and is a choice. One of the type RESEND has a message sent again. An EXECUTION does something
 // without a form. The last step leads to COMPLETE.
 //
-//	REGISTRATION               views with emailaddress, givenname, lastname, mobile, password and the attributes that the organization asks people
+//	REGISTRATION               views with emailaddress, username, givenname, lastname, mobile, password and the attributes that the organization asks people
 //	                           for who register (directory.AttributePolicy); one with otp and EmailOTPExecutor; behind it, for a number that was
 //	                           asked for, one with otp and SMSOTPExecutor (Config.SMS); in the place of a password
 //	                           FIDO2Executor; at the end UserProvisioningExecutor, at a button or by itself; in the place of address and
@@ -56,7 +56,8 @@
 // organization have closed (directory.RegistrationPolicy, directory.RecoveryPolicy) stays closed; while one way by mail is open, what is drawn says
 // which it is, a code or a link. A drawn recovery by a way that is closed, mail or text messages, is not used until it is open. A passkey takes the place of a password where the policy is Lite, and somebody who registers is signed in at
 // the end where it says SignIn, unless isAutoLoginEnabled is "false". A password that is asked for before the address is verified waits in
-// the flow as a hash, sealed.
+// the flow as a hash, sealed. A username that is asked for keeps to directory.UsernamePolicy, and is no address or number but the person's own. That it is
+// taken is said at once where RegistrationPolicy.ShowTaken is on, and elsewhere to whoever has proven their address, each time anew.
 //
 // A flow that is enabled takes the place of the engine's plan, on pages as well; one that is disabled gives it back. Who has begun with a flow
 // ends with it: each version is a record of its own, by its hash, for at least Config.Retain.
@@ -74,6 +75,6 @@
 //
 // # Not implemented
 //
-// Usernames that are not the address; a registration with a telephone number and no address; a code by mail beside the link of an invitation; completions but
+// A username beside a sign-up upstream; a registration with a username or a telephone number and no address; a code by mail beside the link of an invitation; completions but
 // isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
 package builder

@@ -92,7 +92,7 @@ const (
 // inputsOf are the identifiers of each type, with the fields that the engine has for them.
 var inputsOf = map[Type]map[string]string{
 	Registration: {
-		emailInput: "email", givenNameInput: "given_name", lastNameInput: "family_name", mobileInput: "phone",
+		emailInput: "email", givenNameInput: "given_name", lastNameInput: "family_name", mobileInput: "phone", usernameInput: "username",
 		passwordInput: "new_password", otpInput: "otp",
 	},
 	Recovery:    {usernameInput: "username", emailInput: "username", passwordInput: "new_password", otpInput: "otp"},
@@ -601,7 +601,7 @@ func (r *rules) registration(way walk) {
 	switch {
 	case !asksMail && way.upstream():
 	case !asksMail:
-		r.bad("", "a registration needs an e-mail input, whose address is the username")
+		r.bad("", "a registration needs an e-mail input: its address is verified, and the username where none is asked for")
 	case way.does(emailOTP) < 0:
 		r.bad("", "a registration needs a view with %s: an address that nobody has verified makes no account", emailOTP)
 	}
@@ -610,8 +610,8 @@ func (r *rules) registration(way walk) {
 		if p.asks(passwordInput) && !p.asks(emailInput) && !sure[emailInput] {
 			r.bad(p.step.ID, "a password is asked for with the e-mail address or after it")
 		}
-		if perhaps[p.step.ID][upstream] && (p.asks(emailInput) || p.asks(passwordInput) || p.does == emailOTP || p.does == passkey) {
-			r.bad(p.step.ID, "there is a way here on which somebody comes from a provider, who is asked for no address and no password")
+		if perhaps[p.step.ID][upstream] && (p.asks(emailInput) || p.asks(usernameInput) || p.asks(passwordInput) || p.does == emailOTP || p.does == passkey) {
+			r.bad(p.step.ID, "there is a way here on which somebody comes from a provider, who is asked for no address and no password, and no username")
 		}
 		if p.step.Type == executionStep && p.does != userProvision && p.does != passkey && p.connection == nil {
 			r.bad(p.step.ID, "%s needs a form", p.does)
@@ -620,8 +620,8 @@ func (r *rules) registration(way walk) {
 			has := sure.gains(p, e)
 			to := way.find(e.next)
 			switch {
-			case e.connection != nil && (perhaps[p.step.ID][upstream] || perhaps[p.step.ID][emailInput]):
-				r.bad(p.step.ID, "somebody goes to a provider once, before an address was asked for")
+			case e.connection != nil && (perhaps[p.step.ID][upstream] || perhaps[p.step.ID][emailInput] || perhaps[p.step.ID][usernameInput]):
+				r.bad(p.step.ID, "somebody goes to a provider once, before an address was asked for, or a username")
 			case e.does == passkey && (to == nil || to.step.Type != executionStep || to.does != userProvision):
 				r.bad(p.step.ID, "%s is followed by %s without a form", passkey, userProvision)
 			case e.does == userProvision && e.next != complete:

@@ -56,6 +56,8 @@ func TestRules(t *testing.T) {
 		{"recovery-code", []string{claims + "username", claims + "mobile"}, "must map to an attribute of the profile"},
 		{"registration-phone", []string{`"SMSOTPExecutor"`, `"SMSOTPExecutor"`}, `"phone": SMSOTPExecutor needs text messages, and none can be sent here`},
 		{"registration-phone", []string{`"SMSOTPExecutor"}, "next": "provision"`, `"EmailOTPExecutor"}, "next": "provision"`, `"EmailOTPExecutor"}, "next": "phone"`, `"SMSOTPExecutor"}, "next": "phone"`}, `"verify": SMSOTPExecutor needs an address that was verified before it`},
+		{"provider", []string{claims + "lastname", claims + "username"}, "and no username"},
+		{"registration-username", []string{claims + "emailaddress", claims + "mobile"}, "a registration needs an e-mail input"},
 		{"registration-phone", []string{claims + "mobile", claims + "givenname"}, `"phone": SMSOTPExecutor needs a phone input before it`},
 		{"registration", []string{claims + "lastname", claims + "givenname"}, "asks for what a view before it has asked for"},
 		{"registration", []string{`"identifier": "password"`, `"identifier": "` + claims + `givenname"`}, "the view asks twice"},
@@ -132,7 +134,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "registration-phone", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
+	for _, name := range []string{"registration", "registration-phone", "registration-username", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))

@@ -66,7 +66,9 @@
 //
 //	FE-60001 400  the flow is not known, of another organization, or over
 //	FE-60002 400  the username is missing
+//	FE-60003 400  the username is taken, where RegistrationPolicy.ShowTaken is on; the step waits for another
 //	FE-60004 400  an answer without flowId
+//	FE-60005 400  the username must be an email address, by UsernamePolicy; the step waits for another
 //	FE-60006 400  the flow has failed, was refused, or is not open here; 501 when it has a step that no program can do
 //	FE-60007 400  the request is malformed; 413, 415; 429 with Retry-After when there are too many from one address
 //	FE-60008 400  an input is missing, or is none that the step asks for
@@ -75,8 +77,7 @@
 //	FE-60011 400  a beginning without flowType
 //	FE-65001 503  not now
 //
-// FE-60003 (the username is taken) would tell who has an account and is not written; what is wrong with a value, as an address that is none
-// (FE-60005), is a message of the step.
+// Whatever else is wrong with a value, as an address that is none, is a message of the step.
 //
 // # Not implemented
 //

@@ -14,12 +14,13 @@ import (
 // errorCode is the machine-readable code of an error, as the product has it.
 type errorCode string
 
-// The codes. Those by which somebody could find out who has an account (60003), or that our forms answer in place (60005), are not
-// written.
+// The codes. That somebody has a username (60003) is said where directory.RegistrationPolicy.ShowTaken is on, and nowhere else.
 const (
 	badFlow         errorCode = "FE-60001"
 	usernameMissing errorCode = "FE-60002"
+	usernameTaken   errorCode = "FE-60003"
 	flowIDMissing   errorCode = "FE-60004"
+	usernameNoMail  errorCode = "FE-60005"
 	flowFailed      errorCode = "FE-60006"
 	badRequest      errorCode = "FE-60007"
 	badInputs       errorCode = "FE-60008"
@@ -36,6 +37,10 @@ func (c errorCode) message() string {
 		return "The flow is not known, or it is over."
 	case usernameMissing:
 		return "The username is missing."
+	case usernameTaken:
+		return "The username is taken."
+	case usernameNoMail:
+		return "The username must be an email address."
 	case flowIDMissing:
 		return "The flowId is missing."
 	case flowFailed:

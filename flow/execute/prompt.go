@@ -118,6 +118,10 @@ func identifier(field string) string {
 
 // Show implements [flow.Transport].
 func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
+	if code := refusedName(v.Prompt); code != "" {
+		(&wireError{code: code}).write(w)
+		return
+	}
 	a := answer{FlowID: v.Flow, FlowType: flowTypeOf(v.Plan), FlowStatus: incomplete, Type: viewAnswer}
 	for _, m := range v.Prompt.Messages {
 		a.Data.Messages = append(a.Data.Messages, t.message(r, v, m))
@@ -152,6 +156,20 @@ func (t *Transport) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 		a.Data.AdditionalData = map[string]string{"uri": v.Prompt.QR, "secret": v.Prompt.QRText}
 	}
 	web.WriteValue(w, http.StatusOK, a)
+}
+
+// refusedName is the code of the product for a user name that will not do; "" has none. The step waits for another one.
+func refusedName(p flow.Prompt) errorCode {
+	for _, f := range p.Fields {
+		switch {
+		case f.Name != "username":
+		case f.Problem.ID == "register.username-taken":
+			return usernameTaken
+		case f.Problem.ID == "username.policy.email":
+			return usernameNoMail
+		}
+	}
+	return ""
 }
 
 // internal reports whether a prompt asks the program alone: for what nobody types.

@@ -532,16 +532,22 @@ func (d *Directory) newSubject(u *User) *Subject {
 	return s
 }
 
+// CheckUsername reports, as an *InvalidError for the field "username", why nobody new may have a name: for a flow that asks for it before the
+// person comes to be. Whether somebody has it is another matter.
+func (d *Directory) CheckUsername(ctx context.Context, org, name string) error {
+	policy, err := Resolve(ctx, d.Settings, d.Settings.Username, org, "")
+	if err != nil {
+		return err
+	}
+	return policy.check(name)
+}
+
 // mayCreate reports why u cannot be created.
 func (d *Directory) mayCreate(ctx context.Context, u *User) error {
 	if err := d.mayWrite(ctx, u); err != nil {
 		return err
 	}
-	policy, err := Resolve(ctx, d.Settings, d.Settings.Username, u.Org, "")
-	if err != nil {
-		return err
-	}
-	if err := policy.check(u.Username); err != nil {
+	if err := d.CheckUsername(ctx, u.Org, u.Username); err != nil {
 		return err
 	}
 	rules, err := d.Attributes(ctx, u.Org)
