@@ -285,6 +285,9 @@ func (certificateEnroller) Prompt(context.Context, *State) (Prompt, error) {
 	}, nil
 }
 
+// rejudges implements rejudging: a certificate may be somebody's by now, or one too many.
+func (certificateEnroller) rejudges() {}
+
 // Return implements Leaving. A certificate whose name is somebody else's is theirs, whoever holds it.
 func (c certificateEnroller) Return(ctx context.Context, s *State, answer url.Values) (Verdict, error) {
 	seen, problem, err := c.seen(s, answer)
@@ -316,6 +319,12 @@ func (c certificateEnroller) add(ctx context.Context, subject *directory.Subject
 	}
 	return Verdict{
 		Outcome: Proceed, Subject: subject, Evidence: []directory.Evidence{seen.evidence(subject, made)},
-		Write: func(b *store.Batch) error { return c.dir.Credentials.AddCertificate(ctx, b, made) },
+		Write: func(b *store.Batch) error {
+			err := c.dir.Credentials.AddCertificate(ctx, b, made)
+			if len(directory.Problems(err)) > 0 { // the last that there was room for is another
+				return errOvertaken
+			}
+			return err
+		},
 	}, err
 }

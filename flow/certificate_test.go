@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/signet-idp/signet/flow"
@@ -122,6 +123,60 @@ func TestCertificateIsEnrolled(t *testing.T) {
 			t.Errorf("one too many: %v", err)
 		}
 	})
+}
+
+// Whoever enrols certificates at once in several browsers has one more for each that there is room for, and is told of the rest; and one that is
+// theirs by another browser is as good as one that is new.
+func TestAttackCertificatesEnrolledAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, scene := range map[string]struct {
+		had  int
+		same bool
+		want int
+	}{
+		"different":              {0, false, 3},
+		"no room but for one":    {directory.MaxCertificates - 1, false, 1},
+		"one and the same":       {0, true, 3},
+		"the same, the last one": {directory.MaxCertificates - 1, true, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+				w, ca := certified(t, p)
+				ann := w.user("ann")
+				app := w.app(directory.SecondFactorRequired)
+				browsers, ways, card := make([]*browser, 3), make([]string, 3), ca.issue("Ann")
+				for i := range browsers {
+					b := w.browser()
+					page := b.login(b.get(w.request(directory.Interaction{Application: app.Ref()})), "ann", goodPassword)
+					if !scene.same {
+						card = ca.issue("Ann")
+					}
+					browsers[i], ways[i] = b, b.carry(b.submit(page, "action", "x509-enroll"), present(card))
+				}
+				for range scene.had {
+					w.bind(ann, ca.issue("more"))
+				}
+				var wg sync.WaitGroup
+				pages := make([]page, len(ways))
+				for i, way := range ways {
+					wg.Go(func() { pages[i] = browsers[i].get(way) })
+				}
+				wg.Wait()
+				signedIn := 0
+				for _, page := range pages {
+					switch {
+					case page.Result != nil && page.Result.Refusal == "":
+						signedIn++
+					case page.message() != "x509-enroll.full":
+						t.Errorf("got %v", page)
+					}
+				}
+				if signedIn != scene.want {
+					t.Errorf("%d are signed in, want %d", signedIn, scene.want)
+				}
+			})
+		})
+	}
 }
 
 // A name in the certificate says whose it is, where all issuers are known to write names of this directory.

@@ -37,6 +37,15 @@ type Relayed interface {
 	Relayed(purpose directory.Purpose) bool
 }
 
+// rejudging is a Leaving whose answers use nothing up: Return is asked again about one when what its Verdict rests on was changed by another meanwhile.
+type rejudging interface {
+	Leaving
+	rejudges()
+}
+
+// errOvertaken says that what a Verdict would write stands no longer as its Executor has read it, where the store does not say so itself.
+var errOvertaken = errors.New("flow: overtaken")
+
 // CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
 // "state", "RelayState" or "flowId", which begins with State.Flow and a dot.
 const CallbackPath = "/flow/callback/"
@@ -116,7 +125,16 @@ func (e *Engine) redeem(r *visit, x *execution, leaving Leaving, form web.Form, 
 	if err != nil {
 		return errors.Join(err, e.unclaim(r.Context(), held))
 	}
-	return e.settleReturn(r, x, v, form)
+	return e.settleReturn(r, x, v, form, func(x *execution) (Verdict, error) {
+		if _, ok := leaving.(rejudging); !ok {
+			return v, nil
+		}
+		s, err := e.state(x)
+		if err != nil {
+			return Verdict{}, err
+		}
+		return leaving.Return(r.Context(), s, answer)
+	})
 }
 
 // unclaim lets a person try again at once whose answer the machinery could not judge.
@@ -127,18 +145,19 @@ func (e *Engine) unclaim(ctx context.Context, held *claim) error {
 }
 
 // settleReturn writes the verdict, after which the answer is used up, and again when something that it rests on was changed by another.
-func (e *Engine) settleReturn(r *visit, x *execution, v Verdict, form web.Form) (err error) {
+func (e *Engine) settleReturn(r *visit, x *execution, v Verdict, form web.Form, again func(*execution) (Verdict, error)) (err error) {
 	sequence := x.Sequence
 	for range maxTries {
 		x.Data = ""
 		err = e.finish(r, x, v, nil, form)
 		conflict, ok := errors.AsType[*store.Conflict](err)
-		if !ok {
+		if !ok && !errors.Is(err, errOvertaken) {
 			return err
 		}
-		if conflict.Kind == executionKind {
+		if ok && conflict.Kind == executionKind {
 			return e.showCurrent(r, x)
 		}
+		cause := err
 		if x, err = e.current(r, x); err != nil {
 			return err
 		}
@@ -146,7 +165,10 @@ func (e *Engine) settleReturn(r *visit, x *execution, v Verdict, form web.Form) 
 			return e.show(r, x)
 		}
 		x.again = true
-		err = conflict
+		if v, err = again(x); err != nil {
+			return err
+		}
+		err = cause
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -43,7 +44,8 @@ func (c *Credentials) NewCertificate(subject store.Ref, label string, certificat
 
 // AddCertificate adds to the batch that the person has the certificate that NewCertificate prepared. Whoever hands certificates out may call
 // it beforehand; whether it is one of a trusted issuer is judged whenever it is shown. The event is "credential.added". Errors:
-// *InvalidError, also for more than MaxCertificates; from the batch a *store.Conflict on Kind when somebody has that certificate already.
+// *InvalidError, also for more than MaxCertificates; from the batch a *store.Conflict on Kind when somebody has that certificate already, and on
+// another kind when the person was given another certificate meanwhile.
 func (c *Credentials) AddCertificate(ctx context.Context, b *store.Batch, credential *Credential) error {
 	if credential.Certificate == nil || credential.Certificate.Thumbprint == "" {
 		return &InvalidError{Field: "certificate", Problem: "has no thumbprint"}
@@ -64,7 +66,40 @@ func (c *Credentials) AddCertificate(ctx context.Context, b *store.Batch, creden
 	if count >= MaxCertificates {
 		return &InvalidError{Field: "certificate", Problem: "is one too many"}
 	}
+	if err := c.countCertificate(ctx, b, credential.Subject); err != nil {
+		return err
+	}
 	c.all.Insert(b, credential)
 	b.Event(credential.event("credential.added"))
 	return nil
+}
+
+// cardholder is written by whoever gives a person a certificate, so that two at once cannot both be the last that there is room for.
+type cardholder struct{ store.Meta }
+
+var cardholderType = store.Type[cardholder]{Kind: store.Kind{Name: "directory.cardholder"}}
+
+func (c *Credentials) countCertificate(ctx context.Context, b *store.Batch, subject store.Ref) error {
+	holder, err := c.cardholders.Get(ctx, subject)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		c.cardholders.Insert(b, &cardholder{store.Meta{Org: subject.Org, ID: subject.ID}})
+	case err != nil:
+		return err
+	default:
+		c.cardholders.Replace(b, holder)
+	}
+	return nil
+}
+
+// forgetCardholder removes that somebody who goes had certificates.
+func (c *Credentials) forgetCardholder(ctx context.Context, b *store.Batch, subject store.Ref) error {
+	holder, err := c.cardholders.Get(ctx, subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		c.cardholders.Delete(b, holder)
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,6 +31,34 @@ func TestAssessCertificates(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
+}
+
+// Of those who give a person the last certificate that there is room for at once, one does.
+func TestAttackCertificateLimitRaced(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		ann := &directory.User{Username: "ann"}
+		is(t, "create", w.CreateUser(t.Context(), ann, "correct horse battery"), nil)
+		prepared := func(thumbprint string) (*store.Batch, error) {
+			b := w.db.Batch()
+			return b, w.Credentials.AddCertificate(t.Context(), b, w.Credentials.NewCertificate(ann.Ref(), "", directory.Certificate{Thumbprint: thumbprint}))
+		}
+		for i := range directory.MaxCertificates - 1 {
+			b, err := prepared(strconv.Itoa(i))
+			is(t, "add", errors.Join(err, b.Apply(t.Context())), nil)
+		}
+		one, err := prepared("one")
+		is(t, "prepare", err, nil)
+		other, err := prepared("other")
+		is(t, "prepare", err, nil)
+		is(t, "the first", one.Apply(t.Context()), nil)
+		if _, overtaken := errors.AsType[*store.Conflict](other.Apply(t.Context())); !overtaken {
+			t.Error("one more than there may be")
+		}
+		if _, err = prepared("other"); len(directory.Problems(err)) != 1 {
+			t.Errorf("once more: %v", err)
+		}
+		is(t, "delete", w.DeleteUser(t.Context(), ann), nil)
+	})
 }
 
 // A certificate is one person's, is found by its thumbprint alone, and is gone with its person.

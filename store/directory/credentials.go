@@ -33,11 +33,13 @@ type Credentials struct {
 	db           *store.DB
 	all          *store.Collection[Credential]
 	passkeyUsers *store.Collection[PasskeyUser]
+	cardholders  *store.Collection[cardholder]
 }
 
 func newCredentials(db *store.DB) *Credentials {
 	return &Credentials{
 		db: db, all: store.NewCollection(db, credentialType), passkeyUsers: store.NewCollection(db, passkeyUserType),
+		cardholders: store.NewCollection(db, cardholderType),
 	}
 }
 
@@ -84,7 +86,7 @@ func (c *Credentials) removeAllButPassword(ctx context.Context, b *store.Batch, 
 			c.remove(b, credential)
 		}
 	}
-	return c.forgetPasskeyUser(ctx, b, subject)
+	return errors.Join(c.forgetPasskeyUser(ctx, b, subject), c.forgetCardholder(ctx, b, subject))
 }
 
 // TOTP returns a subject's TOTP authenticator and its seed, or store.ErrNotFound.
