@@ -93,10 +93,40 @@ func furtherViews() map[string]flow.View {
 	}
 	register := codeView()
 	register.Prompt = registration()
+	puzzle := passwordView()
+	puzzle.Prompt.Messages = []flow.Message{{ID: "captcha.needed", Level: flow.Warning}}
+	puzzle.Prompt.Fields = append(puzzle.Prompt.Fields, flow.Field{Name: "solution", Type: flow.CaptchaField, Label: "captcha.label", Required: true})
+	puzzle.Prompt.Captcha = puzzled().Prompt.Captcha
 	return map[string]flow.View{
 		"hotp-enroll": token, "select-account": choice, "renew-password": renewal, "session-limit": limit, "register": register,
+		"captcha": puzzle, "x509": certificateView("x509"), "x509-refused": certificateView("x509", "x509.refused"),
+		"x509-enroll": certificateView("x509-enroll", "x509-enroll.full"),
 	}
 }
+
+// certificateView asks for a certificate, or for another one.
+func certificateView(step string, problems ...string) flow.View {
+	v := codeView()
+	v.Prompt = flow.Prompt{
+		Step: step, Title: flow.Message{ID: step + ".title"}, Intro: flow.Message{ID: step + ".intro"},
+		Actions: []flow.Action{
+			{Name: step, Label: step + ".continue"},
+			{Name: "method_totp", Label: "method.totp", Kind: flow.Secondary},
+			{Name: "cancel", Label: "action.cancel", Kind: flow.Quiet},
+		},
+	}
+	for _, id := range problems {
+		v.Prompt.Messages = append(v.Prompt.Messages, flow.Message{ID: id, Level: flow.Error})
+	}
+	return v
+}
+
+// drawn stands where the script of a service draws its puzzle: as wide and as high as the widest of them.
+const drawn = `document.querySelectorAll('[data-sitekey]').forEach(e => {
+	const puzzle = document.createElement('div')
+	puzzle.style.cssText = 'width: 304px; height: 78px; outline: 1px solid gray; outline-offset: -1px'
+	e.append(puzzle)
+}), true`
 
 // registration is the form of somebody who registers, with attributes of every type, one of which was wrong.
 func registration() flow.Prompt {
@@ -146,7 +176,7 @@ func TestAxe(t *testing.T) {
 	for _, look := range []struct {
 		scheme, language string
 		width            int64
-	}{{"light", "en", 1280}, {"dark", "ar", 1280}, {"dark", "fr", 360}, {"light", "ar", 360}} {
+	}{{"light", "en", 1280}, {"dark", "ar", 1280}, {"dark", "fr", 360}, {"light", "ar", 360}, {"dark", "de", 320}} {
 		if err := chromedp.Do(ctx, chromedp.EmulateViewport(look.width, 800), preferScheme(look.scheme)); err != nil {
 			t.Fatal(err)
 		}
@@ -154,6 +184,7 @@ func TestAxe(t *testing.T) {
 			if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/"+look.language+"/"+name)); err != nil {
 				t.Fatal(err)
 			}
+			evaluate[bool](t, ctx, drawn)
 			testenv.Shoot(t, ctx, name+" "+look.scheme+" "+look.language)
 			if outside := testenv.OffScreen(t, ctx); outside != "" {
 				t.Errorf("%s in %s, %d wide, off the screen: %s", name, look.language, look.width, outside)

@@ -67,6 +67,23 @@ func TestCatalogues(t *testing.T) {
 	}
 }
 
+// Whoever is spoken to formally in one text is so in all.
+func TestFormalAddress(t *testing.T) {
+	t.Parallel()
+	for language, familiar := range map[string]string{
+		"de": `du|dir|dich|dein(e[mnrs]?)?|wähle|versuche es|gib|nimm|zeige|lege|melde|prüfe|öffne`,
+		"fr": `tu|toi|tes|ton`,
+		"es": `tu|tus|contigo|inténtalo`,
+	} {
+		word := regexp.MustCompile(`(?i)(^|\PL)(` + familiar + `)(\PL|$)`) // \b knows ASCII alone
+		for id, text := range readCatalogue(t, "locales/"+language+".json") {
+			if found := word.FindString(text); found != "" {
+				t.Errorf("%s: %s says %q", language, id, found)
+			}
+		}
+	}
+}
+
 // TestMessagesHaveTexts finds the message ids that the flow's and our own sources speak of.
 func TestMessagesHaveTexts(t *testing.T) {
 	t.Parallel()
