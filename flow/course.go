@@ -68,7 +68,12 @@ func (x *execution) step() *Step { return stepOf(x.plan, x.Step) }
 // in the organization, whoever leads into it.
 func (e *Engine) planNamed(ctx context.Context, in directory.Interaction, name string) (Plan, string, error) {
 	if e.source != nil {
-		if plan, version, err := e.source.Find(ctx, in, name); err != nil || plan != nil {
+		plan, version, err := e.source.Find(ctx, in, name)
+		if errors.Is(err, ErrPlanUnavailable) {
+			e.planGone(ctx, name, err)
+			return nil, "", nil
+		}
+		if err != nil || plan != nil {
 			return plan, version, err
 		}
 	}
@@ -101,6 +106,10 @@ func (e *Engine) rejoin(ctx context.Context, x *execution) (bool, error) {
 		return false, nil
 	}
 	plan, err := e.source.Version(ctx, x.PlanVersion)
+	if errors.Is(err, ErrPlanUnavailable) {
+		e.planGone(ctx, x.planName(), err)
+		return false, nil
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

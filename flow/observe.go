@@ -20,6 +20,13 @@ func (e *Engine) observe(ctx context.Context, o directory.Observation) {
 	e.observer(ctx, o)
 }
 
+// planGone tells the log and the Observer that a plan is closed because it needs what is there no more, which an administrator has to mend.
+func (e *Engine) planGone(ctx context.Context, name string, cause error) {
+	o := directory.Observation{Type: "plan.unavailable", Code: name, Correlation: web.NewCorrelationID()}
+	e.log.WarnContext(ctx, "a plan is not offered", "correlation", o.Correlation, "plan", name, "error", cause)
+	e.observe(ctx, o)
+}
+
 // blame tells the log and the Observer of an attempt that came to nothing. Neither learns the name that was typed, which may be a
 // password in the wrong field. Whoever waits for the answer learns nothing either: for nobody's account the same is done.
 func (e *Engine) blame(r *visit, g *guess, v Verdict) {

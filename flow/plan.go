@@ -74,11 +74,15 @@ type Last struct {
 // which it has begun. Methods are safe for concurrent use.
 type Source interface {
 	// Find returns the plan of a name for a request, and its version, which is not "". Nil is none: then the one of the
-	// Config holds.
+	// Config holds. ErrPlanUnavailable closes the plan of that name: nobody is led into it, nor into the one of the Config in its place.
 	Find(ctx context.Context, in directory.Interaction, name string) (Plan, string, error)
-	// Version returns the plan of a version, or store.ErrNotFound.
+	// Version returns the plan of a version, store.ErrNotFound, or ErrPlanUnavailable: who is in a flow that goes by it has to begin anew.
 	Version(ctx context.Context, version string) (Plan, error)
 }
+
+// ErrPlanUnavailable is the error of a Source that has a plan which needs what is there no more, as a connection that was removed. It is no failure:
+// people are told that the plan is not offered, and the Observer of a "plan.unavailable".
+var ErrPlanUnavailable = errors.New("flow: the plan needs what is there no more")
 
 // The names of the plans that the Engine begins by itself.
 const (

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/signet-idp/signet/flow"
 )
 
 // RuleError says what is wrong with a flow, in words for administrators.
@@ -15,6 +17,9 @@ type RuleError struct {
 	// Where is the id of the step or component; "" is the flow.
 	Where   string
 	Problem string
+
+	// cause is flow.ErrPlanUnavailable where the flow needs what may have been there when it was drawn.
+	cause error
 }
 
 // Error implements error.
@@ -24,6 +29,9 @@ func (e *RuleError) Error() string {
 	}
 	return fmt.Sprintf("builder: %q: %s", e.Where, e.Problem)
 }
+
+// Unwrap returns flow.ErrPlanUnavailable for a connection that is not there, and nil for all else.
+func (e *RuleError) Unwrap() error { return e.cause }
 
 func broken(problem string) *RuleError { return &RuleError{Problem: problem} }
 
@@ -452,7 +460,10 @@ func (r *rules) connection(id string, by Executor, name string) *Connection {
 			return &r.terms.Connections[i]
 		}
 	}
-	r.bad(id, "%s needs a connection that there is: idpName %q is none at which people may register", by.Name, name)
+	r.problems = append(r.problems, &RuleError{
+		Where: id, Problem: fmt.Sprintf("%s needs a connection that there is: idpName %q is none at which people may register", by.Name, name),
+		cause: flow.ErrPlanUnavailable,
+	})
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package federated_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,6 +152,45 @@ func TestAttackSignUpIsNoFreshProof(t *testing.T) {
 	if a := directory.Assess(p.result().Evidence); !a.AuthTime.Equal(shown) {
 		t.Errorf("auth_time %v, shown at %v", a.AuthTime, shown)
 	}
+}
+
+// A connection that was removed closes the registrations that were drawn with it: nobody is led into them, nor into another in their place, whoever is
+// in one begins anew, and whoever watches learns of it. Where the connection is back, they are open again.
+func TestSignUpConnectionRemoved(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		x := drawn(t, p)
+		x.in.CreateAccount = true
+		b := x.browser()
+		open := b.begin()
+		here := x.config.Source
+		gone, err := builder.New(builder.Config{DB: x.db, Directory: x.Directory})
+		x.must(err)
+		var seen []string
+		x.rebuild(func(c *flow.Config) {
+			c.Source, c.Observer = gone, func(_ context.Context, o directory.Observation) {
+				if o.Type == "plan.unavailable" {
+					seen = append(seen, o.Code)
+				}
+			}
+		})
+		if a := x.post(map[string]any{"flowType": "REGISTRATION"}); a.status >= 500 || a.FlowID != "" || a.Code == "" {
+			t.Errorf("a program: %d %s", a.status, a.text)
+		}
+		if r := x.browser().begin().result(); r == nil || r.Refusal != directory.RegistrationUnavailable {
+			t.Errorf("a browser: %+v", r)
+		}
+		if p := b.press(open, "to_up", "email", "eve@example.com"); p.status != http.StatusNotFound || !strings.Contains(p.body, "flow_expired") {
+			t.Errorf("in the midst of it: %d %s", p.status, p.body)
+		}
+		if !slices.Equal(seen, []string{"register", "register", "register"}) {
+			t.Errorf("seen %+v", seen)
+		}
+		x.rebuild(func(c *flow.Config) { c.Source = here })
+		if r := b.begin().result(); r != nil {
+			t.Errorf("with the connection: %+v", r)
+		}
+	})
 }
 
 // Who says no at the provider may go back and choose another way.

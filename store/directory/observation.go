@@ -4,7 +4,8 @@ package directory
 // hears of at most 100 a second. What must not get lost is an Event.
 type Observation struct {
 	// Type is "request.refused", "code.reused", "refresh_token.reused", or of an attempt at signing in "attempt.failed" and
-	// "attempt.locked": the account took no attempts, so that nobody looked whether it was right.
+	// "attempt.locked": the account took no attempts, so that nobody looked whether it was right. "plan.unavailable" is a flow of the name Code that
+	// nobody is led into, as it needs a connection that was removed.
 	Type     string
 	ClientID string
 	// Subject is whose account it is; "" when nobody is known by the name that was typed.
