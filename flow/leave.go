@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -47,7 +48,7 @@ type rejudging interface {
 var errOvertaken = errors.New("flow: overtaken")
 
 // CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
-// "state", "RelayState" or "flowId", which begins with State.Flow and a dot.
+// "state", "RelayState" or "flowId", or a JWT "response" with the claim "state", which begins with State.Flow and a dot.
 const CallbackPath = "/flow/callback/"
 
 // callback takes a browser back. The request comes from another site by design: the state that it brings names a flow, and the
@@ -66,7 +67,8 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && e.browser(v) == "":
 		v.goTo(r.URL.EscapedPath() + "?" + form.Encode())
 	default:
-		id, _, _ := strings.Cut(cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId")), ".")
+		signed := jose.Peek(form.Value("response"), "state")
+		id, _, _ := strings.Cut(cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId"), signed), ".")
 		x, err := e.find(v, id)
 		if err == nil && x.Request.Native != nil { // whose program has sent nobody here
 			err = errForeign

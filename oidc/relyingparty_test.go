@@ -130,6 +130,31 @@ func TestRelyingPartyOfFAPI2(t *testing.T) {
 	})
 }
 
+// A relying party takes what our provider has signed and, where it is registered so, encrypted (FAPI 2.0 Message Signing §5.4.2, JARM §2.4);
+// what comes in the clear is not taken.
+func TestRelyingPartyOfSignedResponses(t *testing.T) {
+	t.Parallel()
+	placements(t, func(t *testing.T, h *harness) {
+		h.register(&oidc.Client{
+			ClientID: "signed", RedirectURIs: []string{callback}, AuthorizationSignedResponseAlg: "ES256", IDTokenAlg: "ES256",
+		})
+		edit := func(c *rp.Config) {
+			c.ClientSecret, c.SignedResponse, c.Algorithms = clientSecret("signed"), true, []string{"ES256"}
+		}
+		p := h.relyingParty("signed", edit)
+		id, sent, err := h.signsInAt(p, rp.Request{})
+		if err != nil || id.Subject != h.subject(ann).ID || sent.Get("response_mode") != "jwt" {
+			t.Errorf("%+v, %v, sent %v", id, err, sent)
+		}
+		to, pending, err := h.relyingParty("signed", func(c *rp.Config) { edit(c); c.SignedResponse = false }).Begin(t.Context(), rp.Request{})
+		h.must(err)
+		b := h.newBrowser()
+		if id, err := p.Finish(t.Context(), pending, b.follow(b.get(to)).returned()); id != nil || !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("in the clear: %+v, %v", id, err)
+		}
+	}, withJARM)
+}
+
 // A relying party proves its secret without sending it, and reads ID tokens that were encrypted to it (OpenID Connect Core §9, §10.2).
 func TestRelyingPartyOfSecretsAndEncryption(t *testing.T) {
 	t.Parallel()

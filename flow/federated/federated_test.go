@@ -230,6 +230,21 @@ func TestFormPost(t *testing.T) {
 	})
 }
 
+// A provider that signs its responses brings a browser back into its flow, and into no other browser's.
+func TestSignedResponse(t *testing.T) {
+	everywhere(t, func(w *world) {
+		b := w.browser()
+		to := b.leave(b.begin())
+		b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		back := b.open(to).header.Get("Location")
+		b.CheckRedirect = nil
+		if p := w.browser().open(back); p.result() != nil {
+			t.Errorf("another browser: %s", p.body)
+		}
+		b.isIn(b.open(back))
+	}, func(c *federated.Connection) { c.Provider.SignedResponse = true })
+}
+
 // OpenID Connect Back-Channel Logout 1.0 §2.7: with a session that one ends, without one all that rest on the person's word there.
 func TestUpstreamLogout(t *testing.T) {
 	everywhere(t, func(w *world) {

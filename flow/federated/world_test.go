@@ -328,6 +328,13 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 			back.Set("code", store.NewID())
 			u.nonces[back.Get("code")] = u.asked.Get("nonce")
 		}
+		if u.asked.Get("response_mode") == "jwt" { // JARM §2.3.4
+			claims := map[string]any{"exp": u.now().Add(time.Minute).Unix()}
+			for name := range back {
+				claims[name] = back.Get(name)
+			}
+			back = url.Values{"response": {u.signed(claims, "JWT")}}
+		}
 		http.Redirect(w, r, u.asked.Get("redirect_uri")+"?"+back.Encode(), http.StatusSeeOther)
 	case "/token":
 		code := r.FormValue("code")

@@ -48,7 +48,8 @@
 //	config.PAR = true
 //	config.DPoP = &rp.ProofKey{Algorithm: "ES256", Signer: another} // or Certificate, beside the Key
 //
-// Config.RequestKey signs the requests too (FAPI 2.0 Message Signing §5.3.2); responses that are signed are not read.
+// Config.RequestKey signs the requests too, and with Config.SignedResponse the provider signs what it answers them with (FAPI 2.0 Message
+// Signing §5.3.2, §5.4.2).
 //
 // # What holds
 //
@@ -68,10 +69,10 @@
 // client_secret_post, client_secret_jwt, private_key_jwt), §10.2 (encrypted ID tokens) and §12; Discovery 1.0 §4; Back-Channel Logout 1.0
 // §2.4 to §2.6 on the receiving side; RP-Initiated Logout 1.0 §2; RFC 6749 §4.1 and §6; RFC 7636; RFC 8705 §2, §3 and §5 (certificates);
 // RFC 9101 §4 to §5 (request objects by value); RFC 9126; RFC 9207; RFC 9449 §4 to §10 (DPoP); RFC 9700 as far as it is about
-// clients; Form Post Response Mode.
+// clients; Form Post Response Mode; JWT Secured Authorization Response Mode §2.4.
 //
 // # Not implemented
 //
-// Implicit and hybrid flows, encryption with the client secret, request objects that are encrypted or fetched, signed authorization
-// responses (JARM), distributed claims, front-channel logout, session management, and the OAuth 1.0a of X.
+// Implicit and hybrid flows, encryption with the client secret, request objects that are encrypted or fetched, distributed
+// claims, front-channel logout, session management, and the OAuth 1.0a of X.
 package rp

@@ -97,6 +97,11 @@ func (p *Provider) Finish(ctx context.Context, pending Pending, response url.Val
 	if err != nil {
 		return nil, err
 	}
+	if p.config.SignedResponse {
+		if response, err = p.openResponse(ctx, m, response); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.accept(m, pending, response); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) (*Identity, 
 	if err != nil {
 		return nil, err
 	}
-	name := loginCookie(p.config.RedirectURL, response.Get("state"), "", 0).Name
+	state := p.stateOf(response)
+	name := loginCookie(p.config.RedirectURL, state, "", 0).Name
 	cookies := r.CookiesNamed(name)
 	if r.Method == http.MethodPost && len(cookies) == 0 {
 		web.SeeOther(w, r.URL.EscapedPath()+"?"+response.Encode())
@@ -43,7 +44,7 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) (*Identity, 
 	if len(cookies) != 1 { // two: somebody below our host may have planted one
 		return nil, invalid("this browser has not begun the login")
 	}
-	http.SetCookie(w, loginCookie(p.config.RedirectURL, response.Get("state"), "", -1))
+	http.SetCookie(w, loginCookie(p.config.RedirectURL, state, "", -1))
 	var pending Pending
 	text, err := base64.RawURLEncoding.DecodeString(cookies[0].Value)
 	if err != nil || json.Unmarshal(text, &pending) != nil {

@@ -74,9 +74,7 @@ func (p *Provider) parameters(r Request, pending *Pending) url.Values {
 		pending.Nonce = secret.New().Reveal()
 		set("nonce", pending.Nonce)
 	}
-	if p.config.FormPost {
-		set("response_mode", "form_post")
-	}
+	set("response_mode", p.responseMode())
 	if r.MaxAge != nil {
 		set("max_age", strconv.FormatInt(int64(max(0, *r.MaxAge)/time.Second), 10))
 	}
@@ -94,6 +92,19 @@ func (p *Provider) parameters(r Request, pending *Pending) url.Values {
 		set("dpop_jkt", p.prover.jkt)
 	}
 	return v
+}
+
+// responseMode is how the provider is to answer; "" is the query of a code (OAuth 2.0 Multiple Response Types §2.1, JARM §2.3).
+func (p *Provider) responseMode() string {
+	switch {
+	case p.config.FormPost && p.config.SignedResponse:
+		return "form_post.jwt"
+	case p.config.FormPost:
+		return "form_post"
+	case p.config.SignedResponse:
+		return "jwt"
+	}
+	return ""
 }
 
 // objectLifetime is how long a request object is good: the browser takes it there at once.

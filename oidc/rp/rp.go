@@ -63,6 +63,9 @@ type Config struct {
 	RequestKey *ClientKey
 	// FormPost has the provider answer with a form (response_mode=form_post). False is a query.
 	FormPost bool
+	// SignedResponse has the provider answer with a JWT that it has signed, in the query or the form (JARM, response_mode=jwt), and an answer
+	// that is not signed is refused; FAPI 2.0 Message Signing §5.4.2 demands it. False takes the parameters as they come.
+	SignedResponse bool
 
 	// Algorithms may sign ID tokens and logout tokens. Nil is RS256, PS256, ES256, ES384, Ed25519 and EdDSA. HS256, which makes the client
 	// secret the key, stands alone or not at all.
