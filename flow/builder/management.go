@@ -78,20 +78,11 @@ func (b *Builder) Routes(m Management) ([]Route, error) {
 	}, nil
 }
 
-// problem is an error answer.
-type problem struct {
-	status                     int
-	code, message, description string
-}
-
-// Error implements error.
-func (p *problem) Error() string { return "builder: " + p.code }
-
 // The problems of requests.
 var (
-	errType      = &problem{http.StatusBadRequest, "FM-60001", "The flowType is missing or none that there is.", ""}
-	errMalformed = &problem{http.StatusBadRequest, "FM-60002", "The request is malformed.", ""}
-	errMissing   = &problem{http.StatusNotFound, "FM-60003", "No flow of this type was drawn.", ""}
+	errType      = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60001", Message: "The flowType is missing or none that there is."}
+	errMalformed = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60002", Message: "The request is malformed."}
+	errMissing   = &web.Problem{Status: http.StatusNotFound, Code: "FM-60003", Message: "No flow of this type was drawn."}
 )
 
 // serve answers with what a call returns: a value as JSON, nothing, or an error. What is wrong with a flow is said to its administrator; all
@@ -109,21 +100,19 @@ func (m *management) serve(call func(w http.ResponseWriter, r *http.Request) (an
 			return
 		}
 		trace := web.NewCorrelationID()
-		p, known := errors.AsType[*problem](err)
+		p, known := errors.AsType[*web.Problem](err)
 		_, rule := errors.AsType[*RuleError](err)
 		switch {
 		case known:
 		case errors.Is(err, ErrNoFlow):
 			p = errMissing
 		case rule:
-			p = &problem{http.StatusBadRequest, "FM-60004", "The flow breaks a rule.", err.Error()}
+			p = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60004", Message: "The flow breaks a rule.", Description: err.Error()}
 		default:
 			m.Logger.ErrorContext(r.Context(), "builder: management failed", "correlation", trace, "error", err)
-			p = &problem{http.StatusServiceUnavailable, "FM-65001", "The service cannot answer at the moment.", ""}
+			p = &web.Problem{Status: http.StatusServiceUnavailable, Code: "FM-65001", Message: "The service cannot answer at the moment."}
 		}
-		web.WriteValue(w, p.status, map[string]string{
-			"code": p.code, "message": p.message, "description": p.description, "traceId": trace,
-		})
+		p.Write(w, trace)
 	})
 }
 
@@ -143,11 +132,11 @@ func typeOf(r *http.Request) (Type, error) {
 // body reads what an administrator sends.
 func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, &problem{http.StatusUnsupportedMediaType, errMalformed.code, errMalformed.message, "the body must be application/json"}
+		return nil, errMalformed.UnsupportedMediaType("the body must be application/json")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFlow))
 	if err != nil {
-		return nil, &problem{http.StatusBadRequest, errMalformed.code, errMalformed.message, "the body is too large, or could not be read"}
+		return nil, errMalformed.Saying("the body is too large, or could not be read")
 	}
 	return text, nil
 }

@@ -113,25 +113,16 @@ type answer struct {
 
 type call func(w http.ResponseWriter, r *http.Request) (answer, error)
 
-// problem is an error answer.
-type problem struct {
-	status                     int
-	code, message, description string
-}
-
-// Error implements error.
-func (p *problem) Error() string { return "script: " + p.code }
-
 // The problems of requests.
 var (
-	errMalformed = &problem{http.StatusBadRequest, "SCR-60001", "The request is malformed.", ""}
-	errNoSuch    = &problem{http.StatusNotFound, "SCR-60002", "There is no such secret or library.", ""}
-	errTaken     = &problem{http.StatusConflict, "SCR-60003", "The name is taken.", ""}
-	errFull      = &problem{http.StatusConflict, "SCR-60004", "There are as many as there may be.", ""}
+	errMalformed = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60001", Message: "The request is malformed."}
+	errNoSuch    = &web.Problem{Status: http.StatusNotFound, Code: "SCR-60002", Message: "There is no such secret or library."}
+	errTaken     = &web.Problem{Status: http.StatusConflict, Code: "SCR-60003", Message: "The name is taken."}
+	errFull      = &web.Problem{Status: http.StatusConflict, Code: "SCR-60004", Message: "There are as many as there may be."}
 )
 
 func malformed(description string) error {
-	return &problem{errMalformed.status, errMalformed.code, errMalformed.message, description}
+	return errMalformed.Saying(description)
 }
 
 // serve answers with what a call returns. What is wrong with a script or a name is said to its administrator; all that is not known to be their
@@ -165,7 +156,7 @@ func (m *Management) serve(call call) http.Handler {
 
 func (m *Management) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	trace := web.NewCorrelationID()
-	p, known := errors.AsType[*problem](err)
+	p, known := errors.AsType[*web.Problem](err)
 	refusal, no := errors.AsType[*RefusalError](err)
 	_, syntax := errors.AsType[*SyntaxError](err)
 	switch {
@@ -173,14 +164,14 @@ func (m *Management) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, store.ErrNotFound):
 		p = errNoSuch
 	case no:
-		p = &problem{http.StatusBadRequest, "SCR-60005", "It is not admitted.", refusal.Problem}
+		p = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: refusal.Problem}
 	case syntax:
-		p = &problem{http.StatusBadRequest, "SCR-60005", "It is not admitted.", err.Error()}
+		p = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: err.Error()}
 	default:
 		m.Logger.ErrorContext(r.Context(), "script: management failed", "correlation", trace, "error", err)
-		p = &problem{http.StatusServiceUnavailable, "SCR-65001", "The service cannot answer at the moment.", ""}
+		p = &web.Problem{Status: http.StatusServiceUnavailable, Code: "SCR-65001", Message: "The service cannot answer at the moment."}
 	}
-	web.WriteValue(w, p.status, map[string]string{"code": p.code, "message": p.message, "description": p.description, "traceId": trace})
+	p.Write(w, trace)
 }
 
 // secretView is a secret as it is told: without its value.
@@ -216,7 +207,7 @@ func secretNamed(r *http.Request) (string, error) {
 // read reads a body of JSON, strictly.
 func read(w http.ResponseWriter, r *http.Request, into any) error {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return &problem{http.StatusUnsupportedMediaType, errMalformed.code, errMalformed.message, "the body must be application/json"}
+		return errMalformed.UnsupportedMediaType("the body must be application/json")
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSecretBody))
 	if err != nil {
@@ -388,7 +379,7 @@ func partsOf(w http.ResponseWriter, r *http.Request, names ...string) (map[strin
 	r.Body = http.MaxBytesReader(w, r.Body, maxLibraryBody)
 	reader, err := r.MultipartReader()
 	if err != nil {
-		return nil, &problem{http.StatusUnsupportedMediaType, errMalformed.code, errMalformed.message, "the body must be multipart/form-data"}
+		return nil, errMalformed.UnsupportedMediaType("the body must be multipart/form-data")
 	}
 	parts := map[string]string{}
 	for {

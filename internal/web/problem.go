@@ -1,0 +1,37 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+)
+
+// Problem is an error answer of the APIs of administrators, in the JSON of WSO2 Identity Server: "code", "message", "description" and "traceId". It is
+// an error for whoever makes the answer. It does not change.
+type Problem struct {
+	// Status is that of HTTP.
+	Status int
+	// Code and Message say what it is, and Description, which may be "", what is wrong with this request.
+	Code, Message, Description string
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Code + ": " + cmp.Or(p.Description, p.Message) }
+
+// Saying is the problem with a description of this request's.
+func (p *Problem) Saying(description string) *Problem {
+	said := *p
+	said.Description = description
+	return &said
+}
+
+// UnsupportedMediaType is the problem for a body that is of another media type than the description says (RFC 9110 §15.5.16).
+func (p *Problem) UnsupportedMediaType(description string) *Problem {
+	said := p.Saying(description)
+	said.Status = http.StatusUnsupportedMediaType
+	return said
+}
+
+// Write answers with the problem, uncached. The trace is what the log knows the request by.
+func (p *Problem) Write(w http.ResponseWriter, trace string) {
+	WriteValue(w, p.Status, map[string]string{"code": p.Code, "message": p.Message, "description": p.Description, "traceId": trace})
+}
