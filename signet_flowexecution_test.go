@@ -86,11 +86,16 @@ func (x *execution) post(body string) (status int, text string) {
 	return rec.Code, indented.String()
 }
 
-// exchange sends a request of a transcript, after what its directive says: "!mail ADDRESS" reads the code that was sent there.
+// exchange sends a request of a transcript, after what its directive says: "!mail ADDRESS" reads the code that was sent there,
+// "!invite NAME" has somebody invited.
 func (x *execution) exchange(text string) string {
 	x.Helper()
 	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(line, "!mail ") {
 		x.values["otp"] = x.idp.Mailbox().Code(strings.TrimPrefix(line, "!mail "))
+		text = rest
+	}
+	if line, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(line, "!invite ") {
+		x.values["ticket"] = x.invite(strings.TrimPrefix(line, "!invite "))
 		text = rest
 	}
 	for name, value := range x.values {
@@ -98,6 +103,22 @@ func (x *execution) exchange(text string) string {
 	}
 	status, answer := x.post(strings.TrimSpace(text))
 	return fmt.Sprintf("%d\n\n%s\n", status, answer)
+}
+
+// invite has somebody invited, and returns what is in the link.
+func (x *execution) invite(name string) string {
+	x.Helper()
+	b := x.idp.Provider.DB.Batch()
+	_, issued, err := x.idp.Provider.Directory.Invite(
+		x.Context(), b, &directory.User{Username: name, Email: name + "@example.com"}, directory.LinkByHand,
+	)
+	if err == nil {
+		err = b.Apply(x.Context())
+	}
+	if err != nil {
+		x.Fatal(err)
+	}
+	return issued.Token.Reveal()
 }
 
 // draw enables a flow of the testdata of flow/builder.

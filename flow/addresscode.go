@@ -8,11 +8,18 @@ import (
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// phoneStep is the Executor that confirms the telephone number of somebody who registers.
-const phoneStep = "register-phone"
+const (
+	// phoneStep is the Executor that confirms the telephone number of somebody who registers.
+	phoneStep = "register-phone"
+	// inviteMailStep is the Executor that has somebody who came by the link of an invitation type a code that is mailed to them.
+	inviteMailStep = "invite-mail"
+	// inviteMailFact is the address at which they have read it.
+	inviteMailFact = "invite.mail"
+)
 
 // addressCode sends a code to an address that the flow has learned, when it comes to the step, and asks for it. It signs nobody in, and is no
 // evidence: it leaves a fact. The same is read, counted and shown for an address that has an account.
@@ -49,6 +56,34 @@ func registerPhone(c *Config, site *web.Site) addressCode {
 	}
 }
 
+// inviteMail mails a code to whom an invitation, or a reset by an administrator, is for. Where the link was handed over, that goes to the address
+// of the account.
+func inviteMail(c *Config, site *web.Site, purposes []directory.TicketPurpose) addressCode {
+	mail := emailCode(c, site)
+	mail.name = inviteMailStep
+	return addressCode{
+		codeExecutor: mail, checked: CheckedRecovery, fact: inviteMailFact,
+		to: func(ctx context.Context, s *State) (pending, error) {
+			ticket, err := held(ctx, c.Directory, s, purposes...)
+			if err != nil {
+				return pending{}, err
+			}
+			subject, err := c.Directory.Subjects.Get(ctx, ticket.Subject)
+			if err == nil {
+				var user *directory.User
+				if user, err = c.Directory.UserOf(ctx, subject); err == nil && user.Email != "" {
+					return pending{Subject: subject.ID, Address: user.Email}, nil
+				}
+			}
+			if err == nil || errors.Is(err, store.ErrNotFound) { // nobody, or somebody whom no mail reaches
+				err = directory.ErrTicket
+			}
+			return pending{}, err
+		},
+		form: func(context.Context, *State) (mfa.OneTimeCode, error) { return mail.code, nil },
+	}
+}
+
 // oneTime is a code of a policy. It is good for ten minutes at most (NIST SP 800-63B-4 §3.1.3.2).
 func oneTime(form directory.CodeForm, life time.Duration) mfa.OneTimeCode {
 	code := mfa.OneTimeCode{Length: max(form.Length, 6), Lifetime: min(life, 10*time.Minute)}
@@ -78,6 +113,9 @@ func (a addressCode) Prepare(ctx context.Context, s *State) error {
 		return err
 	}
 	p, err := a.to(ctx, s)
+	if errors.Is(err, directory.ErrTicket) { // for which nothing is sent, and which leads nowhere
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +129,9 @@ func (a addressCode) Prepare(ctx context.Context, s *State) error {
 }
 
 func (a addressCode) Prompt(ctx context.Context, s *State) (Prompt, error) {
+	if len(s.Data) == 0 {
+		return deadEnd("invite"), nil
+	}
 	c, err := a.executor(ctx, s)
 	if err != nil {
 		return Prompt{}, err
@@ -100,11 +141,20 @@ func (a addressCode) Prompt(ctx context.Context, s *State) (Prompt, error) {
 
 // Account implements Guarded: guesses are counted for the person, or for the address where that is nobody yet.
 func (a addressCode) Account(ctx context.Context, s *State, _ Input) (Account, error) {
+	account := Account{Factor: a.codeExecutor.name, Quick: true}
 	p, err := pendingOf(s)
-	if err != nil {
-		return Account{}, err
+	if err != nil || p == nil {
+		return account, err
 	}
-	return Account{Factor: a.codeExecutor.name, Person: p.Address, Quick: true}, nil
+	account.Person = p.Address
+	if p.Subject == "" {
+		return account, nil
+	}
+	account.Subject, err = a.codeExecutor.dir.Subjects.Get(ctx, store.Ref{Org: s.Request.Organization, ID: p.Subject})
+	if errors.Is(err, store.ErrNotFound) {
+		account.Subject, err = nil, nil
+	}
+	return account, err
 }
 
 func (a addressCode) Judge(ctx context.Context, s *State, in Input) (Verdict, error) {
@@ -115,6 +165,9 @@ func (a addressCode) Judge(ctx context.Context, s *State, in Input) (Verdict, er
 	p, err := pendingOf(s)
 	if err != nil {
 		return Verdict{}, err
+	}
+	if p == nil {
+		return Verdict{Outcome: Refuse}, nil
 	}
 	if in.Action == resendAction {
 		return c.resend(ctx, s, *p)

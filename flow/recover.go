@@ -371,8 +371,9 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		"recover-link": linkExecutor{
 			mailing: mail, step: "recover-link", purposes: []directory.TicketPurpose{directory.RecoverPassword}, again: recovery.again,
 		},
-		inviteLink: linkExecutor{mailing: mail, step: inviteLink, purposes: invitations},
-		inviteCode: inviteCodeExecutor{c.Directory, invitations},
+		inviteLink:     linkExecutor{mailing: mail, step: inviteLink, purposes: invitations},
+		inviteMailStep: inviteMail(c, site, invitations),
+		inviteCode:     inviteCodeExecutor{c.Directory, invitations},
 		"invite": choosePassword{
 			mailing: mail, step: "invite", purposes: invitations,
 			told: notify.PasswordResetSuccess,

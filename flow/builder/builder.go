@@ -256,6 +256,13 @@ func (b *Builder) open(ctx context.Context, org string, of Type, drawn plan) (bo
 		policy, err := directory.Resolve(ctx, settings, settings.Recovery, org, "")
 		mail, sms := policy.EmailLink || policy.EmailCode, policy.SMSCode && b.config.SMS
 		return (mail || !drawn.mail) && (sms || !drawn.sms), err
+	case InvitedUser: // whoever has a code in the place of a link has it to type, which no drawing asks for
+		invitation, err := directory.Resolve(ctx, settings, settings.Invitation, org, "")
+		if err != nil {
+			return false, err
+		}
+		reset, err := directory.Resolve(ctx, settings, settings.AdminReset, org, "")
+		return !invitation.EmailCode && !invitation.SMSCode && !reset.EmailCode && !reset.SMSCode, err
 	}
 	return true, nil
 }

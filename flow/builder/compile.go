@@ -115,9 +115,11 @@ func graphOf(of Type, way walk, completion map[string]string) (flow.Graph, map[s
 		again = first
 		d.nodes = append(d.nodes, came(way.renews(), first))
 	case InvitedUser:
-		first = way[len(way)-1].step.ID
+		if way[0].does == confirmationCode {
+			d.way = way[1:]
+		}
+		first = d.way[0].step.ID
 		d.nodes = append(d.nodes, came(first, "flow:ticket"), step("flow:ticket", "invite-ticket", nil, first))
-		d.way = way[len(way)-1:]
 	}
 	for _, p := range d.way {
 		d.add(p)
@@ -291,6 +293,8 @@ func optionOf(of Type, p place) (option string, params map[string]string) {
 	switch {
 	case p.next == "":
 		return choiceOption, nil
+	case of == InvitedUser && p.does == emailOTP:
+		return "invite-mail", nil
 	case of == InvitedUser:
 		return "invite", nil
 	case of == Recovery && p.asks(passwordInput):

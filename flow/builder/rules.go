@@ -69,7 +69,7 @@ const (
 var executorsOf = map[Type][]string{
 	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, smsOTP, passkey},
 	Recovery:     {userResolve, emailOTP, smsOTP, magicLink, passwordProvision, passwordOnboard},
-	InvitedUser:  {confirmationCode, passwordProvision, passwordOnboard, userProvision},
+	InvitedUser:  {confirmationCode, emailOTP, passwordProvision, passwordOnboard, userProvision},
 }
 
 // providers are the executors of the product for sign-ups at providers upstream, with the connection of which each is unless it names another
@@ -104,7 +104,7 @@ var inputsOf = map[Type]map[string]string{
 		passwordInput: "new_password", otpInput: "otp",
 	},
 	Recovery:    {usernameInput: "username", emailInput: "username", passwordInput: "new_password", otpInput: "otp"},
-	InvitedUser: {passwordInput: "new_password"},
+	InvitedUser: {passwordInput: "new_password", otpInput: "otp"},
 }
 
 // settings are what of a component's config matters to the rules.
@@ -710,7 +710,7 @@ func (r *rules) recovery(way walk) {
 	}
 }
 
-// invitation: a password is chosen, after what the link holds was checked.
+// invitation: a password is chosen, after what the link holds was checked, and a code if one is drawn.
 func (r *rules) invitation(way walk) {
 	last := len(way) - 1
 	for i, p := range way {
@@ -721,7 +721,11 @@ func (r *rules) invitation(way walk) {
 			r.bad(p.step.ID, "%s comes first", confirmationCode)
 		case p.does == confirmationCode && p.step.Type != executionStep:
 			r.bad(p.step.ID, "%s needs no form", confirmationCode)
-		case p.does != confirmationCode && i != last:
+		case p.does == emailOTP && p.step.Type != viewStep:
+			r.bad(p.step.ID, "%s needs a form", emailOTP)
+		case p.does == emailOTP && (i > 1 || i == 1 && way[0].does != confirmationCode):
+			r.bad(p.step.ID, "%s comes once, behind the link", emailOTP)
+		case p.does != confirmationCode && p.does != emailOTP && i != last:
 			r.bad(p.step.ID, "an invitation has one view, in which a password is chosen")
 		}
 	}

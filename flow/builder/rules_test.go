@@ -99,9 +99,13 @@ func TestRules(t *testing.T) {
 		{"recovery-choice", []string{`"UserResolveExecutor"}, "next": "code"`, `"UserResolveExecutor"}, "next": "link-who"`, `"text": "With a code"}, "action": {"type": "NEXT", "next": "code-who"}`, `"text": "With a code"}, "action": {"type": "NEXT", "next": "code-who"}`}, "nothing leads to the step"},
 		{"recovery-choice", []string{`"EmailOTPExecutor"}, "next": "save"`, `"EmailOTPExecutor"}, "next": "link"`}, "a recovery has three steps"},
 		{"recovery-choice", []string{`{"text": "With a link"}, "action": {"type": "NEXT", "next": "link-who"}`, `{"text": "With a link"}, "action": {"type": "EXECUTOR", "executor": {"name": "PasswordProvisioningExecutor"}, "next": "link-who"}`}, "a button that does not send the form cannot do"},
-		{"invited", []string{"ConfirmationCodeValidationExecutor", "EmailOTPExecutor"}, `the executor "EmailOTPExecutor" is not supported`},
+		{"invited", []string{"ConfirmationCodeValidationExecutor", "EmailOTPExecutor"}, `EmailOTPExecutor needs an input "otp"`},
+		{"invited", []string{"ConfirmationCodeValidationExecutor", "MagicLinkExecutor"}, `the executor "MagicLinkExecutor" is not supported`},
+		{"invited-code", []string{"ConfirmationCodeValidationExecutor\"}, \"next\": \"verify\"", "ConfirmationCodeValidationExecutor\"}, \"next\": \"choose\""}, `"verify": nothing leads to the step`},
+		{"invited-code", []string{`"identifier": "otp"`, `"identifier": "password"`}, `EmailOTPExecutor needs an input "otp"`},
+		{"invited-code", []string{`"EmailOTPExecutor"}, "next": "choose"`, `"EmailOTPExecutor"}, "next": "COMPLETE"`}, `"choose": nothing leads to the step`},
 		{"invited", []string{"ConfirmationCodeValidationExecutor", "PasswordProvisioningExecutor"}, "an invitation has one view"},
-		{"invited", []string{`"identifier": "password"`, `"identifier": "otp"`}, "must map to an attribute"},
+		{"invited", []string{`"identifier": "password"`, `"identifier": "otp"`}, `an input "otp" needs EmailOTPExecutor`},
 	} {
 		text := fixture(t, c.flow, c.edit...)
 		f, err := builder.Parse([]byte(text))
@@ -134,7 +138,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "registration-phone", "registration-username", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited"} {
+	for _, name := range []string{"registration", "registration-phone", "registration-username", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited", "invited-code"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))

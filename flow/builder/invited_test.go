@@ -1,0 +1,134 @@
+package builder_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/store/directory"
+)
+
+// invites has somebody invited, and returns what is in their link.
+func (w *world) invites(name string, way directory.TicketWay) string {
+	w.Helper()
+	b := w.db.Batch()
+	_, issued, err := w.Invite(w.Context(), b, &directory.User{Username: name, Email: name + "@example.com", Phone: "+4930765"}, way)
+	w.must(err)
+	w.must(b.Apply(w.Context()))
+	return issued.Token.Reveal()
+}
+
+// Beside the link of an invitation a code is asked for that was mailed, where it was drawn: of a link that was handed over, too.
+func TestDrawnInvitationCode(t *testing.T) {
+	t.Parallel()
+	for _, way := range []directory.TicketWay{directory.LinkByEmail, directory.LinkByHand} {
+		w := newWorld(t)
+		w.draw("invited-code", "INVITED_USER_REGISTRATION")
+		ticket := w.invites("ann", way)
+		w.start("ASK_PASSWORD")
+		if a := w.send("", "confirmationCode", ticket+"x"); a.asks() != "confirmationCode" || w.letter().To != "" {
+			t.Errorf("%s: another link: %s", way, a.Text)
+		}
+		if a := w.send("", "confirmationCode", ticket); a.asks() != "otp" || !strings.Contains(a.Text, `"actionId":"confirm"`) {
+			t.Fatalf("%s: %s", way, a.Text)
+		}
+		if sent := w.letter(); sent.To != "ann@example.com" || sent.Channel != notify.Email || sent.Params[notify.Link] != "" {
+			t.Errorf("%s: sent %+v", way, sent)
+		}
+		if a := w.send("save", "password", newPassword); a.Code != "FE-60009" {
+			t.Errorf("%s: the password before the code: %s", way, a.Text)
+		}
+		if a := w.send("confirm", "otp", "0000000"); a.asks() != "otp" || a.message() != "invite-mail.wrong" {
+			t.Errorf("%s: a wrong code: %s", way, a.Text)
+		}
+		w.advance(61 * time.Second)
+		if a := w.send("again"); a.message() != "code.resent" {
+			t.Errorf("%s: another code: %s", way, a.Text)
+		}
+		if a := w.send("confirm", "otp", w.letter().Params[notify.Code]); a.asks() != "password" {
+			t.Fatalf("%s: %s", way, a.Text)
+		}
+		if a := w.send("save", "password", newPassword); a.FlowStatus != "COMPLETE" {
+			t.Fatalf("%s: %s", way, a.Text)
+		}
+		user, err := w.FindUser(t.Context(), "", "ann")
+		w.must(err)
+		if right, err := w.Users.VerifyPassword(t.Context(), user, newPassword); err != nil || !right {
+			t.Errorf("%s: the password is not theirs: %v", way, err)
+		}
+	}
+}
+
+// Where people are invited by a code alone, which no drawing asks for, the engine's own plan takes it.
+func TestDrawnInvitationWhereCodesAreTyped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.draw("invited-code", "INVITED_USER_REGISTRATION")
+	w.must(directory.Set(t.Context(), w.Settings, w.Settings.Invitation, "", "", directory.InvitationPolicy{
+		EmailCode: true, Life: time.Hour, Code: directory.CodeForm{Length: 6},
+	}))
+	w.advance(2 * time.Second)
+	if a := w.start("ASK_PASSWORD"); a.Status != 200 || !strings.Contains(a.Text, "invite-code") {
+		t.Errorf("got %s", a.Text)
+	}
+}
+
+// Whoever has got hold of the link alone gets no further: not by guessing, not with the code of somebody else, not by beginning with the link anew.
+func TestAttackDrawnInvitationLinkAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.draw("invited-code", "INVITED_USER_REGISTRATION")
+	begin := func(ticket string) told {
+		a := w.execute(map[string]any{"flowType": "ASK_PASSWORD", "inputs": map[string]string{"confirmationCode": ticket}})
+		w.flow = a.FlowID
+		return a
+	}
+	eve, ann := w.invites("eve", directory.LinkByEmail), w.invites("ann", directory.LinkByEmail)
+	begin(eve)
+	own := w.letter().Params[notify.Code]
+	if a := begin(ann); a.asks() != "otp" {
+		t.Fatalf("by the link: %s", a.Text)
+	}
+	if own == w.letter().Params[notify.Code] {
+		t.Skip("the codes are the same by chance")
+	}
+	for range 6 {
+		if a := w.send("confirm", "otp", own); a.asks() == "password" || a.FlowStatus == "COMPLETE" {
+			t.Fatalf("somebody else's code: %s", a.Text)
+		}
+	}
+	if a := w.send("confirm", "otp", w.letter().Params[notify.Code]); a.asks() == "password" {
+		t.Errorf("after too many guesses: %s", a.Text)
+	}
+	if a := begin("x" + ann); a.asks() == "otp" || a.asks() == "password" {
+		t.Errorf("a link that is none: %s", a.Text)
+	}
+}
+
+// A store that fails while the code of an invitation is sent is a failure, and the link is as good as before.
+func TestFailingStoreAtAnInvitation(t *testing.T) {
+	t.Parallel()
+	for call := 1; ; call++ {
+		w := newWorld(t)
+		w.draw("invited-code", "INVITED_USER_REGISTRATION")
+		ticket := w.invites("ann", directory.LinkByEmail)
+		w.start("ASK_PASSWORD")
+		w.faults.FailCall(call, nil)
+		a := w.send("", "confirmationCode", ticket)
+		w.faults.Heal()
+		if a.Status == 200 {
+			if call < 4 {
+				t.Errorf("only %d calls could fail", call)
+			}
+			return
+		}
+		if a.Status != 503 {
+			t.Fatalf("call %d: %d %s", call, a.Status, a.Text)
+		}
+		w.send("", "confirmationCode", ticket)
+		if a = w.send("confirm", "otp", w.letter().Params[notify.Code]); a.asks() != "password" {
+			t.Errorf("call %d: afterwards %s", call, a.Text)
+		}
+	}
+}
