@@ -120,7 +120,9 @@ type rootGuard struct {
 // Protect implements builder.Guard.
 func (g rootGuard) Protect(scopes ...string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return g.guard.Protect(scopes...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return g.provider.observed(g.guard.Protect(scopes...)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			token := resource.FromContext(r.Context())
+			observeCaller(r.Context(), token.ClientID, token.Subject)
 			switch atRoot, err := g.atRoot(r.Context()); {
 			case err != nil:
 				g.provider.log.ErrorContext(r.Context(), "signet: a client was not found out about", "error", err)
@@ -130,7 +132,7 @@ func (g rootGuard) Protect(scopes ...string) func(http.Handler) http.Handler {
 			default:
 				next.ServeHTTP(w, r)
 			}
-		}))
+		})))
 	}
 }
 

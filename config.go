@@ -48,7 +48,7 @@ type Config struct {
 	TokenHook oidc.TokenHook
 	// ScopeHook narrows what scopes are granted to whom, beside roles and the grants of applications at APIs. Nil narrows nothing.
 	ScopeHook oidc.ScopeHook
-	// Observer learns of refusals, reuses and attempts at signing in that failed, on the request's path, and must be quick. Nil is
+	// Observer learns of refusals, reuses, attempts at signing in that failed, and calls that change something at the management APIs, on the request's path, and must be quick. Nil is
 	// none.
 	Observer func(context.Context, directory.Observation)
 	// Paths moves endpoints and pages, for hosts that have something else there: their default path below the issuer ("/login",

@@ -43,6 +43,7 @@ func (g guard) Caller(w http.ResponseWriter, r *http.Request, scope string) *me.
 	if c == nil {
 		return nil
 	}
+	observeCaller(r.Context(), c.ClientID, c.Subject.ID)
 	holder := c.Grant
 	if c.Session != nil {
 		holder = c.Session.Ref()
@@ -61,7 +62,7 @@ func (p *Provider) meRoutes() (routes []web.Route) {
 		return nil
 	}
 	for _, r := range p.me.Routes() {
-		routes = append(routes, p.shared(r.Path, r.Methods, r.Handler))
+		routes = append(routes, p.shared(r.Path, r.Methods, p.observed(r.Handler)))
 	}
 	return routes
 }

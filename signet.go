@@ -26,6 +26,7 @@ import (
 	"github.com/signet-idp/signet/flow/pages"
 	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/internal/keyring"
+	"github.com/signet-idp/signet/internal/observe"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc"
@@ -64,6 +65,7 @@ type Provider struct {
 	source     flow.Source
 	builder    *builder.Builder
 	management []web.Route
+	seen       observe.Limit
 	guards     []*resource.Guard
 	// api is where the APIs of the product are.
 	api *web.Site

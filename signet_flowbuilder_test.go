@@ -19,12 +19,12 @@ import (
 )
 
 // managed is a provider with the flow builder, its API resource, and an administrator's application.
-func managed(t *testing.T) (*idptest.Server, *idptest.App, *directory.User) {
+func managed(t *testing.T, edits ...func(*signet.Config)) (*idptest.Server, *idptest.App, *directory.User) {
 	t.Helper()
-	idp := idptest.New(t, func(c *signet.Config) {
+	idp := idptest.New(t, append([]func(*signet.Config){func(c *signet.Config) {
 		c.FlowBuilder, c.FlowExecution = true, true
 		c.Accounts.Registration.Enabled = true
-	})
+	}}, edits...)...)
 	scopes := []string{"internal_flow_mgt_view", "internal_flow_mgt_update"}
 	api := &directory.APIResource{
 		Name: "Flows", Identifier: idp.URL + "/api/server/v1/flow", Scopes: []directory.APIScope{{Name: scopes[0]}, {Name: scopes[1]}},
