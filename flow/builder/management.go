@@ -80,9 +80,9 @@ func (b *Builder) Routes(m Management) ([]Route, error) {
 
 // The problems of requests.
 var (
-	errType      = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60001", Message: "The flowType is missing or none that there is."}
-	errMalformed = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60002", Message: "The request is malformed."}
-	errMissing   = &web.Problem{Status: http.StatusNotFound, Code: "FM-60003", Message: "No flow of this type was drawn."}
+	errType      = &web.ProblemError{Status: http.StatusBadRequest, Code: "FM-60001", Message: "The flowType is missing or none that there is."}
+	errMalformed = &web.ProblemError{Status: http.StatusBadRequest, Code: "FM-60002", Message: "The request is malformed."}
+	errMissing   = &web.ProblemError{Status: http.StatusNotFound, Code: "FM-60003", Message: "No flow of this type was drawn."}
 )
 
 // serve answers with what a call returns: a value as JSON, nothing, or an error. What is wrong with a flow is said to its administrator; all
@@ -100,17 +100,17 @@ func (m *management) serve(call func(w http.ResponseWriter, r *http.Request) (an
 			return
 		}
 		trace := web.NewCorrelationID()
-		p, known := errors.AsType[*web.Problem](err)
+		p, known := errors.AsType[*web.ProblemError](err)
 		_, rule := errors.AsType[*RuleError](err)
 		switch {
 		case known:
 		case errors.Is(err, ErrNoFlow):
 			p = errMissing
 		case rule:
-			p = &web.Problem{Status: http.StatusBadRequest, Code: "FM-60004", Message: "The flow breaks a rule.", Description: err.Error()}
+			p = &web.ProblemError{Status: http.StatusBadRequest, Code: "FM-60004", Message: "The flow breaks a rule.", Description: err.Error()}
 		default:
 			m.Logger.ErrorContext(r.Context(), "builder: management failed", "correlation", trace, "error", err)
-			p = &web.Problem{Status: http.StatusServiceUnavailable, Code: "FM-65001", Message: "The service cannot answer at the moment."}
+			p = &web.ProblemError{Status: http.StatusServiceUnavailable, Code: "FM-65001", Message: "The service cannot answer at the moment."}
 		}
 		p.Write(w, trace)
 	})

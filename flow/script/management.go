@@ -115,10 +115,10 @@ type call func(w http.ResponseWriter, r *http.Request) (answer, error)
 
 // The problems of requests.
 var (
-	errMalformed = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60001", Message: "The request is malformed."}
-	errNoSuch    = &web.Problem{Status: http.StatusNotFound, Code: "SCR-60002", Message: "There is no such secret or library."}
-	errTaken     = &web.Problem{Status: http.StatusConflict, Code: "SCR-60003", Message: "The name is taken."}
-	errFull      = &web.Problem{Status: http.StatusConflict, Code: "SCR-60004", Message: "There are as many as there may be."}
+	errMalformed = &web.ProblemError{Status: http.StatusBadRequest, Code: "SCR-60001", Message: "The request is malformed."}
+	errNoSuch    = &web.ProblemError{Status: http.StatusNotFound, Code: "SCR-60002", Message: "There is no such secret or library."}
+	errTaken     = &web.ProblemError{Status: http.StatusConflict, Code: "SCR-60003", Message: "The name is taken."}
+	errFull      = &web.ProblemError{Status: http.StatusConflict, Code: "SCR-60004", Message: "There are as many as there may be."}
 )
 
 func malformed(description string) error {
@@ -156,7 +156,7 @@ func (m *Management) serve(call call) http.Handler {
 
 func (m *Management) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	trace := web.NewCorrelationID()
-	p, known := errors.AsType[*web.Problem](err)
+	p, known := errors.AsType[*web.ProblemError](err)
 	refusal, no := errors.AsType[*RefusalError](err)
 	_, syntax := errors.AsType[*SyntaxError](err)
 	switch {
@@ -164,12 +164,12 @@ func (m *Management) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, store.ErrNotFound):
 		p = errNoSuch
 	case no:
-		p = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: refusal.Problem}
+		p = &web.ProblemError{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: refusal.Problem}
 	case syntax:
-		p = &web.Problem{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: err.Error()}
+		p = &web.ProblemError{Status: http.StatusBadRequest, Code: "SCR-60005", Message: "It is not admitted.", Description: err.Error()}
 	default:
 		m.Logger.ErrorContext(r.Context(), "script: management failed", "correlation", trace, "error", err)
-		p = &web.Problem{Status: http.StatusServiceUnavailable, Code: "SCR-65001", Message: "The service cannot answer at the moment."}
+		p = &web.ProblemError{Status: http.StatusServiceUnavailable, Code: "SCR-65001", Message: "The service cannot answer at the moment."}
 	}
 	p.Write(w, trace)
 }

@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// Problem is an error answer of the APIs of administrators, in the JSON of WSO2 Identity Server: "code", "message", "description" and "traceId". It is
+// ProblemError is an error answer of the APIs of administrators, in the JSON of WSO2 Identity Server: "code", "message", "description" and "traceId". It is
 // an error for whoever makes the answer. It does not change.
-type Problem struct {
+type ProblemError struct {
 	// Status is that of HTTP.
 	Status int
 	// Code and Message say what it is, and Description, which may be "", what is wrong with this request.
@@ -15,23 +15,23 @@ type Problem struct {
 }
 
 // Error implements error.
-func (p *Problem) Error() string { return p.Code + ": " + cmp.Or(p.Description, p.Message) }
+func (p *ProblemError) Error() string { return p.Code + ": " + cmp.Or(p.Description, p.Message) }
 
 // Saying is the problem with a description of this request's.
-func (p *Problem) Saying(description string) *Problem {
+func (p *ProblemError) Saying(description string) *ProblemError {
 	said := *p
 	said.Description = description
 	return &said
 }
 
 // UnsupportedMediaType is the problem for a body that is of another media type than the description says (RFC 9110 §15.5.16).
-func (p *Problem) UnsupportedMediaType(description string) *Problem {
+func (p *ProblemError) UnsupportedMediaType(description string) *ProblemError {
 	said := p.Saying(description)
 	said.Status = http.StatusUnsupportedMediaType
 	return said
 }
 
 // Write answers with the problem, uncached. The trace is what the log knows the request by.
-func (p *Problem) Write(w http.ResponseWriter, trace string) {
+func (p *ProblemError) Write(w http.ResponseWriter, trace string) {
 	WriteValue(w, p.Status, map[string]string{"code": p.Code, "message": p.Message, "description": p.Description, "traceId": trace})
 }

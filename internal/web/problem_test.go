@@ -12,9 +12,9 @@ import (
 // The answer has all four members, whatever is in them, and what is said of one request stays out of the others.
 func TestProblem(t *testing.T) {
 	t.Parallel()
-	base := &web.Problem{Status: http.StatusBadRequest, Code: "XY-60001", Message: "The request is malformed."}
+	base := &web.ProblemError{Status: http.StatusBadRequest, Code: "XY-60001", Message: "The request is malformed."}
 	for _, test := range []struct {
-		problem *web.Problem
+		problem *web.ProblemError
 		status  int
 		body    string
 	}{
@@ -23,7 +23,7 @@ func TestProblem(t *testing.T) {
 		{base, http.StatusBadRequest, `{"code":"XY-60001","description":"","message":"The request is malformed.","traceId":"t1"}`},
 	} {
 		w := httptest.NewRecorder()
-		found, ok := errors.AsType[*web.Problem](errors.Join(test.problem))
+		found, ok := errors.AsType[*web.ProblemError](errors.Join(test.problem))
 		if !ok {
 			t.Fatalf("%v is not found among errors", test.problem)
 		}
