@@ -429,6 +429,9 @@ func TestAttackAccountAfterTheSessionEnded(t *testing.T) {
 	everySelf(t, func(s *self) {
 		s.link("theirs", s.ref())
 		s.want(201, "POST", "/backup-codes", nil)
+		s.idp.EnrollPasskey(s.user)
+		passkeys, err := s.idp.Provider.Directory.Credentials.Passkeys(s.Context(), s.ref(), "")
+		s.must(err)
 		had := s.ways()
 		for _, c := range []struct {
 			path string
@@ -438,6 +441,7 @@ func TestAttackAccountAfterTheSessionEnded(t *testing.T) {
 			{"/account/security", url.Values{"action": {"remove_codes"}}},
 			{"/account/security", url.Values{"action": {"remove"}, "id": {s.ref().ID + "/" + string(directory.BackupCodesCredential)}}},
 			{"/account/security", url.Values{"action": {"unlink"}, "id": {"theirs"}}},
+			{"/account/security", url.Values{"action": {"rename"}, "id": {passkeys[0].ID}, "label": {"mine"}}},
 			{"/account/contact", url.Values{"action": {"save"}, "email": {"mallory@example.com"}}},
 		} {
 			v := newVisitor(t, s.idp, s.user)
@@ -482,7 +486,7 @@ func (s *self) ways() (list []string) {
 	credentials, err := s.idp.Provider.Directory.Credentials.List(s.Context(), s.ref())
 	s.must(err)
 	for _, c := range credentials {
-		list = append(list, c.ID+c.Set)
+		list = append(list, c.ID+c.Set+c.Label)
 	}
 	links, err := s.idp.Provider.Connections.Links(s.Context(), s.ref())
 	s.must(err)

@@ -129,13 +129,7 @@ func item(c *directory.Credential, icon, title string, details ...flow.Message) 
 
 // renameCredential gives a passkey, an authenticator, a token or a device of the person's another name.
 func (p *Portal) renameCredential(v *visit) (outcome, error) {
-	err := p.renameOnce(v)
-	for range maxTries {
-		if _, conflict := errors.AsType[*store.Conflict](err); !conflict {
-			break
-		}
-		err = p.renameOnce(v)
-	}
+	err := p.apply(v, func(b *store.Batch) error { return p.rename(v, b) })
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return refused("account.gone"), nil
@@ -152,14 +146,14 @@ var renamable = []directory.CredentialType{
 	directory.PasskeyCredential, directory.TOTPCredential, directory.HOTPCredential, directory.PushCredential,
 }
 
-func (p *Portal) renameOnce(v *visit) error {
+func (p *Portal) rename(v *visit, b *store.Batch) error {
 	list, err := p.Directory.Credentials.List(v.Context(), v.subject.Ref())
 	if err != nil {
 		return err
 	}
 	for _, c := range list {
 		if c.ID == v.form.Value("id") && slices.Contains(renamable, c.Type) {
-			return p.Directory.Credentials.Rename(v.Context(), c, strings.TrimSpace(v.form.Value("label")))
+			return p.Directory.Credentials.Rename(b, c, strings.TrimSpace(v.form.Value("label")))
 		}
 	}
 	return store.ErrNotFound

@@ -148,16 +148,16 @@ func (c *Credentials) SuspectPasskey(b *store.Batch, credential *Credential, sus
 	b.Event(credential.event("credential.suspended"))
 }
 
-// Rename gives a credential another label, at the version it was read at. The event is "credential.renamed". Errors: *InvalidError.
-func (c *Credentials) Rename(ctx context.Context, credential *Credential, label string) error {
+// Rename adds to a batch that a credential gets another label, at the version it was read at. The event is "credential.renamed". Errors:
+// *InvalidError.
+func (c *Credentials) Rename(b *store.Batch, credential *Credential, label string) error {
 	if err := checkLabel(label); err != nil {
 		return err
 	}
 	credential.Label = label
-	b := c.db.Batch()
 	c.all.Replace(b, credential)
 	b.Event(credential.event("credential.renamed"))
-	return b.Apply(ctx)
+	return nil
 }
 
 // forgetPasskeyUser removes what authenticators call somebody who goes.

@@ -57,8 +57,9 @@ func TestPasskeys(t *testing.T) {
 				t.Errorf("%q: %d passkeys, %v, want %d", rp, len(list), err, want)
 			}
 		}
-		is(t, "rename", w.Credentials.Rename(ctx, one, "blue key"), nil)
-		if err := w.Credentials.Rename(ctx, one, strings.Repeat("x", 65)); !errors.As(err, new(*directory.InvalidError)) {
+		b := w.db.Batch()
+		is(t, "rename", errors.Join(w.Credentials.Rename(b, one, "blue key"), b.Apply(ctx)), nil)
+		if err := w.Credentials.Rename(w.db.Batch(), one, strings.Repeat("x", 65)); !errors.As(err, new(*directory.InvalidError)) {
 			t.Errorf("a long label: %v", err)
 		}
 		is(t, "delete", w.Credentials.Delete(ctx, one), nil)
