@@ -69,6 +69,9 @@ func (x *execution) step() *Step { return stepOf(x.plan, x.Step) }
 func (e *Engine) planNamed(ctx context.Context, in directory.Interaction, name string) (Plan, string, error) {
 	if e.source != nil {
 		plan, version, err := e.source.Find(ctx, in, name)
+		if err == nil && plan != nil {
+			err = e.fits(plan)
+		}
 		if errors.Is(err, ErrPlanUnavailable) {
 			e.planGone(ctx, name, err)
 			return nil, "", nil
@@ -84,6 +87,14 @@ func (e *Engine) planNamed(ctx context.Context, in directory.Interaction, name s
 		}
 	}
 	return plan, "", nil
+}
+
+// fits is ErrPlanUnavailable, with what is missing, for a plan of a Source that was made for an engine with more Executors.
+func (e *Engine) fits(plan Plan) error {
+	if err := errors.Join(missing(plan.Steps(), e.executors)...); err != nil {
+		return fmt.Errorf("%w: %w", ErrPlanUnavailable, err)
+	}
+	return nil
 }
 
 // choose has the flow go by the plan of a name as it is now. It reports false when there is none.
@@ -106,6 +117,9 @@ func (e *Engine) rejoin(ctx context.Context, x *execution) (bool, error) {
 		return false, nil
 	}
 	plan, err := e.source.Version(ctx, x.PlanVersion)
+	if err == nil {
+		err = e.fits(plan)
+	}
 	if errors.Is(err, ErrPlanUnavailable) {
 		e.planGone(ctx, x.planName(), err)
 		return false, nil

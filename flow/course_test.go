@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -210,12 +211,13 @@ func TestPrepareWrites(t *testing.T) {
 
 // shelf is a Source with one plan, which can be changed.
 type shelf struct {
+	of      string               // its name; "" is login
 	plans   map[string]flow.Plan // by version
 	current string
 }
 
 func (s *shelf) Find(_ context.Context, _ directory.Interaction, name string) (flow.Plan, string, error) {
-	if name != "login" || s.current == "" {
+	if name != cmp.Or(s.of, "login") || s.current == "" {
 		return nil, "", nil
 	}
 	return s.plans[s.current], s.current, nil
@@ -256,6 +258,36 @@ func TestSourceThatChanges(t *testing.T) {
 		source.current = "v3"
 		if p = b.get(w.request(directory.Interaction{})); p.Status != 503 {
 			t.Errorf("a plan that names an executor that is not there: got %v", p)
+		}
+	})
+}
+
+// A plan that was made for an engine with more Executors, as before passkeys were turned off, is closed: it is no failure, and nobody is led
+// into the plan of the Config in its place.
+func TestSourceOfAnotherEngine(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, place storetest.Placement) {
+		remark := flow.Step{Name: "remark", Options: []string{"remark"}, When: without("remark")}
+		w := winding(t, place, map[string]flow.Plan{"register": compiled(t, remark)})
+		source := &shelf{of: "register", current: "v1", plans: map[string]flow.Plan{"v1": compiled(t, remark)}}
+		w.engine = w.rebuild(func(c *flow.Config) { c.Source = source })
+		w.serve()
+		b := w.browser()
+		request := directory.Interaction{CreateAccount: true}
+		p := b.get(w.request(request))
+		if p.step() != "remark" {
+			t.Fatalf("got %v", p)
+		}
+		source.plans["v1"] = compiled(t, remark, flow.Step{Name: "x", Options: []string{"gone"}, When: without("x")})
+		if p = b.submit(p, "answer", "hm"); p.Failure == nil || p.Failure.Code != "flow_expired" {
+			t.Errorf("a flow under way: got %v", p)
+		}
+		if p = b.get(w.request(request)); p.Result == nil || p.Result.Refusal != directory.RegistrationUnavailable {
+			t.Errorf("a flow that begins: got %v", p)
+		}
+		p = b.get(w.request(directory.Interaction{}))
+		if p.step() != "who" || slices.ContainsFunc(p.View.Prompt.Actions, func(a flow.Action) bool { return a.Name == "register" }) {
+			t.Errorf("it is offered: %v", p)
 		}
 	})
 }

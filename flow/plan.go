@@ -75,6 +75,7 @@ type Last struct {
 type Source interface {
 	// Find returns the plan of a name for a request, and its version, which is not "". Nil is none: then the one of the
 	// Config holds. ErrPlanUnavailable closes the plan of that name: nobody is led into it, nor into the one of the Config in its place.
+	// So does a plan with steps for which the Engine has no Executor.
 	Find(ctx context.Context, in directory.Interaction, name string) (Plan, string, error)
 	// Version returns the plan of a version, store.ErrNotFound, or ErrPlanUnavailable: who is in a flow that goes by it has to begin anew.
 	Version(ctx context.Context, version string) (Plan, error)
@@ -176,12 +177,9 @@ func (e *Engine) CheckPlan(plan Plan) error { return checkPlan(plan, e.executors
 
 func checkPlan(plan Plan, executors map[string]Executor) error {
 	steps := plan.Steps()
-	problems := checkSteps(steps)
+	problems := append(checkSteps(steps), missing(steps, executors)...)
 	for _, step := range steps {
 		for _, name := range step.Options {
-			if executors[name] == nil {
-				problems = append(problems, fmt.Errorf("flow: step %q: no executor %q", step.Name, name))
-			}
 			if _, ok := executors[name].(Verifying); ok && step.Passive == directory.LoginRequired {
 				problems = append(problems, fmt.Errorf("flow: step %q: a sign-in cannot begin with %q, which is a second factor", step.Name, name))
 			}
@@ -191,6 +189,18 @@ func checkPlan(plan Plan, executors map[string]Executor) error {
 		problems = append(problems, g.reaches(executors)...)
 	}
 	return errors.Join(problems...)
+}
+
+// missing names the Executors of steps that there are not.
+func missing(steps []Step, executors map[string]Executor) (problems []error) {
+	for _, step := range steps {
+		for _, name := range step.Options {
+			if executors[name] == nil {
+				problems = append(problems, fmt.Errorf("flow: step %q: no executor %q", step.Name, name))
+			}
+		}
+	}
+	return problems
 }
 
 // stepOf returns the step of a name, nil when the plan has none: it was another plan when the flow began.
