@@ -213,8 +213,7 @@ func (m mailing) anothers(ctx context.Context, s *State, name, address string) (
 	if !directory.IsPhone(name) {
 		return false, nil
 	}
-	policy, err := directory.Resolve(ctx, m.dir.Settings, m.dir.Settings.Identifiers, s.Request.Organization, "")
-	return slices.Contains(policy.LoginBy, directory.ByPhone), err
+	return m.dir.LogsInBy(ctx, s.Request.Organization, directory.ByPhone)
 }
 
 // typed is what somebody has typed in a field now or before.

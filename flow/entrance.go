@@ -96,9 +96,9 @@ func (e entering) admit(ctx context.Context, s *State, prepare func(user *direct
 	if err != nil {
 		return a, err
 	}
-	if another, err := e.anothers(ctx, s, user.Username, ticket.Address); err != nil {
+	if taken, err := e.occupied(ctx, s, user.Username, ticket.Address); err != nil {
 		return a, err
-	} else if another && user.Username != ticket.Address {
+	} else if taken {
 		return e.named(ctx, s, a)
 	}
 	in, err := prepare(user)
@@ -117,6 +117,22 @@ func (e entering) admit(ctx context.Context, s *State, prepare func(user *direct
 		return e.standing(ctx, s, a)
 	}
 	return a, err
+}
+
+// occupied reports whether a user name that was chosen is another's, or is what somebody signs in with already, as an attribute, whom whoever has
+// the name would keep from it.
+func (e entering) occupied(ctx context.Context, s *State, name, address string) (bool, error) {
+	if name == address {
+		return false, nil
+	}
+	if another, err := e.anothers(ctx, s, name, address); another || err != nil {
+		return another, err
+	}
+	_, err := e.dir.FindUser(ctx, s.Request.Organization, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // named is the verdict where somebody else has the user name that was chosen: unless an answer to this flow has made the account.

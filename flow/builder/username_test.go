@@ -152,3 +152,29 @@ func TestAttackDrawnUsernameOfAnother(t *testing.T) {
 		t.Errorf("the address of the name: %s", a.Text)
 	}
 }
+
+// Nobody takes as their user name a number, where the host has people sign in with those, or an attribute by which somebody signs in.
+func TestAttackDrawnUsernameOfAnotherLogin(t *testing.T) {
+	t.Parallel()
+	w := worldBy(t, directory.ByUsername, directory.ByPhone)
+	w.draw("registration-username", "REGISTRATION")
+	if a := w.joins("+4930765", "zoe@example.com"); a.message() != "register.username-address" || w.letter().To != "" {
+		t.Errorf("got %s", a.Text)
+	}
+
+	w = named(t)
+	w.must(directory.Set(t.Context(), w.Settings, w.Settings.Identifiers, "", "", directory.IdentifierPolicy{
+		LoginBy: []directory.IdentifierName{directory.ByUsername, "attributes.badge"}, Unique: []directory.IdentifierName{"attributes.badge"},
+	}))
+	bob := &directory.User{Username: "bob", Email: "bob@example.com", Attributes: map[string]any{"badge": "E1001"}}
+	w.must(w.CreateUser(t.Context(), bob, "correct horse battery"))
+	if a := w.joins("e1001", "zoe@example.com"); a.asks() != "otp" {
+		t.Fatalf("got %s", a.Text)
+	}
+	if a := w.send("confirm", "otp", w.letter().Params[notify.Code]); a.message() != "register.username-taken" {
+		t.Errorf("got %s", a.Text)
+	}
+	if user, err := w.FindUser(t.Context(), "", "E1001"); err != nil || user.ID != bob.ID {
+		t.Errorf("who signs in with their badge: %v %+v", err, user)
+	}
+}

@@ -102,6 +102,12 @@ func (w *world) Protect(scopes ...string) func(http.Handler) http.Handler {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return worldBy(t)
+}
+
+// worldBy is a world whose host has people sign in with what is named; nothing is what a host without an opinion has.
+func worldBy(t *testing.T, names ...directory.IdentifierName) *world {
+	t.Helper()
 	w := &world{
 		T: t, now: time.Date(2031, 5, 6, 12, 0, 0, 0, time.UTC), faults: storetest.Faults(memory.New()),
 		scopes: builder.ScopeView + " " + builder.ScopeUpdate,
@@ -113,7 +119,7 @@ func newWorld(t *testing.T) *world {
 	hasher, err := password.New(password.Config{Params: password.Params{Memory: 64, Time: 1, Threads: 1}})
 	w.must(err)
 	w.Directory, err = directory.New(directory.Config{
-		DB: w.db, Hasher: hasher,
+		DB: w.db, Hasher: hasher, LoginBy: names,
 		Accounts: directory.AccountPolicies{
 			Registration: directory.RegistrationPolicy{Enabled: true},
 			Recovery:     directory.RecoveryPolicy{EmailLink: true},

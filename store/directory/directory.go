@@ -436,6 +436,12 @@ func (d *Directory) FindByAddress(ctx context.Context, org, address string) (*Us
 // IsPhone reports whether an address is a telephone number (E.164).
 func IsPhone(address string) bool { return phonePattern.MatchString(address) }
 
+// LogsInBy reports whether people of an organization sign in with an identifier: as IdentifierPolicy says, or Config.LoginBy where that says nothing.
+func (d *Directory) LogsInBy(ctx context.Context, org string, name IdentifierName) (bool, error) {
+	by, err := d.loginNames(ctx, org)
+	return slices.Contains(by.names, name), err
+}
+
 // loginNames are the identifiers that a login may be in an organization.
 func (d *Directory) loginNames(ctx context.Context, org string) (loginNames, error) {
 	policy, err := Resolve(ctx, d.Settings, d.Settings.Identifiers, org, "")

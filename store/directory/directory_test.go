@@ -286,6 +286,32 @@ func TestLoginByUsername(t *testing.T) {
 	})
 }
 
+// Nobody gets a user name that is the number of another who signs in by it, also where the host alone says that people do.
+func TestAttackUsernameIsANumber(t *testing.T) {
+	t.Parallel()
+	storetest.Placements(t, func(t *testing.T, p storetest.Placement) {
+		byPhone := []directory.IdentifierName{directory.ByUsername, directory.ByPhone}
+		w := newWorld(t, p, func(c *directory.Config) { c.LoginBy = byPhone })
+		ann := &directory.User{Username: "ann", Phone: "+4930765", PhoneVerified: true}
+		is(t, "ann", w.CreateUser(t.Context(), ann, ""), nil)
+		err := w.CreateUser(t.Context(), &directory.User{Username: "+4930765"}, "")
+		if taken, ok := errors.AsType[*directory.TakenError](err); !ok || taken.Name != "username" {
+			t.Errorf("got %v", err)
+		}
+		found, err := w.FindUser(t.Context(), "", "+4930765")
+		if err != nil || found.ID != ann.ID {
+			t.Errorf("%v %+v", err, found)
+		}
+		is(t, "the policy", directory.Set(t.Context(), w.Settings, w.Settings.Identifiers, "", "", directory.IdentifierPolicy{
+			LoginBy: []directory.IdentifierName{directory.ByUsername},
+		}), nil)
+		if by, err := w.LogsInBy(t.Context(), "", directory.ByPhone); err != nil || by {
+			t.Errorf("by the policy: %v %v", by, err)
+		}
+		is(t, "where numbers are no logins", w.CreateUser(t.Context(), &directory.User{Username: "+4930765"}, ""), nil)
+	})
+}
+
 // TestFindUserAsksTheSame holds that names that exist and names that do not cost the same questions.
 func TestFindUserAsksTheSame(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {

@@ -79,7 +79,8 @@ func (d *defaultUsers) claimKeys(ctx context.Context, u *User) error {
 // freeNumber reports that a user name is somebody else's telephone number, where those are logins.
 func (d *defaultUsers) freeNumber(ctx context.Context, u *User) error {
 	policy, err := Resolve(ctx, d.settings, d.settings.Identifiers, u.Org, "")
-	if err != nil || !slices.Contains(policy.LoginBy, ByPhone) {
+	byPhone := slices.Contains(policy.LoginBy, ByPhone) || len(policy.LoginBy) == 0 && d.byPhone
+	if err != nil || !byPhone {
 		return err
 	}
 	if phonePattern.MatchString(u.Username) {

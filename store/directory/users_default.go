@@ -51,6 +51,7 @@ type defaultUsers struct {
 	hasher      *password.Hasher
 	external    *external // nil when nobody is asked
 	byEmail     bool      // e-mail addresses are logins too
+	byPhone     bool      // telephone numbers are, where IdentifierPolicy says nothing
 	logger      *slog.Logger
 }
 
@@ -65,7 +66,7 @@ func newDefaultUsers(config Config, credentials *Credentials, settings *Settings
 	return &defaultUsers{
 		db: config.DB, all: store.NewCollection(config.DB, userType),
 		credentials: credentials, history: store.NewCollection(config.DB, historyType), settings: settings, hasher: config.Hasher, external: newExternal(config.Verifier), logger: config.Logger,
-		byEmail: slices.Contains(config.LoginBy, ByEmail),
+		byEmail: slices.Contains(config.LoginBy, ByEmail), byPhone: slices.Contains(config.LoginBy, ByPhone),
 	}, nil
 }
 
