@@ -148,9 +148,9 @@ func TestAttackBudgetResetByAnotherSuccess(t *testing.T) {
 // what the gate admits is held by password.TestFloodStaysWithinMemory.
 func TestAttackPasswordFlood(t *testing.T) {
 	t.Parallel()
-	const people, budget = 200, 4 << 20
-	hasher, err := password.New(password.Config{
-		Params: password.Params{Memory: 1 << 10, Time: 1, Threads: 1}, MaxMemory: budget, Queue: 20, MaxWait: time.Minute,
+	const people, budget = 200, 8 << 20
+	hasher, err := password.New(password.Config{ // slow enough that all have come before the first few are judged
+		Params: password.Params{Memory: 2 << 10, Time: 10, Threads: 1}, MaxMemory: budget, Queue: 20, MaxWait: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
