@@ -98,8 +98,9 @@ const (
 //	9 · 100 / 32^8 < 1 in 1,000,000,000 for eight of them
 //	9 · 10 / 10^8 < 1 in 1,000,000 for eight digits
 //
-// and has to guess from 20 addresses, or 2 for eight digits, to lock anybody else out. Of fewer than 10^8 codes, as six digits are, there are too few for that: guesses at
-// them are counted together alone, by LockPolicy.Failures (9 · 5 / 10^6, 1 in 22,000), and a stranger may have the page wait.
+// and in a week with at most seven times that, and has to guess from 20 addresses, or 2 for eight digits, to lock anybody else out. Of fewer
+// than 10^8 codes, as six digits are, there are too few for that: guesses at them are counted together alone, by LockPolicy.Failures
+// (9 · 5 / 10^6, 1 in 22,000), and a stranger may have the page wait.
 func inviteGuesses(ctx context.Context, s *State) (int64, error) {
 	invitation, err := directory.Resolve(ctx, s.dir.Settings, s.dir.Settings.Invitation, s.Request.Organization, "")
 	if err != nil {
