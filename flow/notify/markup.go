@@ -102,7 +102,7 @@ func (s *scanner) readText(text string) string {
 	if name == "" || name[0] != '/' && name[0] != '!' && !letter(name[0]) {
 		return text[i+1:] // a mere sign
 	}
-	s.where, s.tag = inTag, strings.ToLower(name)
+	s.where, s.tag = inTag, lowered(name)
 	if s.active == "" && slices.Contains(activeElements, strings.TrimPrefix(s.tag, "/")) {
 		s.active = s.tag
 	}
@@ -141,7 +141,7 @@ func (s *scanner) readTag(text string) string {
 	if end == 0 {
 		end = len(text)
 	}
-	s.attribute = strings.ToLower(text[:end])
+	s.attribute = lowered(text[:end])
 	return text[end:]
 }
 
@@ -150,7 +150,7 @@ var commentEnd = regexp.MustCompile(`--!?>|^--?>`)
 
 // rawEnd is where the element ends whose text is no HTML, -1 when it does not.
 func rawEnd(text, tag string) int {
-	lower := strings.ToLower(text)
+	lower := lowered(text)
 	for from := 0; ; {
 		i := strings.Index(lower[from:], "</"+tag)
 		if i < 0 {
@@ -162,6 +162,17 @@ func rawEnd(text, tag string) int {
 		}
 		from = i + 2
 	}
+}
+
+// lowered is text with the letters of ASCII in lower case, as HTML compares names (§13.1.2): of the same length whatever bytes it has.
+func lowered(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
 }
 
 func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
