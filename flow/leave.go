@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -38,6 +37,13 @@ type Relayed interface {
 	Relayed(purpose directory.Purpose) bool
 }
 
+// Locating is a Leaving that can tell what the parameter "state" of an answer would be which comes without, as in a JWT.
+type Locating interface {
+	Leaving
+	// Locate returns that, "" where it cannot tell. Nobody has proven it by then: it only chooses the flow whose Return judges the answer.
+	Locate(answer url.Values) string
+}
+
 // rejudging is a Leaving whose answers use nothing up: Return is asked again about one when what its Verdict rests on was changed by another meanwhile.
 type rejudging interface {
 	Leaving
@@ -48,7 +54,7 @@ type rejudging interface {
 var errOvertaken = errors.New("flow: overtaken")
 
 // CallbackPath is where, below the issuer's path and before a name of the Executor's, a browser comes back. It brings the parameter
-// "state", "RelayState" or "flowId", or a JWT "response" with the claim "state", which begins with State.Flow and a dot.
+// "state", "RelayState" or "flowId", or what the Executor finds it in (Locating), which begins with State.Flow and a dot.
 const CallbackPath = "/flow/callback/"
 
 // callback takes a browser back. The request comes from another site by design: the state that it brings names a flow, and the
@@ -67,9 +73,7 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost && e.browser(v) == "":
 		v.goTo(r.URL.EscapedPath() + "?" + form.Encode())
 	default:
-		signed := jose.Peek(form.Value("response"), "state")
-		id, _, _ := strings.Cut(cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId"), signed), ".")
-		x, err := e.find(v, id)
+		x, err := e.find(v, e.located(r.PathValue("name"), form))
 		if err == nil && x.Request.Native != nil { // whose program has sent nobody here
 			err = errForeign
 		}
@@ -81,6 +85,18 @@ func (e *Engine) callback(w http.ResponseWriter, r *http.Request) {
 			e.fail(v, err, e.page(x))
 		}
 	}
+}
+
+// located is the flow that an answer says it is to, where browsers come back with a name.
+func (e *Engine) located(name string, form web.Form) string {
+	state := cmp.Or(form.Value("state"), form.Value("RelayState"), form.Value("flowId"))
+	for _, executor := range e.executors {
+		if locating, ok := executor.(Locating); ok && state == "" && locating.Callback() == name {
+			state = locating.Locate(values(form))
+		}
+	}
+	id, _, _ := strings.Cut(state, ".")
+	return id
 }
 
 // comeBack judges what a browser has brought from elsewhere. A flow that waits for no such thing, or not any more, is shown as it

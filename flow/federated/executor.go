@@ -20,7 +20,10 @@ type executor struct {
 	links bool // the person of the flow is linked
 }
 
-var _ flow.Relayed = executor{}
+var (
+	_ flow.Relayed  = executor{}
+	_ flow.Locating = executor{}
+)
 
 const goAction = "federated"
 
@@ -29,6 +32,9 @@ func (e executor) Label() flow.Message { return e.message("federated.continue", 
 
 // Callback implements flow.Leaving.
 func (e executor) Callback() string { return e.Name }
+
+// Locate implements flow.Locating, for responses that the provider has signed.
+func (e executor) Locate(answer url.Values) string { return e.provider.StateOf(answer) }
 
 // Relayed implements flow.Relayed. Who links an account is signed in, in a browser.
 func (e executor) Relayed(purpose directory.Purpose) bool {

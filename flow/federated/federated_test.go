@@ -1,6 +1,9 @@
 package federated_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -243,6 +246,31 @@ func TestSignedResponse(t *testing.T) {
 		}
 		b.isIn(b.open(back))
 	}, func(c *federated.Connection) { c.Provider.SignedResponse = true })
+}
+
+// So does one that encrypts them too (JARM §2.4, step 1). What is encrypted to another key leads to no flow.
+func TestEncryptedResponse(t *testing.T) {
+	key, other := curveKey(t), curveKey(t)
+	everywhere(t, func(w *world) {
+		w.up.encrypts(key.Public())
+		b := w.browser()
+		b.isIn(b.signIn())
+		w.up.encrypts(other.Public())
+		b = w.browser()
+		b.isOut(b.open(b.leave(b.begin())), "This page is too old")
+	}, func(c *federated.Connection) {
+		c.Provider.SignedResponse = true
+		c.Provider.DecryptionKeys = []rp.DecryptionKey{{ID: "c", Algorithm: "ECDH-ES", Key: key}}
+	})
+}
+
+func curveKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // OpenID Connect Back-Channel Logout 1.0 §2.7: with a session that one ends, without one all that rest on the person's word there.

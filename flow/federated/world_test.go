@@ -276,6 +276,7 @@ type upstream struct {
 	used   map[string]bool
 	asked  url.Values
 	refuse string
+	client crypto.PublicKey // the key that it encrypts to, if any
 }
 
 func newUpstream(t *testing.T, now func() time.Time) *upstream {
@@ -299,6 +300,25 @@ func (u *upstream) says(name string, value any) {
 	if u.claims[name] = value; value == nil {
 		delete(u.claims, name)
 	}
+}
+
+// encrypts has its responses and ID tokens encrypted to a key of the client's.
+func (u *upstream) encrypts(to crypto.PublicKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.client = to
+}
+
+// sealed is a response or ID token as it goes out.
+func (u *upstream) sealed(signed string) string {
+	if u.client == nil {
+		return signed
+	}
+	token, err := jose.Encrypt([]byte(signed), jose.EncryptionHeader{Alg: jose.ECDHES, Enc: jose.A256GCM, Kid: "c", Cty: "JWT"}, u.client)
+	if err != nil {
+		u.Error(err)
+	}
+	return token
 }
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
@@ -333,7 +353,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 			for name := range back {
 				claims[name] = back.Get(name)
 			}
-			back = url.Values{"response": {u.signed(claims, "JWT")}}
+			back = url.Values{"response": {u.sealed(u.signed(claims, "JWT"))}}
 		}
 		http.Redirect(w, r, u.asked.Get("redirect_uri")+"?"+back.Encode(), http.StatusSeeOther)
 	case "/token":
@@ -348,7 +368,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		u.used[code] = true
 		claims := map[string]any{"nonce": nonce, "exp": u.now().Add(time.Minute).Unix()}
 		maps.Copy(claims, u.claims)
-		answer(map[string]any{"access_token": "t", "token_type": "Bearer", "id_token": u.signed(claims, "JWT")})
+		answer(map[string]any{"access_token": "t", "token_type": "Bearer", "id_token": u.sealed(u.signed(claims, "JWT"))})
 	}
 }
 

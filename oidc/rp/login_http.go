@@ -34,7 +34,7 @@ func (p *Provider) Callback(w http.ResponseWriter, r *http.Request) (*Identity, 
 	if err != nil {
 		return nil, err
 	}
-	state := p.stateOf(response)
+	state := p.StateOf(response)
 	name := loginCookie(p.config.RedirectURL, state, "", 0).Name
 	cookies := r.CookiesNamed(name)
 	if r.Method == http.MethodPost && len(cookies) == 0 {

@@ -35,8 +35,9 @@ func (p *Provider) openResponse(ctx context.Context, m *Metadata, response url.V
 	return opened, nil
 }
 
-// stateOf is the login that a response says it is to. Finish judges whether it is.
-func (p *Provider) stateOf(response url.Values) string {
+// StateOf is the login that a response says it is to, for finding its Pending: Pending.State. It is "" where the response does not say, or
+// nothing can be read. Finish judges whether it is.
+func (p *Provider) StateOf(response url.Values) string {
 	if !p.config.SignedResponse {
 		return response.Get("state")
 	}
@@ -44,5 +45,7 @@ func (p *Provider) stateOf(response url.Values) string {
 	if err != nil {
 		return ""
 	}
+	// Nobody has verified the signature. What is read here only chooses the login whose Finish does, and compares the state with what that login has
+	// kept: whoever forges one names a login, as they could in a plain "state".
 	return jose.Peek(token, "state")
 }
