@@ -15,10 +15,13 @@ import (
 const (
 	// phoneStep is the Executor that confirms the telephone number of somebody who registers.
 	phoneStep = "register-phone"
-	// inviteMailStep is the Executor that has somebody who came by the link of an invitation type a code that is mailed to them.
+	// inviteMailStep and inviteSMSStep are the Executors that have somebody who came by the link of an invitation type a code that is mailed to them,
+	// or sent to their telephone.
 	inviteMailStep = "invite-mail"
-	// inviteMailFact is the address at which they have read it.
+	inviteSMSStep  = "invite-sms"
+	// inviteMailFact and inviteSMSFact are the address and the number at which they have read it.
 	inviteMailFact = "invite.mail"
+	inviteSMSFact  = "invite.sms"
 )
 
 // addressCode sends a code to an address that the flow has learned, when it comes to the step, and asks for it. It signs nobody in, and is no
@@ -61,8 +64,22 @@ func registerPhone(c *Config, site *web.Site) addressCode {
 func inviteMail(c *Config, site *web.Site, purposes []directory.TicketPurpose) addressCode {
 	mail := emailCode(c, site)
 	mail.name = inviteMailStep
+	return inviteCodeBy(c, mail, inviteMailFact, purposes, func(u *directory.User) string { return u.Email })
+}
+
+// inviteSMS sends the code to the number of the account, as its administrator has entered it.
+func inviteSMS(c *Config, site *web.Site, purposes []directory.TicketPurpose) addressCode {
+	sms := smsCode(c, site)
+	sms.name = inviteSMSStep
+	return inviteCodeBy(c, sms, inviteSMSFact, purposes, func(u *directory.User) string { return u.Phone })
+}
+
+// inviteCodeBy sends a code to whom the ticket of the flow is for. It confirms no address: whoever has the link and reads the code goes on.
+func inviteCodeBy(
+	c *Config, by codeExecutor, fact string, purposes []directory.TicketPurpose, address func(*directory.User) string,
+) addressCode {
 	return addressCode{
-		codeExecutor: mail, checked: CheckedRecovery, fact: inviteMailFact,
+		codeExecutor: by, checked: CheckedRecovery, fact: fact,
 		to: func(ctx context.Context, s *State) (pending, error) {
 			ticket, err := held(ctx, c.Directory, s, purposes...)
 			if err != nil {
@@ -71,16 +88,16 @@ func inviteMail(c *Config, site *web.Site, purposes []directory.TicketPurpose) a
 			subject, err := c.Directory.Subjects.Get(ctx, ticket.Subject)
 			if err == nil {
 				var user *directory.User
-				if user, err = c.Directory.UserOf(ctx, subject); err == nil && user.Email != "" {
-					return pending{Subject: subject.ID, Address: user.Email}, nil
+				if user, err = c.Directory.UserOf(ctx, subject); err == nil && address(user) != "" {
+					return pending{Subject: subject.ID, Address: address(user)}, nil
 				}
 			}
-			if err == nil || errors.Is(err, store.ErrNotFound) { // nobody, or somebody whom no mail reaches
+			if err == nil || errors.Is(err, store.ErrNotFound) { // nobody, or somebody whom no such message reaches
 				err = directory.ErrTicket
 			}
 			return pending{}, err
 		},
-		form: func(context.Context, *State) (mfa.OneTimeCode, error) { return mail.code, nil },
+		form: func(context.Context, *State) (mfa.OneTimeCode, error) { return by.code, nil },
 	}
 }
 

@@ -373,6 +373,7 @@ func (c *Config) accounts(site *web.Site) map[string]Executor {
 		},
 		inviteLink:     linkExecutor{mailing: mail, step: inviteLink, purposes: invitations},
 		inviteMailStep: inviteMail(c, site, invitations),
+		inviteSMSStep:  inviteSMS(c, site, invitations),
 		inviteCode:     inviteCodeExecutor{c.Directory, invitations},
 		"invite": choosePassword{
 			mailing: mail, step: "invite", purposes: invitations,

@@ -262,7 +262,8 @@ func (b *Builder) open(ctx context.Context, org string, of Type, drawn plan) (bo
 			return false, err
 		}
 		reset, err := directory.Resolve(ctx, settings, settings.AdminReset, org, "")
-		return !invitation.EmailCode && !invitation.SMSCode && !reset.EmailCode && !reset.SMSCode, err
+		typed := invitation.EmailCode || invitation.SMSCode || reset.EmailCode || reset.SMSCode
+		return !typed && (b.config.SMS || !drawn.sms), err
 	}
 	return true, nil
 }

@@ -236,7 +236,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, flowType := range map[string]string{
 		"branches": "REGISTRATION", "passkey": "REGISTRATION", "provider": "REGISTRATION", "recovery-choice": "PASSWORD_RECOVERY",
-		"registration": "REGISTRATION", "registration-phone": "REGISTRATION", "registration-username": "REGISTRATION", "recovery-code": "PASSWORD_RECOVERY", "recovery-link": "PASSWORD_RECOVERY", "recovery-sms": "PASSWORD_RECOVERY", "invited": "ASK_PASSWORD", "invited-code": "ASK_PASSWORD",
+		"registration": "REGISTRATION", "registration-phone": "REGISTRATION", "registration-username": "REGISTRATION", "recovery-code": "PASSWORD_RECOVERY", "recovery-link": "PASSWORD_RECOVERY", "recovery-sms": "PASSWORD_RECOVERY", "invited": "ASK_PASSWORD", "invited-code": "ASK_PASSWORD", "invited-sms": "ASK_PASSWORD",
 	} {
 		w := newWorld(t)
 		if status, answer := w.call(http.MethodGet, builder.Path+"?flowType="+flowType, ""); status != http.StatusNotFound {

@@ -34,7 +34,7 @@ type plan struct {
 	flow.Plan
 	drawings map[string]*flow.Drawing
 	leads    map[string][]flow.Action
-	// mail and sms are the ways by which a recovery sends something.
+	// mail and sms are the ways by which the flow sends something.
 	mail, sms bool
 }
 
@@ -295,6 +295,8 @@ func optionOf(of Type, p place) (option string, params map[string]string) {
 		return choiceOption, nil
 	case of == InvitedUser && p.does == emailOTP:
 		return "invite-mail", nil
+	case of == InvitedUser && p.does == smsOTP:
+		return "invite-sms", nil
 	case of == InvitedUser:
 		return "invite", nil
 	case of == Recovery && p.asks(passwordInput):

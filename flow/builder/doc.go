@@ -43,8 +43,8 @@
 //	                           of the connection that meta.idpName names (Config.Connections)
 //	PASSWORD_RECOVERY          who it is (username or emailaddress; UserResolveExecutor or NEXT); EmailOTPExecutor, MagicLinkExecutor, or where
 //	                           text messages can be sent (Config.SMS) SMSOTPExecutor; a password (PasswordProvisioningExecutor)
-//	INVITED_USER_REGISTRATION  ConfirmationCodeValidationExecutor, or nothing; one with otp and EmailOTPExecutor, or nothing; a password
-//	                           (PasswordProvisioningExecutor)
+//	INVITED_USER_REGISTRATION  ConfirmationCodeValidationExecutor, or nothing; one with otp and EmailOTPExecutor, one with otp and
+//	                           SMSOTPExecutor (Config.SMS), both or neither; a password (PasswordProvisioningExecutor)
 //
 // Everything else in the JSON, as sizes and positions, is kept and given back. How a form looks is for those who show it: flow/execute hands
 // out what was drawn, flow/pages asks for the same fields in its own look.
@@ -77,7 +77,6 @@
 // # Not implemented
 //
 // A username beside a sign-up upstream; a registration with a username or a telephone number and no address; a view for the code of an
-// invitation in the place of its link (InvitationPolicy, AdminResetPolicy: where these have any, the engine's plan is used), and SMSOTPExecutor beside the
-// link; completions but
+// invitation in the place of its link (InvitationPolicy, AdminResetPolicy: where these have any, the engine's plan is used); completions but
 // isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
 package builder

@@ -289,7 +289,7 @@ type attribute struct {
 var serves = map[Type][]string{
 	Registration: {"register", "register-code", "register-profile", "register-phone", "register-account"},
 	Recovery:     {"recover", "recover-code", "recover-link", "recover-password"},
-	InvitedUser:  {"invite-ticket", "invite-mail", "invite"},
+	InvitedUser:  {"invite-ticket", "invite-mail", "invite-sms", "invite"},
 }
 
 func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {

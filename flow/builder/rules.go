@@ -69,7 +69,7 @@ const (
 var executorsOf = map[Type][]string{
 	Registration: {passwordOnboard, passwordProvision, userProvision, emailOTP, smsOTP, passkey},
 	Recovery:     {userResolve, emailOTP, smsOTP, magicLink, passwordProvision, passwordOnboard},
-	InvitedUser:  {confirmationCode, emailOTP, passwordProvision, passwordOnboard, userProvision},
+	InvitedUser:  {confirmationCode, emailOTP, smsOTP, passwordProvision, passwordOnboard, userProvision},
 }
 
 // providers are the executors of the product for sign-ups at providers upstream, with the connection of which each is unless it names another
@@ -710,7 +710,7 @@ func (r *rules) recovery(way walk) {
 	}
 }
 
-// invitation: a password is chosen, after what the link holds was checked, and a code if one is drawn.
+// invitation: a password is chosen, after what the link holds was checked, and a code by each of the ways that were drawn.
 func (r *rules) invitation(way walk) {
 	last := len(way) - 1
 	for i, p := range way {
@@ -721,11 +721,11 @@ func (r *rules) invitation(way walk) {
 			r.bad(p.step.ID, "%s comes first", confirmationCode)
 		case p.does == confirmationCode && p.step.Type != executionStep:
 			r.bad(p.step.ID, "%s needs no form", confirmationCode)
-		case p.does == emailOTP && p.step.Type != viewStep:
-			r.bad(p.step.ID, "%s needs a form", emailOTP)
-		case p.does == emailOTP && (i > 1 || i == 1 && way[0].does != confirmationCode):
-			r.bad(p.step.ID, "%s comes once, behind the link", emailOTP)
-		case p.does != confirmationCode && p.does != emailOTP && i != last:
+		case slices.Contains(codes, p.does) && p.step.Type != viewStep:
+			r.bad(p.step.ID, "%s needs a form", p.does)
+		case slices.Contains(codes, p.does) && way[:i].does(p.does) >= 0:
+			r.bad(p.step.ID, "%s comes once, behind the link", p.does)
+		case p.does != confirmationCode && !slices.Contains(codes, p.does) && i != last:
 			r.bad(p.step.ID, "an invitation has one view, in which a password is chosen")
 		}
 	}

@@ -104,6 +104,8 @@ func TestRules(t *testing.T) {
 		{"invited-code", []string{"ConfirmationCodeValidationExecutor\"}, \"next\": \"verify\"", "ConfirmationCodeValidationExecutor\"}, \"next\": \"choose\""}, `"verify": nothing leads to the step`},
 		{"invited-code", []string{`"identifier": "otp"`, `"identifier": "password"`}, `EmailOTPExecutor needs an input "otp"`},
 		{"invited-code", []string{`"EmailOTPExecutor"}, "next": "choose"`, `"EmailOTPExecutor"}, "next": "COMPLETE"`}, `"choose": nothing leads to the step`},
+		{"invited-sms", []string{`"PasswordProvisioningExecutor"}, "next": "COMPLETE"`, `"SMSOTPExecutor"}, "next": "COMPLETE"`, `"identifier": "password"`, `"identifier": "otp"`}, "SMSOTPExecutor comes once"},
+		{"invited", []string{"ConfirmationCodeValidationExecutor", "SMSOTPExecutor"}, "SMSOTPExecutor needs a form"},
 		{"invited", []string{"ConfirmationCodeValidationExecutor", "PasswordProvisioningExecutor"}, "an invitation has one view"},
 		{"invited", []string{`"identifier": "password"`, `"identifier": "otp"`}, `an input "otp" needs EmailOTPExecutor`},
 	} {
@@ -138,7 +140,7 @@ func TestRules(t *testing.T) {
 
 // FuzzCompile holds that whatever is drawn either breaks a rule or is a plan whose steps all have what they need.
 func FuzzCompile(f *testing.F) {
-	for _, name := range []string{"registration", "registration-phone", "registration-username", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited", "invited-code"} {
+	for _, name := range []string{"registration", "registration-phone", "registration-username", "branches", "passkey", "provider", "recovery-code", "recovery-link", "recovery-sms", "recovery-choice", "invited", "invited-code", "invited-sms"} {
 		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte(`{"flowType":"REGISTRATION","steps":[{"id":"a","type":"EXECUTION","data":{"action":{"type":"EXECUTOR","executor":{"name":"UserProvisioningExecutor"},"next":"COMPLETE"}}}]}`))
