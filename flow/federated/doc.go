@@ -47,6 +47,9 @@
 //     verified is not taken over, and a user name that looks like an address only if it is the verified one.
 //   - Or the person, signed in by other means in the same flow, links it (the Executor whose name ends in "-link").
 //
+// The profile and the attributes of an account that was made so follow the provider at every login (Sync). What a person signs in with or is
+// reached by never does, nor does an account that was here before, or was made by a form: what is written there is not the provider's.
+//
 // A registration has a step of its own (RegisterExecutor): it finds out who comes for the first time, whose account is made with its link at the
 // end, under the same rules. Who has one already is told so, also where LinkByEmail would link them: they sign in.
 //
@@ -69,6 +72,6 @@
 //
 // # Not implemented
 //
-// SAML providers; signing out at the provider when somebody signs out here (rp.Provider.LogoutURL makes the URL); taking over changed
-// claims at a later login; organizations below the root.
+// SAML providers; signing out at the provider when somebody signs out here (rp.Provider.LogoutURL makes the URL); groups and roles of the
+// provider; organizations below the root.
 package federated

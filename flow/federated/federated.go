@@ -64,8 +64,10 @@ type Connection struct {
 	// Store is the user store that they come to; "" is the one that registers.
 	Store string
 	// Map fills the account that is about to be made, after the standard claims were taken over. Nil adds nothing. An address that it
-	// sets with EmailVerified is believed.
+	// sets with EmailVerified is believed. Later logins ask it too, with an account that is empty but for the claims; see Sync.
 	Map func(*directory.User, *rp.Identity)
+	// Sync is what later logins change of an account that this connection has made.
+	Sync Sync
 	// LinkByEmail connects somebody who comes for the first time with the account that has their address, when both the provider and
 	// we have verified it. False never does: they sign in as before, and link there. Set it only for a provider that owns the
 	// addresses, or verifies them as you would.
@@ -137,6 +139,9 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 		if name == made.Name || name == LinkExecutor(made.Name) || name == RegisterExecutor(made.Name) {
 			return fmt.Errorf("the name %q is taken: another connection has the step %q", made.Name, name)
 		}
+	}
+	if made.Sync < SyncPreserveLocal || made.Sync > SyncNone {
+		return fmt.Errorf("Sync: %d is none of its constants", made.Sync)
 	}
 	if made.Title == "" {
 		made.Title = made.Name

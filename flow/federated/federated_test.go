@@ -39,9 +39,8 @@ func TestFirstContact(t *testing.T) {
 		if a := directory.Assess(evidence); a.ACR != directory.ACR1 {
 			t.Errorf("worth %+v", a)
 		}
-		w.up.says("name", "Another Name")
 		again := w.browser()
-		if second := again.isIn(again.signIn()); second.ID != u.ID || second.Name != "Ann Upstream" {
+		if second := again.isIn(again.signIn()); second.ID != u.ID || second.Version != u.Version {
 			t.Errorf("the second time it is %+v", second)
 		}
 		links, err := w.connections.Links(t.Context(), u.Ref())
@@ -366,5 +365,10 @@ func TestNew(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("Connections[%d]", len(names)-1)) {
 			t.Errorf("connections called %q: %v", names, err)
 		}
+	}
+	unknown := federated.Connection{Name: "up", Provider: rp.Google("id", "secret", ""), Sync: federated.SyncNone + 1}
+	_, err := federated.New(federated.Config{DB: w.db, Directory: w.Directory, Issuer: w.URL, Connections: []federated.Connection{unknown}})
+	if err == nil || !strings.Contains(err.Error(), "Sync: 3") {
+		t.Errorf("a Sync that there is not: %v", err)
 	}
 }

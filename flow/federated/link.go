@@ -21,6 +21,8 @@ type Link struct {
 	ExternalID string `json:"externalId"`
 	// Subject is who it is here.
 	Subject store.Ref `json:"subject"`
+	// Made says that the account here was made for the one there: by Connection.Create, and not by a registration or a linking.
+	Made bool `json:"made,omitempty"`
 	// Label is how the person knows the account: an address or a name, as it was when the link was made.
 	Label   string    `json:"label,omitempty"`
 	Created time.Time `json:"created"`

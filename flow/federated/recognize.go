@@ -34,6 +34,9 @@ func (e executor) try(ctx context.Context, s *flow.State, id *rp.Identity) (*dir
 	}
 	if old != nil {
 		subject, problem, err := e.linked(ctx, s, old)
+		if err == nil && subject != nil {
+			problem, err = e.sync(ctx, old, subject, id)
+		}
 		if err != nil || problem != "" || subject != nil {
 			return subject, problem, err
 		}
@@ -153,17 +156,21 @@ func (e executor) link(
 	if session != nil {
 		e.dir.Sessions.Check(b, session)
 	}
-	e.write(b, old, subject.Ref(), id)
+	e.write(b, old, e.newLink(subject.Ref(), id))
 	return subject, "", b.Apply(ctx)
 }
 
-// write adds the link to the batch, in the place of a dead one.
-func (e executor) write(b *store.Batch, old *Link, subject store.Ref, id *rp.Identity) {
-	ref := linkRef(id.Issuer, id.Subject)
-	l := &Link{
-		Meta: store.Meta{ID: ref.ID}, Connection: e.Name, Issuer: id.Issuer, ExternalID: id.Subject, Subject: subject,
-		Label: cmp.Or(id.Email, id.Username, id.Name), Created: b.Now(),
+// newLink is the link of an account there with somebody here.
+func (e executor) newLink(subject store.Ref, id *rp.Identity) *Link {
+	return &Link{
+		Meta: store.Meta{ID: linkRef(id.Issuer, id.Subject).ID}, Connection: e.Name, Issuer: id.Issuer, ExternalID: id.Subject, Subject: subject,
+		Label: cmp.Or(id.Email, id.Username, id.Name),
 	}
+}
+
+// write adds the link to the batch, in the place of a dead one.
+func (e executor) write(b *store.Batch, old, l *Link) {
+	l.Created = b.Now()
 	if old == nil {
 		e.Connections.links.Insert(b, l)
 	} else {
@@ -180,7 +187,9 @@ func (e executor) create(ctx context.Context, org string, old *Link, id *rp.Iden
 		b := e.db.Batch()
 		subject, err := e.dir.AddUser(ctx, b, u)
 		if err == nil {
-			e.write(b, old, subject.Ref(), id)
+			l := e.newLink(subject.Ref(), id)
+			l.Made = true
+			e.write(b, old, l)
 			err = b.Apply(ctx)
 		}
 		taken, isTaken := errors.AsType[*directory.TakenError](err)

@@ -117,7 +117,7 @@ func (r registering) Introduced(ctx context.Context, b *store.Batch, s *flow.Sta
 			return errors.Join(err, &directory.TakenError{Name: "account upstream"})
 		}
 	}
-	r.write(b, old, subject.Ref(), k.identity())
+	r.write(b, old, r.newLink(subject.Ref(), k.identity()))
 	return nil
 }
 
