@@ -25,7 +25,7 @@ type Graph struct {
 	Nodes []Node `json:"nodes"`
 	// Target is a class of authentication (directory.ACRs) that every way to success has to reach, by what Executors say that they
 	// prove (Prover); who has the graph run refuses it otherwise. A flow that comes to success with less all the same is refused
-	// (directory.Unmet). "" is none.
+	// (directory.Unmet). At a step only "ok" counts as its proof. "" is none.
 	Target string `json:"target,omitempty"`
 }
 
@@ -270,7 +270,8 @@ type way struct {
 }
 
 // reaches finds ends of success that can be come to with less than the target. It walks over every set of proofs that a node
-// can be come to with; an option proves what it says, and no more. A question about what was proven is believed.
+// can be come to with; an option proves what it says, and no more, and that only at "ok": an outcome by the name of an action may be one that leaves the
+// step unanswered (DrawnPlan.Leads), or that of a plan that has proven nothing. A question about what was proven is believed.
 func (p graph) reaches(executors map[string]Executor) (problems []error) {
 	if p.target == "" {
 		return nil
@@ -299,7 +300,7 @@ func (p graph) reaches(executors map[string]Executor) (problems []error) {
 				next.enough = next.enough || demands(*n.If, p.target)
 				next.proofs = merge(next.proofs, provenBy(*n.If, executors))
 			}
-			if len(n.Options) == 0 || outcome == failedOutcome {
+			if len(n.Options) == 0 || outcome != okOutcome {
 				queue = append(queue, next)
 				continue
 			}

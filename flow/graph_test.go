@@ -156,6 +156,11 @@ func TestAttackGraphBelowItsTarget(t *testing.T) {
 	if err := w.engine.CheckPlan(compiledGraph(t, g)); err != nil {
 		t.Errorf("every way proves two factors: %v", err)
 	}
+	g.Nodes[3].On["to_skip"] = "done"
+	if err := w.engine.CheckPlan(compiledGraph(t, g)); err == nil {
+		t.Error("a button that leaves the code unanswered counts as the code")
+	}
+	delete(g.Nodes[3].On, "to_skip")
 	g.Nodes[3].Options = []string{"password"}
 	if err := w.engine.CheckPlan(compiledGraph(t, g)); err == nil {
 		t.Error("a password twice counts as two factors")
