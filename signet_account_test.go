@@ -297,3 +297,30 @@ func TestAccountAttributes(t *testing.T) {
 		t.Errorf("without what is required: %s", page)
 	}
 }
+
+// A box that has to be ticked is not passed by sending what is stored, where somebody else has stored that it is not.
+func TestAttackRequiredTickStoredAsFalse(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, withAccount, func(c *signet.Config) {
+		c.Accounts.Attributes = directory.AttributePolicy{Rules: []directory.AttributeRule{
+			{Name: "terms", Type: directory.BooleanAttribute, Account: directory.AttributeRequired},
+		}}
+	})
+	ann, b := idp.User("ann"), idp.Browser()
+	ann.Attributes = map[string]any{"terms": false}
+	if err := idp.Provider.Directory.ReplaceUser(t.Context(), ann); err != nil {
+		t.Fatal(err)
+	}
+	page := visitAccount(t, idp, b, ann, "/account")
+	for _, sent := range []string{"false", ""} {
+		if page = page.Fill("attributes.terms", sent).Submit("save"); page.Status != http.StatusUnprocessableEntity || !page.Has("attributes.terms-problem") {
+			t.Errorf("%q: %s", sent, page)
+		}
+	}
+	if page = page.Fill("attributes.terms", "true").Submit("save"); page.Status != http.StatusOK {
+		t.Errorf("ticked: %s", page)
+	}
+	if u, err := idp.Provider.Directory.FindUser(t.Context(), "", "ann"); err != nil || u.Attributes["terms"] != true {
+		t.Errorf("%v %v", err, u.Attributes)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -103,6 +104,14 @@ type checked interface {
 func (passwordExecutor) checks(*State, string) Checked { return CheckedSignIn }
 func (registerExecutor) checks(*State, string) Checked { return CheckedRegistration }
 func (recoverExecutor) checks(*State, string) Checked  { return CheckedRecovery }
+
+// checks implements checked: a password is hashed for nobody but who has shown at the step "register" that they are a person, or shows it here.
+func (profileExecutor) checks(s *State, _ string) Checked {
+	if s.Facts[holderFact] == "" && slices.Contains(strings.Fields(s.Params[ParamFields]), newPasswordField+"+") {
+		return CheckedRegistration
+	}
+	return ""
+}
 
 func (c codeExecutor) checks(s *State, action string) Checked {
 	if s.Subject.IsZero() && (len(s.Data) == 0 || action == resendAction) {

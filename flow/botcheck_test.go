@@ -453,3 +453,45 @@ func TestBotCheckNeedsACaptcha(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// No form has a password hashed for whoever has not shown that they are a person, also where it comes before the one that sends the mail.
+func TestAttackPasswordBeforeTheBotCheck(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, service, box := guarded(t, open)
+		drawn := compiledGraph(t, flow.Graph{Start: "secret", Nodes: []flow.Node{
+			{Name: "secret", Options: []string{"register-profile"}, On: map[string]string{"ok": "ask"}, Params: map[string]string{
+				flow.ParamFields: "given_name new_password+",
+			}},
+			{Name: "ask", Options: []string{"register"}, On: map[string]string{"ok": "more"}, Params: map[string]string{flow.ParamFields: "email+"}},
+			{Name: "more", Options: []string{"register-profile"}, On: map[string]string{"ok": "code"}, Params: map[string]string{
+				flow.ParamFields: "new_password+",
+			}},
+			{Name: "code", Options: []string{"register-code"}, On: map[string]string{"ok": "make"}},
+			{Name: "make", Options: []string{"register-account"}, On: map[string]string{"ok": "done", "failed": "secret"}},
+			{Name: "done", End: flow.Succeeded},
+		}})
+		w.engine = w.rebuild(func(c *flow.Config) { c.Plans = map[string]flow.Plan{"register": drawn} })
+		w.serve()
+		b := w.browser()
+		p := b.get(w.request(directory.Interaction{CreateAccount: true}))
+		if !p.puzzled() {
+			t.Fatalf("without the puzzle: got %v", p)
+		}
+		for _, weak := range []string{"x", newPassword} { // neither is looked at
+			if p = b.submit(p, "new_password", weak, captchaField, "rubbish"); p.message() != "captcha.wrong" || len(p.View.Prompt.Fields) != 3 {
+				t.Fatalf("%s: got %v", weak, p)
+			}
+		}
+		if p = b.submit(p, "new_password", newPassword, captchaField, "right 1"); p.View == nil || p.View.Prompt.Step != "register" || !p.puzzled() {
+			t.Fatalf("with a solution: got %v", p)
+		}
+		if p = b.submit(p, "email", "zoe@example.com", captchaField, "right 2"); p.View == nil || p.View.Prompt.Step != "register-profile" || p.puzzled() {
+			t.Fatalf("behind the address: got %v", p)
+		}
+		p = b.submit(p, "new_password", newPassword)
+		b.submit(p, "otp", box.last())
+		if _, err := w.FindUser(t.Context(), "", "zoe@example.com"); err != nil || len(service.seen) != 3 {
+			t.Errorf("%v, solutions seen %q", err, service.seen)
+		}
+	})
+}

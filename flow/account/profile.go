@@ -132,7 +132,8 @@ func (v *visit) writeAttributes(rules directory.AttributePolicy, u *directory.Us
 			continue
 		}
 		text, was := v.form.Value(flow.AttributeField(rule).Name), attributes[rule.Name]
-		if was != nil && was != "" && (text == rule.Text(was) || text == "" && !rule.Shows(was)) {
+		unticked := rule.Type == directory.BooleanAttribute && was == false // which is no consent, whoever has stored it
+		if was != nil && was != "" && !unticked && (text == rule.Text(was) || text == "" && !rule.Shows(was)) {
 			continue
 		}
 		value, err := rule.Parse(text)
