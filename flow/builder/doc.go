@@ -76,7 +76,16 @@
 //
 // # Not implemented
 //
-// A username beside a sign-up upstream; a registration with a username or a telephone number and no address; a view for the code of an
-// invitation in the place of its link (InvitationPolicy, AdminResetPolicy: where these have any, the engine's plan is used); completions but
-// isFlowCompletionNotificationEnabled and isAutoLoginEnabled; the extension over HTTP, and flows that are made of words.
+// A username beside a sign-up upstream: the account has the name that the connection chooses for it, before anything is asked.
+//
+// A registration without an address, with a username alone or with a telephone number: an account is made of a proof that was mailed, and
+// that a name, a number or an attribute is taken is told to whoever has brought it, and to nobody else. Without such a proof anybody would learn
+// it by asking, and whoever is told at the number needs a message for it, and a recovery without mail.
+//
+// A view for the code of an invitation in the place of its link (InvitationPolicy, AdminResetPolicy): where these have any, the engine's plan is used.
+//
+// Completions but isFlowCompletionNotificationEnabled and isAutoLoginEnabled, as a verification mail and an account that is locked when it is made:
+// the first is what a registration always does, and nothing would unlock the second. PATCH refuses them with FM-60004.
+//
+// The extension over HTTP, and flows that are made of words.
 package builder
