@@ -116,6 +116,8 @@ type pending struct {
 	Address string       `json:"address,omitempty"`
 	Code    mfa.SentCode `json:"code,omitzero"`
 	Link    mfa.SentLink `json:"link,omitzero"`
+	// Unsent says that no code is out before somebody asks for it.
+	Unsent bool `json:"unsent,omitempty"`
 	// Resends is how often it was sent again.
 	Resends int `json:"resends,omitempty"`
 	// Wait is how long there was no room for a code, when there was none.
@@ -165,6 +167,11 @@ func (c codeExecutor) Prepare(ctx context.Context, s *State) error {
 		return err
 	}
 	p := pending{Subject: s.Subject.ID, Address: c.address(user), First: !slices.ContainsFunc(s.Evidence, isPrimary)}
+	if s.unbidden {
+		p.Unsent = true
+		s.Data, err = p.keep()
+		return err
+	}
 	p, write, err := c.send(ctx, s, p, c.template)
 	if err != nil {
 		return err
@@ -181,6 +188,9 @@ func (c codeExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 	}
 	if p == nil {
 		return c.who(s), nil
+	}
+	if p.Unsent {
+		return c.offer(*p), nil
 	}
 	prompt := Prompt{
 		Step:  c.name,
@@ -202,6 +212,17 @@ func (c codeExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 		prompt.Messages = []Message{waitMessage(p.Wait)}
 	}
 	return prompt, nil
+}
+
+// offer asks whether to send a code to somebody whose browser came here without their doing: any page can have it do that, and each code
+// may cost money and disturbs.
+func (c codeExecutor) offer(p pending) Prompt {
+	return Prompt{
+		Step:    c.name,
+		Title:   Message{ID: c.name + ".who"},
+		Intro:   Message{ID: "code.offer", Params: map[string]string{"address": c.masked(p.Address)}},
+		Actions: []Action{{Name: resendAction, Label: c.name + ".send"}},
+	}
 }
 
 // who asks who somebody is.
@@ -253,6 +274,8 @@ func (c codeExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict, e
 		return Verdict{}, err
 	case p == nil:
 		return c.begin(ctx, s, in)
+	case p.Unsent:
+		return c.sendFirst(ctx, s, *p)
 	case in.Action == resendAction:
 		return c.resend(ctx, s, *p)
 	}
@@ -279,6 +302,19 @@ func (c codeExecutor) begin(ctx context.Context, s *State, in Input) (Verdict, e
 // mayBegin reports whether the person of an account may sign in at all.
 func mayBegin(a Account) bool {
 	return a.User != nil && !a.User.Disabled && a.Subject != nil && a.Subject.Status == directory.Active
+}
+
+// sendFirst sends the code that was offered.
+func (c codeExecutor) sendFirst(ctx context.Context, s *State, p pending) (Verdict, error) {
+	p.Unsent = false
+	next, write, err := c.send(ctx, s, p, c.template)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if next.Wait > 0 { // the offer stands
+		return Verdict{Outcome: Again, Blameless: true, Messages: []Message{waitMessage(next.Wait)}, Write: write}, nil
+	}
+	return c.pause(next, write)
 }
 
 // resend sends another code, which takes the place of the one before. What was guessed wrong stays counted for the account.

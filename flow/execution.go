@@ -104,6 +104,8 @@ type execution struct {
 
 	// from is the request that the flow is being moved by.
 	from *visit
+	// arriving says that the flow is being begun by a request that is Unbidden.
+	arriving bool
 	// plan is what the flow goes by, and writes what the batch that moves it is to hold besides.
 	plan   Plan
 	writes []func(b *store.Batch) error

@@ -61,9 +61,11 @@ func (e *Engine) begin(r *visit, in directory.Interaction) (*directory.Result, e
 	case in.Passive:
 		return &directory.Result{Refusal: passive(x, move)}, nil
 	}
+	x.arriving = r.program == nil && web.Unbidden(r.Request)
 	if err := e.introduce(r.Context(), x, move); err != nil {
 		return nil, err
 	}
+	x.arriving = false
 	if x.Done { // nothing but steps that ask nothing were missing
 		return e.goThrough(r, x)
 	}

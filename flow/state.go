@@ -56,15 +56,17 @@ type State struct {
 	// crowded is Engine.crowded.
 	crowded func(ctx context.Context, limit int) (*directory.SessionLimitError, error)
 	// opens reports whether a sign-in can begin with an Executor.
-	opens   func(ctx context.Context, option string) (bool, error)
-	client  func() Client
-	from    *visit
-	ours    func(cookie string) bool
-	options []string // the names of the executors that may do the step
-	steps   []Step   // of the plan
-	fresh   int      // how many at the end of Evidence were proven by the answer that is being settled
-	writes  []func(b *store.Batch) error
-	dir     *directory.Directory
+	opens  func(ctx context.Context, option string) (bool, error)
+	client func() Client
+	from   *visit
+	// unbidden says that the browser is just being sent here by another site, and nobody has clicked for it.
+	unbidden bool
+	ours     func(cookie string) bool
+	options  []string // the names of the executors that may do the step
+	steps    []Step   // of the plan
+	fresh    int      // how many at the end of Evidence were proven by the answer that is being settled
+	writes   []func(b *store.Batch) error
+	dir      *directory.Directory
 	// trust is what the browser shows of a device that is trusted.
 	trust func() string
 	// executors are those of the Engine.
@@ -277,7 +279,7 @@ func (e *Engine) state(x *execution) (*State, error) {
 		},
 		opens:  func(ctx context.Context, option string) (bool, error) { return e.opens(ctx, x, option) },
 		client: func() Client { return e.client(x.from) }, from: x.from, ours: e.ownCookie,
-		Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
+		unbidden: x.arriving, Flow: x.ID, Request: x.Request, Subject: x.Subject, Person: x.Person, Evidence: x.evidence(),
 		Asked: x.Asked, Approved: x.Approved, Plan: x.planName(), Last: x.Last, Params: x.Params, Facts: facts, Data: data, Memory: memory,
 		Keep: x.Keep, Problems: x.Problems, Now: e.db.Now(), dir: e.dir, revived: x.revived(), fresh: x.fresh,
 		baseSubject: x.BaseSubject, baseSession: x.baseSession(), epoch: x.SubjectEpoch, proven: x.Proven, executors: e.executors, trust: func() string { return e.trustOf(x.from) }, options: x.options(), steps: steps,
