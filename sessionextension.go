@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
@@ -43,7 +44,7 @@ func (p *Provider) extendSession(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, directory.ErrNoSession):
 		p.refuseExtension(w, r, http.StatusBadRequest, errExtensionSession, "the session has ended", nil)
 	case err != nil:
-		w.Header().Set("Retry-After", "1")
+		web.RetryAfter(w.Header(), time.Second)
 		p.refuseExtension(w, r, http.StatusServiceUnavailable, errExtensionServer, "try again later", err)
 	default:
 		w.Header().Set("Cache-Control", "no-store")

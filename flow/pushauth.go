@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
@@ -92,13 +91,13 @@ func (e *Engine) failDevice(w http.ResponseWriter, r *http.Request, err error) {
 	status, code, level := http.StatusServiceUnavailable, "temporarily_unavailable", slog.LevelError
 	if p, ok := errors.AsType[problem](err); ok {
 		status, code, level = p.status, p.code, slog.LevelInfo
-		w.Header().Set("Retry-After", strconv.Itoa(int(p.retryAfter/time.Second)))
+		web.RetryAfter(w.Header(), p.retryAfter)
 	} else if errors.Is(err, errDevice) {
 		status, code, level = http.StatusBadRequest, errMalformed.code, slog.LevelInfo
 	}
 	e.log.Log(r.Context(), level, "a device was refused", "correlation", correlation, "path", r.URL.Path, "error", err)
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "5")
+		web.RetryAfter(w.Header(), 5*time.Second)
 	}
 	body, err := json.Marshal(map[string]string{"code": code, "message": http.StatusText(status), "description": "The request was not accepted.", "traceId": correlation})
 	if err == nil {

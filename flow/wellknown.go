@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -78,7 +80,7 @@ func (e *Engine) serveTrusted(w http.ResponseWriter, r *http.Request, on directo
 	apps, err := e.dir.Applications.Trusted(r.Context(), "", on)
 	if err != nil {
 		e.log.ErrorContext(r.Context(), "trusted applications not listed", "error", err)
-		w.Header().Set("Retry-After", "5")
+		web.RetryAfter(w.Header(), 5*time.Second)
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}

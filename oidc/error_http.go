@@ -19,9 +19,7 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p.observeRefusal(r, "", "", e)
 	p.log(r, e, "")
 	h := w.Header()
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-	}
+	web.RetryAfter(h, e.RetryAfter)
 	for _, challenge := range p.challenges(e) {
 		h.Add("WWW-Authenticate", challenge)
 	}
@@ -125,9 +123,7 @@ var plainPage = template.Must(template.New("plain").Parse(`<!DOCTYPE html>
 
 // Error implements Pages.
 func (plainPages) Error(w http.ResponseWriter, _ *http.Request, page ErrorPage) {
-	if page.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(page.RetryAfter.Seconds())))
-	}
+	web.RetryAfter(w.Header(), page.RetryAfter)
 	writePlain(w, page.Status, "This did not work", "title", page)
 }
 
@@ -142,7 +138,7 @@ func (plainPages) Device(w http.ResponseWriter, _ *http.Request, page DevicePage
 	switch {
 	case page.RetryAfter > 0:
 		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", strconv.Itoa(int(page.RetryAfter.Seconds())))
+		web.RetryAfter(w.Header(), page.RetryAfter)
 	case page.Wrong:
 		status = http.StatusUnprocessableEntity
 	}

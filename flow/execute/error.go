@@ -1,9 +1,7 @@
 package execute
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
@@ -78,9 +76,7 @@ func (e *wireError) write(w http.ResponseWriter) {
 	default:
 		status = http.StatusBadRequest
 	}
-	if e.retryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.retryAfter.Seconds()))))
-	}
+	web.RetryAfter(w.Header(), e.retryAfter)
 	description := e.description
 	if description == "" {
 		description = e.code.message()

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -36,7 +37,7 @@ type page struct {
 	filter        func(name string) bool
 }
 
-var errQuery = problem{status: 400, code: "ME-60001", message: "Invalid request", description: "The query is not understood."}
+var errQuery = &web.ProblemError{Status: 400, Code: "ME-60001", Message: "Invalid request", Description: "The query is not understood."}
 
 // readPage reads limit, offset and filter: "name sw sales", also with eq, co and ew.
 func readPage(q url.Values) (p page, err error) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -47,9 +48,9 @@ func (a *API) listFactors(c *call) (answer, error) {
 	return answer{Body: enabledFactors{strings.Join(names, ",")}}, err
 }
 
-var errFactors = problem{
-	status: 400, code: "ME-60001", message: "Invalid request",
-	description: "A factor is enabled by enrolling it, and disabled by removing it: the list has to be that of the factors that are enrolled.",
+var errFactors = &web.ProblemError{
+	Status: 400, Code: "ME-60001", Message: "Invalid request",
+	Description: "A factor is enabled by enrolling it, and disabled by removing it: the list has to be that of the factors that are enrolled.",
 }
 
 // putFactors takes the list as it is, as clients send it behind an enrolment, and no other: a factor that is enrolled and not asked for

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -62,12 +63,10 @@ func (a *API) replacePassword(c *call, user *directory.User, password string) er
 }
 
 // violations says what the policy has against a password, without saying the password.
-func violations(problems []*directory.InvalidError) problem {
+func violations(problems []*directory.InvalidError) *web.ProblemError {
 	var texts []string
 	for _, p := range problems {
 		texts = append(texts, "The "+p.Field+" "+p.Problem+".")
 	}
-	refused := errPassPolicy
-	refused.description = strings.Join(texts, " ")
-	return refused
+	return errPassPolicy.Saying(strings.Join(texts, " "))
 }

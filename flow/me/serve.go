@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/internal/strictjson"
@@ -125,58 +123,40 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	trace := web.NewCorrelationID()
 	p := problemOf(err)
 	level := slog.LevelInfo
-	if p.status >= http.StatusInternalServerError && p.status != http.StatusNotImplemented {
+	if p.Status >= http.StatusInternalServerError && p.Status != http.StatusNotImplemented {
 		level = slog.LevelError
 	}
 	a.log.LogAttrs(r.Context(), level, "me: request refused",
-		slog.String("code", p.code), slog.String("correlation", trace), slog.String("method", r.Method),
+		slog.String("code", p.Code), slog.String("correlation", trace), slog.String("method", r.Method),
 		slog.String("path", r.Pattern), slog.String("cause", err.Error())) // the pattern: a path may name a credential
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
-	}
-	web.WriteValue(w, p.status, struct {
-		Code        string `json:"code"`
-		Message     string `json:"message"`
-		Description string `json:"description"`
-		Trace       string `json:"traceId"`
-	}{p.code, p.message, p.description, trace})
+	p.Write(w, trace)
 }
-
-// problem is an error as it is told.
-type problem struct {
-	status                     int
-	code, message, description string
-	retryAfter                 time.Duration
-}
-
-// Error implements error.
-func (p problem) Error() string { return "me: " + p.code + ": " + p.description }
 
 var (
-	errMalformed  = problem{status: 400, code: "ME-60001", message: "Invalid request", description: "The body is not the JSON that is expected here."}
-	errMediaType  = problem{status: 415, code: "ME-60001", message: "Invalid request", description: "The body has to be application/json."}
-	errAbsent     = problem{status: 404, code: "ME-60002", message: "Not found", description: "There is no such thing that is yours."}
-	errChanged    = problem{status: 409, code: "ME-60003", message: "Conflict", description: "It was changed by another request meanwhile."}
-	errLastWayIn  = problem{status: 409, code: "ME-60004", message: "Last way to sign in", description: "There is no other way left by which you could sign in."}
-	errReadOnly   = problem{status: 409, code: "ME-60005", message: "Read-only", description: "The store in which the account lives does not allow it."}
-	errTooMany    = problem{status: 409, code: "ME-60006", message: "Too many", description: "There are as many as there may be."}
-	errEnded      = problem{status: 401, code: "ME-60010", message: "Not signed in", description: "What the token rests on has ended."}
-	errOff        = problem{status: 501, code: "ME-60007", message: "Not implemented", description: "This is not offered here."}
-	errNotNow     = problem{status: 503, code: "ME-65001", message: "Unavailable", description: "The service cannot answer at the moment.", retryAfter: 5 * time.Second}
-	errWrongPass  = problem{status: 400, code: "PWD-10001", message: "Invalid current password", description: "The current password provided is incorrect."}
-	errPassPolicy = problem{status: 400, code: "PWD-10003", message: "Password policy violation"}
+	errMalformed  = &web.ProblemError{Status: 400, Code: "ME-60001", Message: "Invalid request", Description: "The body is not the JSON that is expected here."}
+	errMediaType  = &web.ProblemError{Status: 415, Code: "ME-60001", Message: "Invalid request", Description: "The body has to be application/json."}
+	errAbsent     = &web.ProblemError{Status: 404, Code: "ME-60002", Message: "Not found", Description: "There is no such thing that is yours."}
+	errChanged    = &web.ProblemError{Status: 409, Code: "ME-60003", Message: "Conflict", Description: "It was changed by another request meanwhile."}
+	errLastWayIn  = &web.ProblemError{Status: 409, Code: "ME-60004", Message: "Last way to sign in", Description: "There is no other way left by which you could sign in."}
+	errReadOnly   = &web.ProblemError{Status: 409, Code: "ME-60005", Message: "Read-only", Description: "The store in which the account lives does not allow it."}
+	errTooMany    = &web.ProblemError{Status: 409, Code: "ME-60006", Message: "Too many", Description: "There are as many as there may be."}
+	errEnded      = &web.ProblemError{Status: 401, Code: "ME-60010", Message: "Not signed in", Description: "What the token rests on has ended."}
+	errOff        = &web.ProblemError{Status: 501, Code: "ME-60007", Message: "Not implemented", Description: "This is not offered here."}
+	errNotNow     = &web.ProblemError{Status: 503, Code: "ME-65001", Message: "Unavailable", Description: "The service cannot answer at the moment.", RetryAfter: 5 * time.Second}
+	errWrongPass  = &web.ProblemError{Status: 400, Code: "PWD-10001", Message: "Invalid current password", Description: "The current password provided is incorrect."}
+	errPassPolicy = &web.ProblemError{Status: 400, Code: "PWD-10003", Message: "Password policy violation"}
 )
 
 // throttled tells an address to wait.
-func throttled(wait time.Duration) problem {
-	return problem{status: 429, code: "ME-60008", message: "Too many attempts", description: "Too many attempts come from this address.", retryAfter: wait}
+func throttled(wait time.Duration) *web.ProblemError {
+	return &web.ProblemError{Status: 429, Code: "ME-60008", Message: "Too many attempts", Description: "Too many attempts come from this address.", RetryAfter: wait}
 }
 
 func notImplemented(*call) (answer, error) { return answer{}, errOff }
 
 // problemOf is how an error is told. What is no answer of ours is a failure: 503, and never "no".
-func problemOf(err error) problem {
-	if p, ok := errors.AsType[problem](err); ok {
+func problemOf(err error) *web.ProblemError {
+	if p, ok := errors.AsType[*web.ProblemError](err); ok {
 		return p
 	}
 	switch {

@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
 var (
-	errNoTOTP       = problem{status: 404, code: "ME-60002", message: "Not found", description: "No authenticator app is being set up. Begin with INIT or REFRESH."}
-	errTOTPEnrolled = problem{
-		status: 409, code: "ME-60003", message: "Conflict", description: "There is an authenticator app already. REFRESH sets up another in its place.",
+	errNoTOTP       = &web.ProblemError{Status: 404, Code: "ME-60002", Message: "Not found", Description: "No authenticator app is being set up. Begin with INIT or REFRESH."}
+	errTOTPEnrolled = &web.ProblemError{
+		Status: 409, Code: "ME-60003", Message: "Conflict", Description: "There is an authenticator app already. REFRESH sets up another in its place.",
 	}
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-idp/signet/internal/secret"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -91,24 +92,24 @@ func (a *API) startPasskey(c *call) (answer, error) {
 	}{user.Username, request, ceremony.Options}}, nil
 }
 
-var errPasskey = problem{status: 400, code: "ME-60009", message: "Passkey refused", description: "The answer of the authenticator is not accepted."}
+var errPasskey = &web.ProblemError{Status: 400, Code: "ME-60009", Message: "Passkey refused", Description: "The answer of the authenticator is not accepted."}
 
 // passkeyProblem is how an answer of an authenticator is refused, and whether it is.
-func passkeyProblem(err error) (problem, bool) {
+func passkeyProblem(err error) (*web.ProblemError, bool) {
 	refused, ok := errors.AsType[*mfa.PasskeyError](err)
 	if !ok {
-		return problem{}, false
+		return nil, false
 	}
-	p := errPasskey
+	p := *errPasskey
 	switch refused.Reason {
 	case mfa.PasskeyRestart:
-		p.description = "The registration is over, or was begun elsewhere. Begin again."
+		p.Description = "The registration is over, or was begun elsewhere. Begin again."
 	case mfa.PasskeyUntrusted, mfa.PasskeyDisallowed:
-		p.code, p.description = "50013", "The attestation of the authenticator is not accepted."
+		p.Code, p.Description = "50013", "The attestation of the authenticator is not accepted."
 	case mfa.PasskeyForeign:
-		p.status, p.description = http.StatusConflict, "The passkey is registered already."
+		p.Status, p.Description = http.StatusConflict, "The passkey is registered already."
 	}
-	return p, true
+	return &p, true
 }
 
 // finishPasskey takes the answer of the authenticator: {requestId, credential}. Whatever comes of it, the registration is over.

@@ -1,12 +1,11 @@
 package pages
 
 import (
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
+	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -36,7 +35,7 @@ func (p *Pages) Device(w http.ResponseWriter, r *http.Request, v DeviceView) {
 	switch {
 	case v.RetryAfter > 0:
 		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(v.RetryAfter.Seconds()))))
+		web.RetryAfter(w.Header(), v.RetryAfter)
 		prompt.Messages = []flow.Message{{ID: "throttle.wait", Level: flow.Error}}
 	case v.Wrong:
 		status = http.StatusUnprocessableEntity

@@ -7,12 +7,10 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/internal/web"
@@ -107,10 +105,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, f flow.Failure) {
 	if f.Status != http.StatusOK && (f.Status < 400 || f.Status > 599) {
 		f.Status = http.StatusInternalServerError
 	}
-	if f.RetryAfter > 0 {
-		// RFC 9110 §10.2.3 counts in whole seconds; coming back too early would be refused again.
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(float64(f.RetryAfter)/float64(time.Second)))))
-	}
+	web.RetryAfter(w.Header(), f.RetryAfter)
 	p.write(w, r, f.Status, p.failure(r, f), nil)
 }
 

@@ -4,9 +4,7 @@ package aba
 
 import (
 	"encoding/json"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/signet-idp/signet/internal/web"
@@ -85,9 +83,7 @@ func (e Error) Write(w http.ResponseWriter) {
 	if e.Status != 0 {
 		k.status = e.Status
 	}
-	if e.RetryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
+	web.RetryAfter(w.Header(), e.RetryAfter)
 	if e.Description == "" {
 		e.Description = k.message
 	}

@@ -3,15 +3,18 @@ package web
 import (
 	"cmp"
 	"net/http"
+	"time"
 )
 
-// ProblemError is an error answer of the APIs of administrators, in the JSON of WSO2 Identity Server: "code", "message", "description" and "traceId". It is
+// ProblemError is an error answer of the APIs, in the JSON of WSO2 Identity Server: "code", "message", "description" and "traceId". It is
 // an error for whoever makes the answer. It does not change.
 type ProblemError struct {
 	// Status is that of HTTP.
 	Status int
 	// Code and Message say what it is, and Description, which may be "", what is wrong with this request.
 	Code, Message, Description string
+	// RetryAfter is after what time another request may be answered; 0 says nothing of that.
+	RetryAfter time.Duration
 }
 
 // Error implements error.
@@ -33,5 +36,11 @@ func (p *ProblemError) UnsupportedMediaType(description string) *ProblemError {
 
 // Write answers with the problem, uncached. The trace is what the log knows the request by.
 func (p *ProblemError) Write(w http.ResponseWriter, trace string) {
-	WriteValue(w, p.Status, map[string]string{"code": p.Code, "message": p.Message, "description": p.Description, "traceId": trace})
+	RetryAfter(w.Header(), p.RetryAfter)
+	WriteValue(w, p.Status, struct {
+		Code        string `json:"code"`
+		Message     string `json:"message"`
+		Description string `json:"description"`
+		Trace       string `json:"traceId"`
+	}{p.Code, p.Message, p.Description, trace})
 }

@@ -18,9 +18,9 @@ func TestProblem(t *testing.T) {
 		status  int
 		body    string
 	}{
-		{base.Saying("the body is too large"), http.StatusBadRequest, `{"code":"XY-60001","description":"the body is too large","message":"The request is malformed.","traceId":"t1"}`},
-		{base.UnsupportedMediaType("must be JSON"), http.StatusUnsupportedMediaType, `{"code":"XY-60001","description":"must be JSON","message":"The request is malformed.","traceId":"t1"}`},
-		{base, http.StatusBadRequest, `{"code":"XY-60001","description":"","message":"The request is malformed.","traceId":"t1"}`},
+		{base.Saying("the body is too large"), http.StatusBadRequest, `{"code":"XY-60001","message":"The request is malformed.","description":"the body is too large","traceId":"t1"}`},
+		{base.UnsupportedMediaType("must be JSON"), http.StatusUnsupportedMediaType, `{"code":"XY-60001","message":"The request is malformed.","description":"must be JSON","traceId":"t1"}`},
+		{base, http.StatusBadRequest, `{"code":"XY-60001","message":"The request is malformed.","description":"","traceId":"t1"}`},
 	} {
 		w := httptest.NewRecorder()
 		found, ok := errors.AsType[*web.ProblemError](errors.Join(test.problem))

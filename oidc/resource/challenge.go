@@ -85,7 +85,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, q Requirement, er
 	h := w.Header()
 	switch {
 	case e.status == http.StatusServiceUnavailable:
-		h.Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
+		web.RetryAfter(h, retryAfter)
 	case e.status < http.StatusInternalServerError:
 		if g.config.RequireNonce && h.Get("DPoP-Nonce") == "" {
 			h.Set("DPoP-Nonce", g.nonces.Current(g.config.Now()))
