@@ -14,8 +14,8 @@ const maxAnswers = 100
 
 // The problems of programs that make and recover accounts.
 var (
-	errAnswers            = problem{status: http.StatusBadRequest, code: "too_many_answers", message: "flow.expired", detail: "the flow has had too many answers"}
-	errUnknownApplication = problem{status: http.StatusBadRequest, code: errMalformed.code, message: errMalformed.message, detail: "the application is not known"}
+	errAnswers            = &Failure{Status: http.StatusBadRequest, Code: "too_many_answers", Message: Message{ID: "flow.expired", Level: Error}, Detail: "the flow has had too many answers"}
+	errUnknownApplication = &Failure{Status: http.StatusBadRequest, Code: errMalformed.Code, Message: errMalformed.Message, Detail: "the application is not known"}
 )
 
 // accountOnly reports whether a request is for nothing but a plan about an account, which only programs ask for.

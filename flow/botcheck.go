@@ -160,9 +160,9 @@ type solution struct {
 }
 
 // errCaptcha is for programs, which have no page to be shown again.
-var errCaptcha = problem{status: http.StatusBadRequest, code: "captcha_failed", message: "captcha.wrong", detail: "the captcha was not solved"}
+var errCaptcha = &Failure{Status: http.StatusBadRequest, Code: "captcha_failed", Message: Message{ID: "captcha.wrong", Level: Error}, Detail: "the captcha was not solved"}
 
-var errTurnedAway = problem{status: http.StatusForbidden, code: "turned_away", message: "captcha.refused"}
+var errTurnedAway = &Failure{Status: http.StatusForbidden, Code: "turned_away", Message: Message{ID: "captcha.refused", Level: Error}}
 
 func (b *BotCheck) validate() error {
 	if b == nil {

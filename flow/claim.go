@@ -207,6 +207,6 @@ func (e *Engine) release(ctx context.Context, g *guess) error {
 	}))
 }
 
-func throttled(wait time.Duration) problem {
-	return problem{status: http.StatusTooManyRequests, code: "slow_down", message: "throttle.wait", retryAfter: wait}
+func throttled(wait time.Duration) *Failure {
+	return &Failure{Status: http.StatusTooManyRequests, Code: "slow_down", Message: Message{ID: "throttle.wait", Level: Error}, RetryAfter: wait}
 }

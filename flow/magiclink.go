@@ -31,7 +31,7 @@ func (e *Engine) openLink(w http.ResponseWriter, r *http.Request) {
 	v := e.visit(w, r)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		e.fail(v, problem{status: http.StatusMethodNotAllowed, code: errMalformed.code, message: errMalformed.message}, "")
+		e.fail(v, &Failure{Status: http.StatusMethodNotAllowed, Code: errMalformed.Code, Message: errMalformed.Message}, "")
 		return
 	}
 	query, err := web.ReadQuery(r)

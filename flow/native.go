@@ -52,9 +52,9 @@ func (e *AnswerError) Error() string { return "flow: " + e.Code + ": " + e.Probl
 
 // The problems that only programs have.
 var (
-	errUnsupported = problem{status: http.StatusNotImplemented, code: "unsupported", message: "error.unavailable"}
-	errNobodyAway  = &AnswerError{Code: errMalformed.code, Problem: "nobody is away of whom something could be brought"}
-	errNotBegun    = &AnswerError{Code: errMalformed.code, Problem: "the authenticator begins when it is sent without parameters"}
+	errUnsupported = &Failure{Status: http.StatusNotImplemented, Code: "unsupported", Message: Message{ID: "error.unavailable", Level: Error}}
+	errNobodyAway  = &AnswerError{Code: errMalformed.Code, Problem: "nobody is away of whom something could be brought"}
+	errNotBegun    = &AnswerError{Code: errMalformed.Code, Problem: "the authenticator begins when it is sent without parameters"}
 )
 
 // converse is Interact for a program.
@@ -88,7 +88,7 @@ func isProblem(err error) bool {
 	if _, ok := errors.AsType[*web.FormError](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[problem](err)
+	_, ok := errors.AsType[*Failure](err)
 	return ok
 }
 
@@ -199,9 +199,9 @@ func (e *Engine) within(x *execution, step string, options []string) ([]string, 
 		}
 	}
 	if len(possible) == 0 {
-		p := errUnsupported
-		p.detail = "the flow has a step that no program can do: " + step
-		return nil, p
+		unsupported := *errUnsupported
+		unsupported.Detail = "the flow has a step that no program can do: " + step
+		return nil, &unsupported
 	}
 	return possible, nil
 }

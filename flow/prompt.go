@@ -242,7 +242,7 @@ type Choice struct {
 }
 
 // Failure is a dead end, shown without losing the person: what happened, under which id the log has its cause, and where
-// to go from here.
+// to go from here. It is the error of a request that ends so by the doing of the person or the browser.
 type Failure struct {
 	// Status is the HTTP status. With 200 nothing has failed: the Message says where the person stands, and there is
 	// nothing to do.
@@ -264,6 +264,9 @@ type Failure struct {
 	Locales     []string
 	Branding    directory.Branding
 }
+
+// Error implements error.
+func (f *Failure) Error() string { return "flow: " + f.Code }
 
 // Transport shows Prompts: flow/pages as HTML. It decides nothing. Methods are safe for concurrent use.
 type Transport interface {

@@ -89,11 +89,11 @@ func (e *Engine) admitDevice(r *http.Request) error {
 func (e *Engine) failDevice(w http.ResponseWriter, r *http.Request, err error) {
 	correlation := web.NewCorrelationID()
 	status, code, level := http.StatusServiceUnavailable, "temporarily_unavailable", slog.LevelError
-	if p, ok := errors.AsType[problem](err); ok {
-		status, code, level = p.status, p.code, slog.LevelInfo
-		web.RetryAfter(w.Header(), p.retryAfter)
+	if p, ok := errors.AsType[*Failure](err); ok {
+		status, code, level = p.Status, p.Code, slog.LevelInfo
+		web.RetryAfter(w.Header(), p.RetryAfter)
 	} else if errors.Is(err, errDevice) {
-		status, code, level = http.StatusBadRequest, errMalformed.code, slog.LevelInfo
+		status, code, level = http.StatusBadRequest, errMalformed.Code, slog.LevelInfo
 	}
 	e.log.Log(r.Context(), level, "a device was refused", "correlation", correlation, "path", r.URL.Path, "error", err)
 	if status == http.StatusServiceUnavailable {

@@ -64,7 +64,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.submit(e.visit(w, r))
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		e.fail(e.visit(w, r), problem{status: http.StatusMethodNotAllowed, code: errMalformed.code, message: errMalformed.message}, "")
+		e.fail(e.visit(w, r), &Failure{Status: http.StatusMethodNotAllowed, Code: errMalformed.Code, Message: errMalformed.Message}, "")
 	}
 }
 

@@ -210,69 +210,61 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 	return view, err
 }
 
-// problem is a request that ends on the failure page by the person's or the browser's doing.
-type problem struct {
-	status     int
-	code       string
-	message    string
-	detail     string
-	retryAfter time.Duration
-}
-
-// Error implements error.
-func (p problem) Error() string { return "flow: " + p.code }
-
-// The problems that have no particulars.
+// The failures that have no particulars.
 var (
-	errUnknownFlow = problem{status: http.StatusNotFound, code: "flow_expired", message: "flow.expired"}
-	errForeign     = problem{status: http.StatusForbidden, code: "flow_foreign", message: "flow.foreign"}
-	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
-	errClosed      = problem{status: http.StatusForbidden, code: "not_offered", message: "flow.closed"}
-	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
+	errUnknownFlow = &Failure{Status: http.StatusNotFound, Code: "flow_expired", Message: Message{ID: "flow.expired", Level: Error}}
+	errForeign     = &Failure{Status: http.StatusForbidden, Code: "flow_foreign", Message: Message{ID: "flow.foreign", Level: Error}}
+	errCrossOrigin = &Failure{Status: http.StatusForbidden, Code: "cross_origin", Message: Message{ID: "flow.cross_origin", Level: Error}}
+	errClosed      = &Failure{Status: http.StatusForbidden, Code: "not_offered", Message: Message{ID: "flow.closed", Level: Error}}
+	errMalformed   = &Failure{Status: http.StatusBadRequest, Code: "invalid_request", Message: Message{ID: "flow.malformed", Level: Error}}
 	// errEmbedded is for what would be inside a page, where none of ours is shown: nobody could answer it.
-	errEmbedded = problem{status: errMalformed.status, code: errMalformed.code, message: errMalformed.message, detail: "a sign-in begins in a window of its own"}
+	errEmbedded = &Failure{Status: errMalformed.Status, Code: errMalformed.Code, Message: errMalformed.Message, Detail: "a sign-in begins in a window of its own"}
 )
 
-// fail writes the failure page for err, with the way on from there if there is one. Everything that is not known to be the browser's doing is ours: 503, its cause in
-// the log under the id that is on the page.
+// FailureOf is how an error is told: a *Failure as it is, what is wrong with a body or an answer as that, and everything that is not known to
+// be the doing of the person or the browser as ours, with the status 503.
+func FailureOf(err error) Failure {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return *f
+	}
+	f := *errMalformed
+	if form, ok := errors.AsType[*web.FormError](err); ok {
+		f.Status, f.Detail = form.Status, form.Problem
+		return f
+	}
+	if answer, ok := errors.AsType[*AnswerError](err); ok {
+		f.Code, f.Detail = answer.Code, answer.Problem
+		return f
+	}
+	f = Failure{
+		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Message: Message{ID: "error.unavailable", Level: Error},
+		RetryAfter: 5 * time.Second,
+	}
+	if busy, ok := errors.AsType[*password.BusyError](err); ok {
+		f.RetryAfter = busy.RetryAfter
+	}
+	return f
+}
+
+// Level is that of the line in the log which has the cause.
+func (f *Failure) Level() slog.Level {
+	if f.Status >= http.StatusInternalServerError {
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// fail writes the failure page for err, with the way on from there if there is one. Its cause is in the log under the id that is on the page.
 func (e *Engine) fail(r *visit, err error, startOver string) {
 	web.NoStore(r.w.Header())
-	f := Failure{Correlation: web.NewCorrelationID(), StartOver: startOver}
-	var p problem
-	var form *web.FormError
-	var answer *AnswerError
-	switch {
-	case errors.As(err, &form):
-		p = errMalformed
-		p.status, p.detail = form.Status, form.Problem
-	case errors.As(err, &answer):
-		p = errMalformed
-		p.code, p.detail = answer.Code, answer.Problem
-	case errors.As(err, &p):
-	default:
-		p = unavailable(err)
-	}
-	level := slog.LevelInfo
-	if p.status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	e.log.Log(r.Context(), level, "flow failed", "correlation", f.Correlation, "code", p.code, "path", r.URL.Path, "error", err)
+	f := FailureOf(err)
+	f.Correlation, f.StartOver = web.NewCorrelationID(), startOver
+	e.log.Log(r.Context(), f.Level(), "flow failed", "correlation", f.Correlation, "code", f.Code, "path", r.URL.Path, "error", err)
 	e.observe(r.Context(), directory.Observation{
-		Type: "request.refused", Code: p.code, Address: e.site.AddressGroup(r.Request), Correlation: f.Correlation,
+		Type: "request.refused", Code: f.Code, Address: e.site.AddressGroup(r.Request), Correlation: f.Correlation,
 	})
-	f.Status, f.Code, f.Message, f.Detail, f.RetryAfter = p.status, p.code, Message{ID: p.message, Level: Error}, p.detail, p.retryAfter
 	if branding, err := e.branding(r.Context(), "", store.Ref{}); err == nil { // a page without branding beats none
 		f.Branding = branding
 	}
 	r.transport.Fail(r.w, r.Request, f)
-}
-
-func unavailable(err error) problem {
-	wait := 5 * time.Second
-	if busy, ok := errors.AsType[*password.BusyError](err); ok {
-		wait = busy.RetryAfter
-	}
-	return problem{
-		status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "error.unavailable", retryAfter: wait,
-	}
 }

@@ -2,14 +2,12 @@ package account
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/pages"
-	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
@@ -223,59 +221,24 @@ func (p *Portal) branding(v *visit) (directory.Branding, error) {
 	return directory.Resolve(v.Context(), p.Directory.Settings, p.Directory.Settings.Branding, org, "")
 }
 
-// problem is a request that ends on the failure page by the person's or the browser's doing.
-type problem struct {
-	status     int
-	code       string
-	message    string
-	detail     string
-	retryAfter time.Duration
-}
-
-// Error implements error.
-func (p problem) Error() string { return "account: " + p.code }
-
 var (
-	errCrossOrigin = problem{status: http.StatusForbidden, code: "cross_origin", message: "flow.cross_origin"}
-	errMalformed   = problem{status: http.StatusBadRequest, code: "invalid_request", message: "flow.malformed"}
-	errMethod      = problem{status: http.StatusMethodNotAllowed, code: "method_not_allowed", message: "flow.malformed"}
-	errNobody      = problem{status: http.StatusForbidden, code: "no_account", message: "account.none"}
-	errUnproven    = problem{status: http.StatusForbidden, code: "unproven", message: "account.unproven"}
+	errCrossOrigin = &flow.Failure{Status: http.StatusForbidden, Code: "cross_origin", Message: flow.Message{ID: "flow.cross_origin", Level: flow.Error}}
+	errMalformed   = &flow.Failure{Status: http.StatusBadRequest, Code: "invalid_request", Message: flow.Message{ID: "flow.malformed", Level: flow.Error}}
+	errMethod      = &flow.Failure{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: flow.Message{ID: "flow.malformed", Level: flow.Error}}
+	errNobody      = &flow.Failure{Status: http.StatusForbidden, Code: "no_account", Message: flow.Message{ID: "account.none", Level: flow.Error}}
+	errUnproven    = &flow.Failure{Status: http.StatusForbidden, Code: "unproven", Message: flow.Message{ID: "account.unproven", Level: flow.Error}}
 )
 
-// fail writes the failure page for err. What is not known to be the browser's doing is ours: 503, its cause in the log under the id that is
-// on the page.
+// fail writes the failure page for err. Its cause is in the log under the id that is on the page.
 func (p *Portal) fail(v *visit, err error) {
 	web.NoStore(v.w.Header())
-	f := flow.Failure{Correlation: web.NewCorrelationID(), StartOver: p.site.Path(Home)}
-	var known problem
-	var form *web.FormError
-	switch {
-	case errors.As(err, &form):
-		known = errMalformed
-		known.status, known.detail = form.Status, form.Problem
-	case !errors.As(err, &known):
-		known = unavailable(err)
-	}
-	level := slog.LevelInfo
-	if known.status >= http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	p.log.Log(v.Context(), level, "account page failed", "correlation", f.Correlation, "code", known.code, "path", v.URL.Path, "error", err)
-	f.Status, f.Code, f.Detail, f.RetryAfter = known.status, known.code, known.detail, known.retryAfter
-	f.Message = flow.Message{ID: known.message, Level: flow.Error}
+	f := flow.FailureOf(err)
+	f.Correlation, f.StartOver = web.NewCorrelationID(), p.site.Path(Home)
+	p.log.Log(v.Context(), f.Level(), "account page failed", "correlation", f.Correlation, "code", f.Code, "path", v.URL.Path, "error", err)
 	if branding, err := p.branding(v); err == nil { // a page without branding beats none
 		f.Branding = branding
 	}
 	p.Look.Fail(v.w, v.Request, f)
-}
-
-func unavailable(err error) problem {
-	wait := 5 * time.Second
-	if busy, ok := errors.AsType[*password.BusyError](err); ok {
-		wait = busy.RetryAfter
-	}
-	return problem{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", message: "error.unavailable", retryAfter: wait}
 }
 
 // apply does a step that reads, writes and applies a batch, anew as long as somebody else was faster. It is done for nobody whose session
