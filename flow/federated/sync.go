@@ -12,9 +12,9 @@ import (
 )
 
 // Sync is what a login changes of an account that its connection has made (Connection.Create) at an earlier one: of the names, picture,
-// locale and the rest of the profile, and of the attributes. User name, e-mail address and telephone number stay as they are: by these
-// people sign in and get back in, so a provider's word alone does not change them. An account that was linked, or made by a registration,
-// is never changed.
+// locale and the rest of the profile, and of the attributes. User name, e-mail address and telephone number stay as they are, and attributes that
+// people sign in with (directory.IdentifierPolicy.LoginBy): by these people sign in and get back in, so a provider's word alone does not change
+// them. An account that was linked, or made by a registration, is never changed.
 //
 // What does not fit here is left out, as at the first login. A user store that cannot be written to leaves everything as it is.
 type Sync int
@@ -42,7 +42,7 @@ func (e executor) sync(ctx context.Context, l *Link, subject *directory.Subject,
 		return "", nil
 	}
 	before := user.Attributes
-	switch changed, err := e.follow(user, id); {
+	switch changed, err := e.follow(ctx, user, id); {
 	case err != nil:
 		return "", err
 	case !changed:
@@ -71,7 +71,7 @@ func refused(err error) bool {
 }
 
 // follow changes an account here to what the provider says, and reports whether that is another.
-func (e executor) follow(user *directory.User, id *rp.Identity) (bool, error) {
+func (e executor) follow(ctx context.Context, user *directory.User, id *rp.Identity) (bool, error) {
 	before, err := json.Marshal(user)
 	if err != nil {
 		return false, err
@@ -86,14 +86,38 @@ func (e executor) follow(user *directory.User, id *rp.Identity) (bool, error) {
 	if all || said.Address != nil {
 		user.Address = said.Address
 	}
-	if all || user.Attributes == nil {
-		user.Attributes = said.Attributes
-	} else {
-		user.Attributes = maps.Clone(user.Attributes) // it may be shared
-		maps.Copy(user.Attributes, said.Attributes)
+	attributes := map[string]any{} // the others may be shared
+	if !all {
+		maps.Copy(attributes, user.Attributes)
 	}
+	maps.Copy(attributes, said.Attributes)
+	if err := e.keepLogins(ctx, user, attributes); err != nil {
+		return false, err
+	}
+	user.Attributes = attributes
 	after, err := json.Marshal(user)
 	return !bytes.Equal(before, after), err
+}
+
+// keepLogins changes attributes that are to take the place of a person's: those that people sign in with stay as they were. Whoever had another's
+// user name in one would be taken for them.
+func (e executor) keepLogins(ctx context.Context, user *directory.User, attributes map[string]any) error {
+	both := maps.Clone(attributes)
+	maps.Copy(both, user.Attributes)
+	for name := range both {
+		by, err := e.dir.LogsInBy(ctx, user.Org, directory.IdentifierName("attributes."+name))
+		if err != nil {
+			return err
+		}
+		value, was := user.Attributes[name]
+		switch {
+		case by && was:
+			attributes[name] = value
+		case by:
+			delete(attributes, name)
+		}
+	}
+	return nil
 }
 
 // profile is what is said of somebody in the fields of an account that nobody is found by.

@@ -1,6 +1,7 @@
 package federated_test
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 	"testing"
@@ -74,6 +75,40 @@ func TestSync(t *testing.T) {
 					t.Error("written although nothing has changed")
 				}
 			}, syncs(c.how))
+		})
+	}
+}
+
+// An attribute that people sign in with is a name as others are: a provider's word neither gives somebody the user name of another in one, nor
+// changes or removes theirs.
+func TestAttackSyncOfALoginAttribute(t *testing.T) {
+	for _, how := range []federated.Sync{federated.SyncPreserveLocal, federated.SyncOverrideAll} {
+		t.Run(fmt.Sprint(how), func(t *testing.T) {
+			everywhere(t, func(w *world) {
+				victim := w.user("victim", "victim@example.com", true)
+				w.must(directory.Set(t.Context(), w.Settings, w.Settings.Identifiers, "", "", directory.IdentifierPolicy{
+					LoginBy: []directory.IdentifierName{"attributes.department", directory.ByUsername},
+					Unique:  []directory.IdentifierName{"attributes.department"},
+				}))
+				b := w.browser()
+				u := b.isIn(b.signIn())
+				for _, own := range []map[string]any{nil, {"department": "mine"}} {
+					u.Attributes = own
+					w.must(w.ReplaceUser(t.Context(), u))
+					for _, said := range []any{"victim", nil} {
+						w.up.says("department", said)
+						w.up.says("name", fmt.Sprint("Ann ", own, said))
+						b = w.browser()
+						u = b.isIn(b.signIn())
+						if u.Name != fmt.Sprint("Ann ", own, said) || u.Attributes["department"] != own["department"] {
+							t.Errorf("%v, %v: got %q %v", own, said, u.Name, u.Attributes)
+						}
+						if found, err := w.FindUser(t.Context(), "", "victim"); err != nil || found.ID != victim.ID {
+							t.Errorf("%v, %v: found %v, %v", own, said, found, err)
+						}
+					}
+				}
+			}, syncs(how))
 		})
 	}
 }
