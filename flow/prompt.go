@@ -243,7 +243,7 @@ type Choice struct {
 
 // Failure is a dead end, shown without losing the person: what happened, under which id the log has its cause, and where
 // to go from here. It is the error of a request that ends so by the doing of the person or the browser.
-type Failure struct {
+type Failure struct { //nolint:errname // a Transport shows it; that it is returned too is the smaller half
 	// Status is the HTTP status. With 200 nothing has failed: the Message says where the person stands, and there is
 	// nothing to do.
 	Status int
