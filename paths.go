@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/account"
 	"github.com/signet-idp/signet/flow/pages"
 )
@@ -19,7 +20,7 @@ const (
 	ofAccount              // the pages of accounts
 )
 
-// paths are those of Config.Paths that a part has.
+// paths are those of Config.Paths that a part has. Devices for pushes register with the flow, among the APIs.
 func (c *Config) paths(of part) map[string]string {
 	some := map[string]string{}
 	for from, to := range c.Paths {
@@ -35,7 +36,8 @@ func (c *Config) paths(of part) map[string]string {
 				whose = ofAccount
 			}
 		}
-		if whose == of {
+		devices := of == ofFlow && strings.HasPrefix(flow.PushDevicesPath+"/", from+"/")
+		if whose == of || devices {
 			some[from] = to
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/signet-idp/signet"
+	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/idptest"
 )
 
@@ -26,6 +27,25 @@ func TestPathsAreMoved(t *testing.T) {
 		idp.Provider.ServeHTTP(w, httptest.NewRequest(http.MethodGet, gone, nil))
 		if w.Code != http.StatusNotFound {
 			t.Errorf("%s is answered with %d", gone, w.Code)
+		}
+	}
+}
+
+// What devices for pushes call moves with the APIs that it stands among.
+func TestPathsOfDevicesAreMoved(t *testing.T) {
+	t.Parallel()
+	idp := idptest.New(t, func(c *signet.Config) {
+		c.Me = &me.Settings{}
+		c.Paths = map[string]string{"/api": "/v1", "/push-auth": "/devices"}
+	})
+	for path, want := range map[string]int{
+		"/v1/users/v1/me/push/devices": http.StatusBadRequest, "/devices/authenticate": http.StatusBadRequest, // heard, and not believed
+		"/api/users/v1/me/push/devices": http.StatusNotFound, "/push-auth/authenticate": http.StatusNotFound,
+	} {
+		w := httptest.NewRecorder()
+		idp.Provider.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader("{}")))
+		if w.Code != want {
+			t.Errorf("POST %s is answered with %d, want %d", path, w.Code, want)
 		}
 	}
 }

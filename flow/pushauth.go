@@ -18,9 +18,11 @@ import (
 
 // The paths at which devices speak: what they send is signed, and no cookie is looked at.
 const (
-	pushAnswerPath  = "/push-auth/authenticate"
-	pushStatusPath  = "/push-auth/check-status"
-	pushDevicesPath = "/api/users/v1/me/push/devices"
+	pushAnswerPath = "/push-auth/authenticate"
+	pushStatusPath = "/push-auth/check-status"
+	// PushDevicesPath is where devices register, and below it where they sign off. The APIs of people have the same path for other methods, so
+	// both are moved together.
+	PushDevicesPath = "/api/users/v1/me/push/devices"
 )
 
 // maxPushBody is what a device may send.
@@ -33,8 +35,8 @@ func (e *Engine) pushRoutes() []Route {
 	return []Route{
 		e.pushRoute(http.MethodPost, pushAnswerPath, "", e.pushAnswer),
 		e.pushRoute(http.MethodGet, pushStatusPath, "", e.pushStatus),
-		e.pushRoute(http.MethodPost, pushDevicesPath, "", e.pushRegister),
-		e.pushRoute(http.MethodPost, pushDevicesPath, "/{id}/remove", e.pushRemove),
+		e.pushRoute(http.MethodPost, PushDevicesPath, "", e.pushRegister),
+		e.pushRoute(http.MethodPost, PushDevicesPath, "/{id}/remove", e.pushRemove),
 	}
 }
 

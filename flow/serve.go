@@ -148,7 +148,7 @@ func moved(site *web.Site, paths map[string]string) (*web.Site, error) {
 		return nil, err
 	}
 	var routes []web.Route
-	for _, path := range slices.Concat(pagePaths(), []string{linkPath, certificatePath, pushAnswerPath, pushStatusPath, pushDevicesPath}) {
+	for _, path := range slices.Concat(pagePaths(), []string{linkPath, certificatePath, pushAnswerPath, pushStatusPath, PushDevicesPath}) {
 		routes = append(routes, web.Route{Path: path, Methods: []string{http.MethodGet}})
 	}
 	return other, other.CheckRoutes(routes)
