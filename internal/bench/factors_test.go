@@ -110,3 +110,20 @@ func TestCopiesThatExpire(t *testing.T) {
 		t.Errorf("a living copy was replaced: %+v, %v", again, err)
 	}
 }
+
+// A count that the tape adds to ends by the clock, perhaps before the floor reads it: that read is one too. Anything else that is gone ends the
+// measurement.
+func TestFloorReadsEndedCounts(t *testing.T) {
+	t.Parallel()
+	kind := store.Kind{Name: "test.count"}
+	read := func(counters ...string) error {
+		p := &replay{floor: &floor{driver: memory.New(), counters: counters}}
+		return p.read(t.Context(), &floorCall{call: call{kind: kind, id: "gone"}, place: -1})
+	}
+	if err := read(kind.Name); err != nil {
+		t.Errorf("a count that has ended: %v", err)
+	}
+	if err := read(); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a record that has ended: %v", err)
+	}
+}
