@@ -52,6 +52,36 @@ func TestAttackCodeUnbidden(t *testing.T) {
 	})
 }
 
+// So it is with a phone: it asks nobody to agree to what a page elsewhere has begun.
+func TestAttackPushUnbidden(t *testing.T) {
+	openers(t, func(t *testing.T, open opener) {
+		w, o, device := enrolled(t, open, false)
+		plan := func(steps flow.LoginSteps) {
+			w.engine = w.rebuild(func(c *flow.Config) { c.Plans = map[string]flow.Plan{"login": steps.Plan()} })
+			w.serve()
+		}
+		plan(flow.LoginSteps{Second: []string{}})
+		b := w.browser()
+		b.login(b.get(w.request(directory.Interaction{})), "ann", goodPassword).answer(t)
+		plan(flow.LoginSteps{Second: []string{"push"}})
+		sent := func() int { all, _ := o.all(); return len(all) }
+		before := sent()
+
+		p := b.follow(b.do(http.MethodGet, w.request(directory.Interaction{ACR: []string{directory.ACR2}, EssentialACR: true}), nil, func(r *http.Request) {
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+		}))
+		if p.step() != "push" || p.View.Prompt.Intro.ID != "push.none" || len(p.View.Prompt.Messages) != 0 || sent() != before {
+			t.Fatalf("got %v, %d sent", p, sent()-before)
+		}
+		if p = b.submit(p); sent() != before+1 || p.message() != "" {
+			t.Fatalf("asked for: %v, %d sent", p, sent()-before)
+		}
+		all, _ := o.all()
+		device.answer(all[len(all)-1], "APPROVED", p.View.Prompt.Intro.Params["number"])
+		b.submit(p).answer(t)
+	})
+}
+
 // Whoever recovers by text message or mail and then brings a code that went the same way has shown one factor.
 func TestAttackRecoveryAndCodeOneWay(t *testing.T) {
 	t.Parallel()

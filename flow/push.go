@@ -31,7 +31,7 @@ const pushFactor = "push"
 
 // question is what the step keeps of what was asked.
 type question struct {
-	// Prompt is the id of the question, "" while there is none, and Number what the page shows.
+	// Prompt is the id of the question, "" while none is out, and Number what the page shows.
 	Prompt string `json:"prompt,omitempty"`
 	Number string `json:"number,omitempty"`
 	// Resends is how often it was asked again.
@@ -56,7 +56,12 @@ func (p pushExecutor) Usable(ctx context.Context, s *State) (bool, error) {
 	return s.Enrolled(ctx, directory.PushCredential)
 }
 
-func (p pushExecutor) Prepare(ctx context.Context, s *State) error {
+// Prepare asks at once, but for somebody whose browser another page has sent here: they would learn to agree to what they did not begin.
+func (p pushExecutor) Prepare(ctx context.Context, s *State) (err error) {
+	if s.unbidden {
+		s.Data, err = json.Marshal(question{})
+		return err
+	}
 	q, write, err := p.ask(ctx, s, question{})
 	if err != nil {
 		return err
@@ -79,8 +84,10 @@ func (p pushExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 		Actions: []Action{{Name: loginAction, Label: "push.login"}, {Name: resendAction, Label: "push.resend", Kind: Quiet}},
 	}
 	if q.Prompt == "" {
-		prompt.Intro, prompt.Messages = Message{ID: "push.none"}, []Message{pushWait(q.Wait)}
-		prompt.Actions = []Action{{Name: resendAction, Label: "push.resend"}}
+		prompt.Intro, prompt.Actions = Message{ID: "push.none"}, []Action{{Name: resendAction, Label: "push.send"}}
+		if q.Wait > 0 {
+			prompt.Messages = []Message{pushWait(q.Wait)}
+		}
 		return prompt, nil
 	}
 	prompt.Intro = Message{ID: "push.intro", Params: map[string]string{"number": q.Number}}
@@ -164,12 +171,17 @@ func (p pushExecutor) approved(ctx context.Context, s *State, push *directory.Pu
 	}, nil
 }
 
-// resend asks anew, in the place of the question before.
+// resend asks anew, in the place of the question before, or for the first time.
 func (p pushExecutor) resend(ctx context.Context, s *State, q question) (Verdict, error) {
-	if q.Resends >= maxResends {
+	sent := []Message{{ID: "push.resent", Level: Success}}
+	switch {
+	case q.Prompt == "":
+		sent = nil
+	case q.Resends >= maxResends:
 		return pushAgain("code.resends", Error), nil
+	default:
+		q.Resends++
 	}
-	q.Resends++
 	next, write, err := p.ask(ctx, s, q)
 	if err != nil {
 		return Verdict{}, err
@@ -178,7 +190,7 @@ func (p pushExecutor) resend(ctx context.Context, s *State, q question) (Verdict
 		return Verdict{Outcome: Again, Messages: []Message{pushWait(next.Wait)}}, nil
 	}
 	data, err := json.Marshal(next)
-	return Verdict{Outcome: Again, Messages: []Message{{ID: "push.resent", Level: Success}}, Data: data, Write: write}, err
+	return Verdict{Outcome: Again, Messages: sent, Data: data, Write: write}, err
 }
 
 // pushWait says how long somebody is left alone.
