@@ -1,6 +1,7 @@
 package signet
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -51,6 +52,30 @@ var plights = map[string]plight{
 // SignedOut implements oidc.Pages.
 func (o oidcPages) SignedOut(w http.ResponseWriter, r *http.Request) {
 	o.provider.flow.SignedOut(w, r, directory.Interaction{Purpose: directory.SignOut})
+}
+
+// serveSignedOutUpstream takes somebody back whom a provider upstream has signed out. One who comes here otherwise may be signed in, and is not
+// told that they are not.
+func (p *Provider) serveSignedOutUpstream(w http.ResponseWriter, r *http.Request) {
+	web.NoStore(w.Header())
+	next, err := p.Connections.FinishSignOut(r)
+	if err == nil && next == "" {
+		_, err = p.flow.CurrentSession(r)
+	}
+	page := oidc.ErrorPage{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Correlation: web.NewCorrelationID()}
+	switch {
+	case next != "":
+		web.SeeOther(w, next)
+		return
+	case errors.Is(err, directory.ErrNoSession):
+		oidcPages{p}.SignedOut(w, r)
+		return
+	case err == nil:
+		page = oidc.ErrorPage{Status: http.StatusOK, Code: "logout_canceled"}
+	default:
+		p.log.ErrorContext(r.Context(), "signet: a return from a logout upstream failed", slog.String("correlation", page.Correlation), slog.Any("cause", err))
+	}
+	oidcPages{p}.Error(w, r, page)
 }
 
 // Device implements oidc.Pages.

@@ -409,11 +409,12 @@ func authenticatorName(name string) string { return strings.ReplaceAll(name, ":"
 
 func (p *Provider) buildOIDC() (err error) {
 	var links oidc.Links
+	var upstream func(http.ResponseWriter, *http.Request, store.Ref, string) (string, error)
 	if p.Connections != nil {
-		links = p.Connections
+		links, upstream = p.Connections, p.Connections.SignOut
 	}
 	p.OIDC, err = oidc.New(oidc.Config{
-		Links:  links,
+		Links: links, SignOutUpstream: upstream,
 		Issuer: p.config.Issuer, DB: p.DB, Directory: p.Directory, Keys: p.config.SigningKeys,
 		Interact: p.flow.Interact, EndSession: p.flow.EndSession, Pages: oidcPages{p},
 		Paths: p.config.paths(ofProtocol), Profile: p.config.Profile, Features: p.config.OIDC, Outbound: p.config.Outbound, Claims: p.config.Claims, TokenHook: p.config.TokenHook, ScopeHook: p.config.ScopeHook, Observer: p.config.Observer,
@@ -472,6 +473,7 @@ func (p *Provider) Mount(mux *http.ServeMux) {
 	mux.Handle("POST "+p.prefix()+pages.Language, p.pages)
 	if p.Connections != nil {
 		mux.Handle("POST "+p.prefix()+federated.LogoutPath+"{connection}", p.Connections)
+		mux.HandleFunc("GET "+p.prefix()+federated.PostLogoutPath+"{connection}", p.serveSignedOutUpstream)
 	}
 }
 

@@ -274,6 +274,6 @@ type Transport interface {
 	Show(w http.ResponseWriter, r *http.Request, v View)
 	// Fail writes the failure.
 	Fail(w http.ResponseWriter, r *http.Request, f Failure)
-	// SignedOut writes the page that says that the person is signed out.
+	// SignedOut writes the page that says that the person is signed out. With a Prompt.Link the browser goes on to it.
 	SignedOut(w http.ResponseWriter, r *http.Request, v View)
 }

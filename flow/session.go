@@ -70,7 +70,8 @@ func (e *Engine) leaving(r *visit, x *execution) error {
 	return err
 }
 
-// SignedOut writes the page that says that the person is signed out, for a logout that leads nowhere else.
+// SignedOut writes the page that says that the person is signed out, for a logout that leads nowhere else. From it the browser goes on to
+// in.Resume, if there is one: a URL of a provider upstream that signs them out as well.
 func (e *Engine) SignedOut(w http.ResponseWriter, r *http.Request, in directory.Interaction) {
 	branding, err := e.branding(r.Context(), in.Organization, in.Application)
 	if err != nil {
@@ -79,7 +80,7 @@ func (e *Engine) SignedOut(w http.ResponseWriter, r *http.Request, in directory.
 	}
 	e.transport.SignedOut(w, r, View{
 		Purpose: directory.SignOut, ApplicationName: in.ApplicationName, Locales: in.Locales, Branding: branding,
-		RedirectOrigins: in.RedirectOrigins,
+		RedirectOrigins: in.RedirectOrigins, Prompt: Prompt{Link: in.Resume},
 	})
 }
 

@@ -25,7 +25,8 @@ var frontChannelPage = template.Must(template.New("frontchannel").Parse(`<!DOCTY
 {{end}}<script>` + onwardScript + `</script></body></html>
 `))
 
-// writeFrontChannel writes the page. Next is a proven redirect URI or a path of ours, and the frames are registered by the clients.
+// writeFrontChannel writes the page. Next is a proven redirect URI, a path of ours or that of a provider upstream, and the frames are registered by
+// the clients.
 func (p *Provider) writeFrontChannel(w http.ResponseWriter, r *http.Request, frames []string, next string) {
 	safe := make([]template.URL, len(frames))
 	for i, f := range frames {
@@ -35,7 +36,7 @@ func (p *Provider) writeFrontChannel(w http.ResponseWriter, r *http.Request, fra
 	err := frontChannelPage.Execute(&page, struct {
 		Frames []template.URL
 		Next   template.URL
-	}{safe, template.URL(next)}) //nolint:gosec // G203: a registered URI, of a safe scheme
+	}{safe, template.URL(next)}) //nolint:gosec // G203: a registered or configured URI, of a safe scheme
 	if err != nil {
 		p.showError(w, r, unavailable(err))
 		return

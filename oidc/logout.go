@@ -146,9 +146,9 @@ func (p *Provider) revokeGrantsIn(ctx context.Context, session store.Ref) error 
 	return nil
 }
 
-// logoutReturn is where the browser goes after logout, with the state that the client gave.
+// logoutReturn is where the browser goes after logout, with the state that the client gave; "" is to no client.
 func (q *logoutRequest) logoutReturn() string {
-	if q.State == "" {
+	if q.State == "" || q.RedirectURI == "" {
 		return q.RedirectURI
 	}
 	return withQuery(q.RedirectURI, map[string][]string{"state": {q.State}})

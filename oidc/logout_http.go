@@ -67,12 +67,18 @@ func (p *Provider) leave(w http.ResponseWriter, r *http.Request, q *logoutReques
 	}
 	// A person who refuses stays signed in, and goes where they came from all the same.
 	var frames []string
+	upstream := ""
 	if result.Refusal == "" && !result.Session.IsZero() {
 		if frames, err = p.endSession(w, r, result.Session); err != nil {
 			return err
 		}
+		if upstream, err = p.config.SignOutUpstream(w, r, result.Session, q.logoutReturn()); err != nil {
+			return err
+		}
 	}
 	switch {
+	case upstream != "": // from a page: a redirect would be held to the form-action of the one that has asked
+		p.writeFrontChannel(w, r, frames, upstream)
 	case len(frames) > 0 && q.RedirectURI != "":
 		p.writeFrontChannel(w, r, frames, q.logoutReturn())
 	case len(frames) > 0:

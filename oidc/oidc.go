@@ -33,6 +33,10 @@ type Config struct {
 	Interact func(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error)
 	// EndSession ends a session and forgets its cookie, when a person logs out. Nil ends it in the Directory alone.
 	EndSession func(w http.ResponseWriter, r *http.Request, session store.Ref, reason string) error
+	// SignOutUpstream returns where the browser of somebody whose session has ended, by their logout, is sent, to be signed out where they had
+	// signed in, and which of our own pages sends it on from there to next; "" as next is the page that says that they are signed out. "" is
+	// nowhere: the browser goes to next at once. Nil never sends anybody.
+	SignOutUpstream func(w http.ResponseWriter, r *http.Request, session store.Ref, next string) (string, error)
 	// Pages shows what is not for a client. Nil shows plain pages.
 	Pages Pages
 
@@ -279,6 +283,9 @@ func (c *Config) fillDefaults() error {
 		c.EndSession = func(_ http.ResponseWriter, r *http.Request, session store.Ref, reason string) error {
 			return c.Directory.Sessions.End(r.Context(), session, reason)
 		}
+	}
+	if c.SignOutUpstream == nil {
+		c.SignOutUpstream = func(http.ResponseWriter, *http.Request, store.Ref, string) (string, error) { return "", nil }
 	}
 	if c.Observer == nil {
 		c.Observer = func(context.Context, directory.Observation) {}

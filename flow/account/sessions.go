@@ -95,14 +95,26 @@ func (p *Portal) endSession(v *visit) (outcome, error) {
 		if err := p.Engine.EndSession(v.w, v.Request, v.session.Ref(), "logout"); err != nil {
 			return outcome{}, err
 		}
-		p.Engine.SignedOut(v.w, v.Request, directory.Interaction{Purpose: directory.SignOut, Organization: v.subject.Org})
-		return answered, nil
+		return answered, p.signedOut(v)
 	}
 	err := p.Directory.EndOwnSession(v.Context(), v.subject, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return refused("account.gone"), nil
 	}
 	return did("account.session.ended"), err
+}
+
+// signedOut shows that the person is signed out here, and sends them to where else they are to be.
+func (p *Portal) signedOut(v *visit) error {
+	in := directory.Interaction{Purpose: directory.SignOut, Organization: v.subject.Org}
+	if p.Connections != nil {
+		var err error
+		if in.Resume, err = p.Connections.SignOut(v.w, v.Request, v.session.Ref(), ""); err != nil {
+			return err
+		}
+	}
+	p.Engine.SignedOut(v.w, v.Request, in)
+	return nil
 }
 
 func (p *Portal) endOthers(v *visit) (outcome, error) {

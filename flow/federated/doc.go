@@ -70,8 +70,11 @@
 // Connections takes the logout tokens of the providers (OpenID Connect Back-Channel Logout 1.0), ends the sessions that rest on them, and
 // with these everything that a logout here ends.
 //
+// Who signs out here is signed out at the provider as well if the connection says so (RPInitiatedLogout, with SignOut and FinishSignOut as
+// the wiring): after the end of the session here, by way of the browser, which comes back.
+//
 // # Not implemented
 //
-// SAML providers; signing out at the provider when somebody signs out here (rp.Provider.LogoutURL makes the URL); groups and roles of the
-// provider; organizations below the root.
+// SAML providers; an id_token_hint at the sign-out (ID tokens are not kept, so that a provider may ask whether to sign out); groups and
+// roles of the provider; organizations below the root.
 package federated

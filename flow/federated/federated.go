@@ -78,6 +78,11 @@ type Connection struct {
 	// InsecureAssumeFresh takes a login for a fresh proof although the provider, or the service, does not say when the person proved themselves.
 	// False refuses it where an application demands one (prompt=login, max_age).
 	InsecureAssumeFresh bool
+	// RPInitiatedLogout sends the browser of somebody who signs out here, and has signed in by the Provider, on to its end_session_endpoint, so
+	// that they are signed out there as well (OpenID Connect RP-Initiated Logout 1.0 §2). Connections.PostLogoutRedirectURL has to be registered
+	// there. They are signed out here before, whether or not the provider sends them back. False leaves them signed in there, as whoever uses the
+	// provider for more than this expects.
+	RPInitiatedLogout bool
 }
 
 // Connections are the providers upstream. They are safe for concurrent use.
@@ -85,8 +90,11 @@ type Connections struct {
 	db    *store.DB
 	dir   *directory.Directory
 	log   *slog.Logger
+	site  *web.Site
 	links *store.Collection[Link]
-	all   map[string]*connection
+	// signOuts are the logouts at providers whose people have not come back.
+	signOuts *store.Collection[signOut]
+	all      map[string]*connection
 }
 
 // connection is one of them, ready for use.
@@ -119,11 +127,11 @@ func New(config Config) (*Connections, error) {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Connections{
-		db: config.DB, dir: config.Directory, log: config.Logger,
-		links: store.NewCollection(config.DB, linkType), all: map[string]*connection{},
+		db: config.DB, dir: config.Directory, log: config.Logger, site: site,
+		links: store.NewCollection(config.DB, linkType), signOuts: store.NewCollection(config.DB, signOutType), all: map[string]*connection{},
 	}
 	for i, made := range config.Connections {
-		if err := c.add(site, made); err != nil {
+		if err := c.add(made); err != nil {
 			problems = append(problems, fmt.Errorf("federated: Config.Connections[%d]: %w", i, err))
 		}
 	}
@@ -131,7 +139,7 @@ func New(config Config) (*Connections, error) {
 	return c, errors.Join(problems...)
 }
 
-func (c *Connections) add(site *web.Site, made Connection) error {
+func (c *Connections) add(made Connection) error {
 	if err := flow.CheckStepName(made.Name, linkSuffix, registerSuffix); err != nil {
 		return err
 	}
@@ -146,12 +154,12 @@ func (c *Connections) add(site *web.Site, made Connection) error {
 	if made.Title == "" {
 		made.Title = made.Name
 	}
-	ready := &connection{Connection: made, Connections: c, back: site.URL(flow.CallbackPath + made.Name)}
+	ready := &connection{Connection: made, Connections: c, back: c.site.URL(flow.CallbackPath + made.Name)}
 	var err error
 	if made.Service != nil {
-		err = ready.openService(site.Issuer())
+		err = ready.openService(c.site.Issuer())
 	} else {
-		if err := errors.Join(checkProgramURL(made.ProgramURL, ready.back), checkNative(made)); err != nil {
+		if err := errors.Join(checkProgramURL(made.ProgramURL, ready.back), checkNative(made), checkLogout(made)); err != nil {
 			return err
 		}
 		for _, other := range c.all { // RFC 9700 §4.4: a program that takes people back at one place cannot tell from which provider they come
@@ -198,6 +206,14 @@ func checkNative(c Connection) error {
 		return errors.New("NativeClients: the provider issues no ID tokens")
 	case slices.Contains(c.Provider.Algorithms, "HS256"):
 		return errors.New("NativeClients: the provider signs with the client secret, which no app may know (RFC 8725 §3.1)")
+	}
+	return nil
+}
+
+// checkLogout holds that a provider of which all is known has somewhere to sign out.
+func checkLogout(c Connection) error {
+	if e := c.Provider.Endpoints; c.RPInitiatedLogout && e != nil && e.EndSession == "" {
+		return errors.New("RPInitiatedLogout: the provider has no Endpoints.EndSession")
 	}
 	return nil
 }

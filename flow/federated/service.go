@@ -23,6 +23,9 @@ func (c *connection) openService(issuer string) (err error) {
 	if c.TrustAMR {
 		return errors.New("TrustAMR is for a Provider: a Service says nothing of what it has asked for")
 	}
+	if c.RPInitiatedLogout {
+		return errors.New("RPInitiatedLogout is for a Provider: a Service has no sessions that it could end")
+	}
 	config := service.StepConfig{Name: c.Name, Title: c.Title, Issuer: issuer, Endpoint: *c.Service, Now: c.db.Now, Logger: c.log}
 	config.Confirmed = executor{connection: c}.confirmed
 	if c.signsIn, err = service.NewStep(config); err != nil {

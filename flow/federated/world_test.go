@@ -109,6 +109,8 @@ func (w *world) rebuild(edit func(*flow.Config)) {
 	}
 	mux.Handle("POST "+federated.LogoutPath+"{connection}", w.connections)
 	mux.HandleFunc("/private", w.private)
+	mux.HandleFunc("/bye", w.bye)
+	mux.HandleFunc("GET "+federated.PostLogoutPath+"{connection}", w.signedOut)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mux = mux
@@ -276,6 +278,9 @@ type upstream struct {
 	used   map[string]bool
 	asked  url.Values
 	refuse string
+	// more is further metadata, and left what the browser brought that was to be signed out.
+	more   map[string]any
+	left   url.Values
 	client crypto.PublicKey // the key that it encrypts to, if any
 }
 
@@ -330,9 +335,14 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
-		answer(map[string]any{
+		m := map[string]any{
 			"issuer": u.URL, "authorization_endpoint": u.URL + "/authorize", "token_endpoint": u.URL + "/token", "jwks_uri": u.URL + "/jwks",
-		})
+		}
+		maps.Copy(m, u.more)
+		answer(m)
+	case "/logout":
+		u.left = r.URL.Query()
+		http.Redirect(w, r, u.left.Get("post_logout_redirect_uri")+"?"+url.Values{"state": u.left["state"]}.Encode(), http.StatusSeeOther)
 	case "/jwks":
 		set, err := jose.Set([]jose.PublicKey{{ID: "k", Algorithm: jose.ES256, Key: u.key.Public()}})
 		if err != nil {

@@ -200,6 +200,7 @@ func (p *Pages) signedOut(r *http.Request, v flow.View) *Page {
 	page.Title = page.T("signed-out.title")
 	page.Emblem, page.Monogram = page.Icon("check"), ""
 	page.notices(v.Prompt.Messages)
+	page.Link = link(v.Prompt.Link)
 	page.entitle()
 	return page
 }

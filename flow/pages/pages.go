@@ -89,15 +89,22 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, v flow.View) {
 	if page.Wrong {
 		status = http.StatusUnprocessableEntity
 	}
-	if page.Link != "" { // at once, without a script, and held to no form-action
+	lead(w, page)
+	p.write(w, r, status, page, v.RedirectOrigins)
+}
+
+// lead has the browser follow the link of a page at once, without a script, and held to no form-action.
+func lead(w http.ResponseWriter, page *Page) {
+	if page.Link != "" {
 		w.Header().Set("Refresh", "0;url="+page.Link)
 	}
-	p.write(w, r, status, page, v.RedirectOrigins)
 }
 
 // SignedOut implements [flow.Transport].
 func (p *Pages) SignedOut(w http.ResponseWriter, r *http.Request, v flow.View) {
-	p.write(w, r, http.StatusOK, p.signedOut(r, v), v.RedirectOrigins)
+	page := p.signedOut(r, v)
+	lead(w, page)
+	p.write(w, r, http.StatusOK, page, v.RedirectOrigins)
 }
 
 // Fail implements [flow.Transport].

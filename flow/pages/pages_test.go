@@ -472,3 +472,19 @@ func BenchmarkShow(b *testing.B) {
 		})
 	}
 }
+
+// The page that says that somebody is signed out leads on to where else they are to be, without a script, and to nothing but a place of the web.
+func TestSignedOutLeadsOn(t *testing.T) {
+	t.Parallel()
+	p := newPages(t, nil)
+	res, page := signedOut(t, p, flow.View{Prompt: flow.Prompt{Link: "https://up.example/logout?state=x&client_id=c"}})
+	contain(t, page, `id="logged_out"`, `id="continue" href="https://up.example/logout?state=x&amp;client_id=c"`)
+	if got := res.Header.Get("Refresh"); got != "0;url=https://up.example/logout?state=x&client_id=c" || strings.Contains(page, "close this window") {
+		t.Errorf("Refresh %q", got)
+	}
+	for _, hostile := range []string{"", "javascript:alert(1)", "data:text/html,x", "//evil.example", "https://user@evil.example"} {
+		if res, page = signedOut(t, p, flow.View{Prompt: flow.Prompt{Link: hostile}}); res.Header.Get("Refresh") != "" || strings.Contains(page, `id="continue"`) {
+			t.Errorf("%q: Refresh %q", hostile, res.Header.Get("Refresh"))
+		}
+	}
+}

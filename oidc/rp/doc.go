@@ -35,7 +35,7 @@
 //
 // Begin and Finish are the same without cookies, for who keeps a Pending elsewhere; BeginNative and FinishNative are for an app that gets
 // the ID token by the sign-in of its platform. ReceiveLogout takes the logout tokens of a
-// provider, LogoutURL signs people out there, Refresh renews a login, API makes requests with its token, and a Verifier judges the JWTs
+// provider, BeginLogout signs people out there, Refresh renews a login, API makes requests with its token, and a Verifier judges the JWTs
 // of an issuer, as an API does.
 //
 // # At a provider of banks

@@ -228,17 +228,85 @@ func TestStartAndCallback(t *testing.T) {
 }
 
 // OpenID Connect RP-Initiated Logout 1.0 §2.
-func TestLogoutURL(t *testing.T) {
+func TestLogout(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t)
-	got, err := u.provider().LogoutURL(t.Context(), rp.LogoutRequest{IDToken: "x.y.z", RedirectURL: "https://rp.example/bye", State: "s&t"})
-	want := u.URL + "/logout?client_id=client&id_token_hint=x.y.z&post_logout_redirect_uri=https%3A%2F%2Frp.example%2Fbye&state=s%26t"
+	p := u.provider()
+	got, pending, err := p.BeginLogout(t.Context(), rp.LogoutRequest{IDToken: "x.y.z", Hint: "s1", RedirectURL: "https://rp.example/bye", State: "s&t"})
+	want := u.URL + "/logout?client_id=client&id_token_hint=x.y.z&logout_hint=s1&post_logout_redirect_uri=https%3A%2F%2Frp.example%2Fbye&state=s%26t"
 	if err != nil || got != want {
 		t.Errorf("got %s, %v", got, err)
 	}
+	if err := p.FinishLogout(pending, url.Values{"state": {"s&t"}}); err != nil {
+		t.Errorf("back: %v", err)
+	}
+	got, _, err = p.BeginLogout(t.Context(), rp.LogoutRequest{})
+	if err != nil || got != u.URL+"/logout?client_id=client" {
+		t.Errorf("one that leads nowhere: %s, %v", got, err)
+	}
+	u.metadata["end_session_endpoint"] = u.URL + "/logout?tenant=1&post_logout_redirect_uri=https://evil.example&state=x&id_token_hint=y#f"
+	got, pending, err = u.provider().BeginLogout(t.Context(), rp.LogoutRequest{RedirectURL: "https://rp.example/bye"})
+	at, bad := url.Parse(got)
+	if err != nil || bad != nil {
+		t.Fatal(got, err, bad)
+	}
+	made := at.Query().Get("state")
+	if q := at.Query(); len(made) < 22 || q.Has("id_token_hint") || q.Get("tenant") != "1" || q.Get("post_logout_redirect_uri") != "https://rp.example/bye" || at.Fragment != "" {
+		t.Errorf("an endpoint with a query: %s", got)
+	}
+	if text := fmt.Sprintf("%+v", pending); strings.Contains(text, made) {
+		t.Errorf("what is kept says the state: %s", text)
+	}
 	delete(u.metadata, "end_session_endpoint")
-	if _, err := u.provider().LogoutURL(t.Context(), rp.LogoutRequest{}); !errors.Is(err, rp.ErrNoLogout) {
+	if _, _, err := u.provider().BeginLogout(t.Context(), rp.LogoutRequest{}); !errors.Is(err, rp.ErrNoLogout) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Attack: somebody is brought back from a logout that they have not begun, or not here, or not now (OpenID Connect RP-Initiated Logout 1.0 §3).
+func TestAttackReturnFromAnotherLogout(t *testing.T) {
+	t.Parallel()
+	u, other := newUpstream(t), newUpstream(t)
+	p := u.provider()
+	begin := func(p *rp.Provider) rp.PendingLogout {
+		t.Helper()
+		_, pending, err := p.BeginLogout(t.Context(), rp.LogoutRequest{RedirectURL: "https://rp.example/bye", State: "right"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pending
+	}
+	pending := begin(p)
+	for name, c := range map[string]struct {
+		pending  rp.PendingLogout
+		response url.Values
+	}{
+		"another state":      {pending, url.Values{"state": {"wrong"}}},
+		"no state":           {pending, nil},
+		"two states":         {pending, url.Values{"state": {"right", "right"}}},
+		"the hash":           {pending, url.Values{"state": {pending.StateHash}}},
+		"nothing begun":      {rp.PendingLogout{Issuer: pending.Issuer, Began: pending.Began}, url.Values{"state": {""}}},
+		"of another issuer":  {begin(other.provider()), url.Values{"state": {"right"}}},
+		"begun long ago":     {rp.PendingLogout{Issuer: pending.Issuer, StateHash: pending.StateHash}, url.Values{"state": {"right"}}},
+		"nothing is pending": {rp.PendingLogout{}, url.Values{"state": {"right"}}},
+	} {
+		if err := p.FinishLogout(c.pending, c.response); !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Attack: metadata that send people to a script, or in clear text, when they sign out: the provider is not available.
+func TestAttackHostileEndSessionEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, hostile := range []string{
+		"http://provider.example/logout", "javascript:alert(1)", "data:text/html,x", "//provider.example/logout", "/logout", "https://user@provider.example/logout", "https:logout", ":",
+	} {
+		u := newUpstream(t)
+		u.metadata["end_session_endpoint"] = hostile
+		if to, _, err := u.provider().BeginLogout(t.Context(), rp.LogoutRequest{}); !errors.Is(err, rp.ErrUnavailable) || to != "" {
+			t.Errorf("%s: %q, %v", hostile, to, err)
+		}
 	}
 }
 
