@@ -26,6 +26,10 @@ type Dialect struct {
 	// Using writes the hint, behind a table's alias, that one index of it be used: entries_here or entries_below. Nil
 	// writes none.
 	Using func(index string) string
+	// Unsought writes a column so that no index is chosen for a comparison with it: that of the field, where List looks for entries of a record it
+	// has. A planner that knows nothing of the table yet may take an index in which those of all records stand together. Nil leaves it
+	// as it is.
+	Unsought func(column string) string
 	// Fence stands at the end of a subquery that must be done for each row by itself, whatever the planner believes about
 	// the number of rows. "" leaves it to CROSS JOIN and EXISTS.
 	Fence string
@@ -105,6 +109,13 @@ func (d *Dialect) lacks() string {
 		return "x'ff'"
 	}
 	return d.Lacks
+}
+
+func (d *Dialect) unsought(column string) string {
+	if d.Unsought == nil {
+		return column
+	}
+	return d.Unsought(column)
 }
 
 func (d *Dialect) text(s string) any {

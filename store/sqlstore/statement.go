@@ -148,7 +148,7 @@ func (l *listing) candidates(s *statement, st stage) {
 		l.within(s, "f.org")
 		if st.repeated { // of several entries of one record, the first stands for it
 			s.add(" AND NOT EXISTS (SELECT 1 FROM signet_entries AS e"+
-				" WHERE e.kind = ? AND e.org = f.org AND e.id = f.id AND e.field = ? AND e.value < f.value", kind, l.dialect.text(st.field))
+				" WHERE e.kind = ? AND e.org = f.org AND e.id = f.id AND "+l.dialect.unsought("e.field")+" = ? AND e.value < f.value", kind, l.dialect.text(st.field))
 			st.bounds.addLow(s, "e.value")
 			s.add(")")
 		}
@@ -183,7 +183,7 @@ func (l *listing) key(s *statement, st stage) {
 		s.add(l.dialect.lacks())
 	default:
 		s.add("COALESCE((SELECT e.value FROM signet_entries AS e WHERE e.kind = ? AND e.org = "+st.alias()+".org"+
-			" AND e.id = "+st.alias()+".id AND e.field = ? ORDER BY e.value LIMIT 1), "+l.dialect.lacks()+")",
+			" AND e.id = "+st.alias()+".id AND "+l.dialect.unsought("e.field")+" = ? ORDER BY e.value LIMIT 1), "+l.dialect.lacks()+")",
 			l.query.Kind.Name, l.dialect.text(l.query.Sort))
 	}
 }
@@ -254,7 +254,11 @@ func (l *listing) join(s *statement, parts []store.Filter, operator, empty strin
 
 // probe writes whether the record r has an entry of the field within the bounds.
 func (l *listing) probe(s *statement, field string, b bounds) {
-	s.add("EXISTS (SELECT 1 FROM signet_entries AS e WHERE e.kind = ? AND e.org = r.org AND e.id = r.id AND e.field = ?",
+	column := "e.field"
+	if !b.exact { // an exact one has one place in every index
+		column = l.dialect.unsought(column)
+	}
+	s.add("EXISTS (SELECT 1 FROM signet_entries AS e WHERE e.kind = ? AND e.org = r.org AND e.id = r.id AND "+column+" = ?",
 		l.query.Kind.Name, l.dialect.text(field))
 	b.add(s, "e.value")
 	s.add(l.dialect.Fence + ")")

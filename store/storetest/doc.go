@@ -23,4 +23,6 @@
 //
 // Tests of what stands above a store take Faults, which fails the calls they choose and lists all of them, and
 // Placements, which runs them with ephemeral kinds in the one Driver and in a store of their own.
+//
+// Gather makes a Crowd, for tests of how a database goes about finding a few among many.
 package storetest

@@ -13,20 +13,29 @@ type model []store.Record
 
 // answer returns all records that match q, in its order.
 func (m model) answer(q store.Query) []store.Record {
-	var found []store.Record
+	var found model
 	for _, r := range m {
-		if reaches(q, r.Org) && (q.Filter == nil || q.Filter.Match(r.Index)) {
+		if matches(q, r) {
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b store.Record) int {
+	found.sort(q)
+	return found
+}
+
+// sort puts the records into the order of a query.
+func (m model) sort(q store.Query) {
+	slices.SortFunc(m, func(a, b store.Record) int {
 		c := order(q.Sort, a, b)
 		if q.Descending {
 			return -c
 		}
 		return c
 	})
-	return found
+}
+
+func matches(q store.Query, r store.Record) bool {
+	return reaches(q, r.Org) && (q.Filter == nil || q.Filter.Match(r.Index))
 }
 
 func reaches(q store.Query, org string) bool {

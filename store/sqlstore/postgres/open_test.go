@@ -16,6 +16,7 @@ import (
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/sqlstore"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // record returns a record without names.
@@ -132,7 +133,7 @@ func TestMigrationFails(t *testing.T) {
 	}
 	execute(t, db, "DROP TABLE signet_shapes")
 	driver := connect(t, dsn, postgres.Config{})
-	if _, err := driver.Apply(t.Context(), now, store.Insert(person(1))); err != nil {
+	if _, err := driver.Apply(t.Context(), now, store.Insert(storetest.Person(thing, now, 1))); err != nil {
 		t.Error(err)
 	}
 }
@@ -188,14 +189,14 @@ func TestLeastPermissions(t *testing.T) {
 	execute(t, admin, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA idp TO idp_node`)
 	for _, config := range []postgres.Config{{Schema: "idp"}, {Schema: "idp", NoMigrate: true}} {
 		driver := connect(t, strings.Replace(dsn, "postgres@", "idp_node@", 1), config)
-		results, err := driver.Apply(t.Context(), now, store.Insert(person(1)))
+		results, err := driver.Apply(t.Context(), now, store.Insert(storetest.Person(thing, now, 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := driver.List(t.Context(), now, store.Query{Kind: thing, Within: store.Everywhere, Sort: "name"}); err != nil {
 			t.Error(err)
 		}
-		p := person(1)
+		p := storetest.Person(thing, now, 1)
 		p.Version, p.Keys = results[0].Version, []store.Key{{Name: "name", Value: "renamed"}}
 		results, err = driver.Apply(t.Context(), now, store.Replace(p))
 		if err != nil {
@@ -221,7 +222,7 @@ func TestNamesApart(t *testing.T) {
 	configs := []postgres.Config{{}, {Prefix: "other_"}, {Schema: `My "Schema"\ '1'`}, {Schema: `My "Schema"\ '1'`, Prefix: "x"}}
 	for n, config := range configs {
 		driver := connect(t, dsn, config)
-		r := person(n)
+		r := storetest.Person(thing, now, n)
 		r.ID = fmt.Sprint(n)
 		if _, err := driver.Apply(t.Context(), now, store.Insert(r)); err != nil {
 			t.Fatal(err)
@@ -255,9 +256,9 @@ func TestSettingsDoNotMatter(t *testing.T) {
 			t.Parallel()
 			name, value, _ := strings.Cut(setting, "=")
 			driver := connect(t, server.NewDatabase(t)+"&"+name+"="+url.PathEscape(value), postgres.Config{Schema: "signet"})
-			r := person(7)
+			r := storetest.Person(thing, now, 7)
 			r.Body = []byte(`{"name":"Zoë 日本 \u0000 \\ '"}`)
-			results, err := driver.Apply(t.Context(), now, store.Insert(r), store.Insert(person(8)))
+			results, err := driver.Apply(t.Context(), now, store.Insert(r), store.Insert(storetest.Person(thing, now, 8)))
 			if err != nil {
 				t.Fatal(err)
 			}

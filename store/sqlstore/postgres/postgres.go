@@ -110,6 +110,7 @@ func (t tables) dialect() *sqlstore.Dialect {
 		Script:      func(text string) string { return strings.ReplaceAll(text, "signet_", t.prefix) },
 		Placeholder: func(n int) string { return fmt.Sprintf("$%d", n) },
 		Fence:       ` OFFSET 0`,
+		Unsought:    func(column string) string { return `(` + column + ` || ''::bytea)` },
 		Lacks:       `CAST(E'\\xff' AS bytea)`,
 		Text:        func(s string) any { return []byte(s) },
 		LongValue:   800, // an index takes 2,704 bytes of all its columns together

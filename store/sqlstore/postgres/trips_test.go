@@ -7,6 +7,7 @@ import (
 	"github.com/signet-idp/signet/internal/testenv"
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/sqlstore/postgres"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // modes are the ways in which pgx may be told to run statements.
@@ -51,7 +52,7 @@ func count(t *testing.T, driver *postgres.Driver, proxy *testenv.ProxyServer) {
 		}
 	}
 	insert := func(id string) store.Op {
-		r := person(1)
+		r := storetest.Person(thing, now, 1)
 		r.ID, r.Keys = id, []store.Key{{Name: "name", Value: id}}
 		return store.Insert(r)
 	}
@@ -61,7 +62,7 @@ func count(t *testing.T, driver *postgres.Driver, proxy *testenv.ProxyServer) {
 		op.Record.Index[0].Value = store.Text(nick)
 		return op
 	}
-	at := func(id string) store.Ref { return store.Ref{Org: person(1).Org, ID: id} }
+	at := func(id string) store.Ref { return store.Ref{Org: storetest.Person(thing, now, 1).Org, ID: id} }
 	check := func(id string) store.Op { return store.Check(thing, at(id), versions[id]) }
 	do(insert("warm"))
 	do(insert("a"), insert("b"), insert("c"))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/memory"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // FuzzFilter builds a filter of any shape around any text. Whatever the text, SQLite finds what the filter matches, in the
@@ -22,7 +23,7 @@ func FuzzFilter(f *testing.F) {
 	db, model := openFile(f, filepath.Join(f.TempDir(), "test.db")), memory.New()
 	var people []store.Record
 	for n := range 60 {
-		people = append(people, person(n))
+		people = append(people, storetest.Person(thing, now, n))
 		for _, driver := range []store.Driver{db, model} {
 			if _, err := driver.Apply(f.Context(), now, store.Insert(people[n])); err != nil {
 				f.Fatal(err)

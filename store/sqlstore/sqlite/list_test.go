@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/storetest"
 )
 
 // TestFilters compares what List finds with what Filter.Match says, for filters that are more than the promise, and
@@ -19,7 +20,7 @@ func TestFilters(t *testing.T) {
 	var people []store.Record
 	var ops []store.Op
 	for n := range 300 {
-		people = append(people, person(n))
+		people = append(people, storetest.Person(thing, now, n))
 		ops = append(ops, store.Insert(people[n]))
 	}
 	if _, err := db.Apply(t.Context(), now, ops...); err != nil {
