@@ -78,6 +78,9 @@ func (p *Provider) parseRequest(ctx context.Context, c *Client, sent web.Form) (
 	if refusal := p.parsePrompt(q, form); refusal != nil {
 		return q, refusal
 	}
+	if p.inFAPI1(c) && !form.Has("scope") && !form.Has("authorization_details") { // FAPI 1.0 Advanced §5.2.2-10
+		return q, invalidRequest("scope is missing")
+	}
 	grantable := func(scopes []string) ([]string, *Error) { return p.grantable(ctx, c, beneficiary{}, scopes) }
 	if refusal := q.parse(form, c, grantable); refusal != nil {
 		return q, refusal

@@ -130,3 +130,25 @@ func TestAttackPushedWithoutPKCE(t *testing.T) {
 		t.Errorf("by value: %s", a)
 	}
 }
+
+// A request without a scope lacks a parameter that it needs, and is not one for a wrong scope, also where a scope stands beside what was
+// signed (FAPI 1.0 Advanced §5.2.2-10).
+func TestScopeMissingInFAPI1(t *testing.T) {
+	t.Parallel()
+	h := together(t, func(c *oidc.Config) {
+		c.Features.JAR, c.Features.JARM, c.Features.MutualTLS = &oidc.JAR{MaxLifetime: time.Hour}, &oidc.JARM{}, &oidc.MutualTLS{}
+		c.Features.PAR, c.Features.ClientAssertions = &oidc.PAR{}, &oidc.ClientAssertions{}
+	})
+	bank, _ := h.newBank(oidc.FAPI1Advanced)
+	object := bank.sign(bank.header, h.objectOf("bank", map[string]any{"response_mode": "query", "scope": nil}))
+	if a := bank.post(pathPAR, bank.assertion(), "request", object); a.Status != http.StatusBadRequest || a.errorCode() != "invalid_request" {
+		t.Errorf("pushed: %s", a)
+	}
+	if a := h.present("bank", object, "scope", "openid"); a.returned().Get("error") != "invalid_request" {
+		t.Errorf("by value: %s", a)
+	}
+	wrong := bank.sign(bank.header, h.objectOf("bank", map[string]any{"response_mode": "query", "scope": "nobody-has-it"}))
+	if a := bank.post(pathPAR, bank.assertion(), "request", wrong); a.errorCode() != "invalid_scope" {
+		t.Errorf("a scope that there is not: %s", a)
+	}
+}

@@ -154,14 +154,19 @@ func (o *options) listen(ctx context.Context) ([]door, error) {
 
 // secure speaks TLS with everybody who comes.
 func (d door) secure(certificate tls.Certificate) net.Listener {
-	return tls.NewListener(d.listener, &tls.Config{
+	return tls.NewListener(d.listener, d.secured(certificate))
+}
+
+// secured is how TLS is spoken.
+func (d door) secured(certificate tls.Certificate) *tls.Config {
+	return &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		ClientAuth: d.asks,
 		CipherSuites: []uint16{ // FAPI 1.0 Advanced §8.5; TLS 1.3 has its own
 			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 		},
-	})
+	}
 }
 
 // serve answers requests until ctx is done, and then lets those that are under way end.

@@ -5,9 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math/big"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -48,6 +52,40 @@ func TestMutualTLSHost(t *testing.T) {
 	token, _ := a.body["access_token"].(string)
 	if cnf, _ := claims(t, token)["cnf"].(map[string]any); a.status != http.StatusOK || cnf["x5t#S256"] != thumb(machine) {
 		t.Errorf("%d %v", a.status, a.body)
+	}
+}
+
+// The suite speaks TLS 1.2 with the cipher suites of FAPI 1.0 Advanced §8.5 alone, which are all for RSA: the certificate that is made
+// serves each of those that Go knows, and TLS 1.1 is refused.
+func TestCipherSuitesOfFAPI(t *testing.T) {
+	t.Parallel()
+	certificate, err := options{base: "https://127.0.0.1"}.certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := x509.NewCertPool()
+	trust.AddCert(leaf)
+	speak := func(version, suite uint16) error {
+		near, far := net.Pipe()
+		client := tls.Client(near, &tls.Config{
+			RootCAs: trust, ServerName: "127.0.0.1", MinVersion: version, MaxVersion: version, CipherSuites: []uint16{suite},
+		})
+		server := door{}.secured(certificate)
+		ended := make(chan error, 1)
+		go func() { ended <- errors.Join(tls.Server(far, server).Handshake(), far.Close()) }()
+		return errors.Join(client.Handshake(), near.Close(), <-ended)
+	}
+	for _, suite := range []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384} {
+		if err := speak(tls.VersionTLS12, suite); err != nil {
+			t.Errorf("%s: %v", tls.CipherSuiteName(suite), err)
+		}
+	}
+	if speak(tls.VersionTLS11, tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA) == nil {
+		t.Error("TLS 1.1 is spoken")
 	}
 }
 
