@@ -30,8 +30,8 @@ type clientRequest struct {
 // prove returns what the sender of a request has proven to hold, and uses it up. It refuses a client that is registered to prove
 // more.
 func (p *Provider) prove(ctx context.Context, sent clientRequest, c *Client) (confirmation, error) {
-	if c.DPoPBoundTokens && sent.proof == nil {
-		return confirmation{}, invalidProof("the client is registered for DPoP and sent no proof") // RFC 9449 §5.2
+	if c.DPoPBoundTokens && sent.proof == nil { // RFC 9449 §5.2; what is not there is missing, and not a wrong proof
+		return confirmation{}, invalidRequest("the client is registered for DPoP and sent no proof")
 	}
 	if c.CertificateBoundTokens && sent.certificate == nil { // RFC 8705 §3.4
 		return confirmation{}, invalidRequest("the client is registered for mutual TLS and sent no certificate")

@@ -201,7 +201,7 @@ func TestDPoPRequiredByTheClient(t *testing.T) {
 	placements(t, func(t *testing.T, h *harness) {
 		h.register(&oidc.Client{ClientID: "bank", RedirectURIs: []string{callback}, DPoPBoundTokens: true})
 		code := h.code("bank")
-		if a := h.redeem("bank", code); a.Status != http.StatusBadRequest || a.errorCode() != "invalid_dpop_proof" {
+		if a := h.redeem("bank", code); a.Status != http.StatusBadRequest || a.errorCode() != "invalid_request" {
 			t.Errorf("without a proof: %s", a)
 		}
 		h.issued(h.newProver().redeem("bank", code))
