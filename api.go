@@ -12,6 +12,7 @@ import (
 	"github.com/signet-idp/signet/internal/web"
 	"github.com/signet-idp/signet/oidc/resource"
 	"github.com/signet-idp/signet/store"
+	"github.com/signet-idp/signet/store/directory"
 )
 
 // buildAPI finds the places of the product's APIs.
@@ -36,6 +37,13 @@ func (p *Provider) apiRoutes() (routes []web.Route) {
 	if p.config.FlowExecution {
 		handler := func(w http.ResponseWriter, r *http.Request) { p.execution.Handler("", p.flow.Interact).ServeHTTP(w, r) }
 		routes = append(routes, p.shared(execute.Path, []string{http.MethodPost}, http.HandlerFunc(handler)))
+	}
+	if p.config.RecoveryAPI {
+		for _, r := range p.recovery.Routes("", func(w http.ResponseWriter, r *http.Request, in directory.Interaction) (*directory.Result, error) {
+			return p.flow.Interact(w, r, in)
+		}) {
+			routes = append(routes, p.shared(r.Path, []string{http.MethodPost}, r.Handler))
+		}
 	}
 	if p.config.SessionExtension {
 		routes = append(routes, web.Route{Path: pathExtendSession, Methods: []string{http.MethodGet}, Handler: p.extendSession})

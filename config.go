@@ -121,6 +121,10 @@ type Config struct {
 	// FlowExecution lets programs make and recover accounts without a browser, in the JSON of flow execution (flow/execute), at
 	// /api/server/v1/flow/execute. Anybody may send something there, as anybody may open the pages.
 	FlowExecution bool
+	// RecoveryAPI lets programs recover accounts by the calls of WSO2 Identity Server's Account Recovery API (flow/recovery), below
+	// /api/users/v2/recovery: passwords and user names, as the RecoveryPolicy has it. Anybody may send something there, as anybody may open the
+	// pages. New refuses it where no Messages reach anybody.
+	RecoveryAPI bool
 	// SessionExtension lets pages of applications on the issuer's site keep the browser's session from going idle, while somebody works there, by GET
 	// /identity/extend-session as in WSO2 Identity Server. It needs the session's cookie, and no session outlives its end.
 	SessionExtension bool

@@ -24,6 +24,7 @@ import (
 	"github.com/signet-idp/signet/flow/native"
 	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/flow/pages"
+	"github.com/signet-idp/signet/flow/recovery"
 	"github.com/signet-idp/signet/flow/service"
 	"github.com/signet-idp/signet/internal/keyring"
 	"github.com/signet-idp/signet/internal/observe"
@@ -57,8 +58,9 @@ type Provider struct {
 	ring   *keyring.Ring // nil with Config.SigningKeys
 	flow   *flow.Engine
 	pages  *pages.Pages
-	// Each is nil without what Config has for it: FlowExecution, Account, Me.
+	// Each is nil without what Config has for it: FlowExecution, RecoveryAPI, Account, Me.
 	execution *execute.Transport
+	recovery  *recovery.Transport
 	account   *account.Portal
 	me        *me.API
 	// source is that of Config.Source, and builder nil without Config.FlowBuilder; management are their APIs, and guards keep those.
@@ -246,6 +248,9 @@ func (p *Provider) buildPlans() error {
 	if r := p.config.Accounts.Recovery; (r.SMSCode || r.UsernameSMS) && !sms {
 		return errors.New("Config.Accounts.Recovery: SMSCode and UsernameSMS need Config.Messages.SMS")
 	}
+	if p.config.RecoveryAPI && !mail && !sms {
+		return errors.New("Config.RecoveryAPI needs Config.Messages: it recovers accounts by what they send")
+	}
 	plans := map[string]flow.Plan{"login": p.config.login(), "invite": flow.Invitation(), "verify": flow.Verification()}
 	if mail || sms {
 		plans["recover"] = flow.Recovery()
@@ -392,8 +397,13 @@ func (p *Provider) buildFlow() (err error) {
 		p.execution = execute.New(execute.Config{Text: p.pages.Text})
 		execution = p.execution
 	}
+	var recoveries flow.Program
+	if p.config.RecoveryAPI {
+		p.recovery = recovery.New(recovery.Config{Locate: func(path string) string { return p.api.Path(path) }, Text: p.pages.Text})
+		recoveries = p.recovery
+	}
 	config := flow.Config{
-		Execution: execution, Messages: outbox, Home: p.config.Home, Source: source,
+		Execution: execution, Recovery: recoveries, Messages: outbox, Home: p.config.Home, Source: source,
 		DB: p.DB, Directory: p.Directory, Issuer: p.config.Issuer, Paths: p.config.paths(ofFlow), TrustedProxies: p.config.TrustedProxies,
 		Transport: p.pages, Native: native.New(native.Config{Text: p.pages.Text, Authenticators: p.authenticators()}),
 		Plans: p.config.Plans, Executors: executors, Passkeys: p.config.Passkeys,

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/flow/notify"
@@ -58,7 +57,7 @@ func emailCode(c *Config, site *web.Site) codeExecutor {
 		site: site,
 		name: emailFactor, first: directory.EmailSignIn, amr: "otp", dir: c.Directory, db: c.DB, out: c.Messages,
 		channel: notify.Email, template: notify.EmailOTP, again: notify.ResendEmailOTP, code: c.EmailCode,
-		address: verifiedEmail, masked: maskedEmail,
+		address: verifiedEmail, masked: notify.Email.Mask,
 	}
 }
 
@@ -67,7 +66,7 @@ func smsCode(c *Config, site *web.Site) codeExecutor {
 		site: site,
 		name: smsFactor, first: directory.SMSSignIn, amr: "sms", dir: c.Directory, db: c.DB, out: c.Messages,
 		channel: notify.SMS, template: notify.SMSOTP, again: notify.SMSOTP, code: c.SMSCode,
-		address: verifiedPhone, masked: maskedPhone,
+		address: verifiedPhone, masked: notify.SMS.Mask,
 	}
 }
 
@@ -83,25 +82,6 @@ func verifiedPhone(u *directory.User) string {
 		return ""
 	}
 	return u.Phone
-}
-
-// maskedEmail leaves of an address what its owner needs to know it again.
-func maskedEmail(address string) string {
-	local, domain, _ := strings.Cut(address, "@")
-	for i := range local {
-		if i > 0 {
-			return local[:i] + "***@" + domain
-		}
-	}
-	return "***@" + domain
-}
-
-// maskedPhone leaves the last four digits.
-func maskedPhone(number string) string {
-	if len(number) <= 4 {
-		return "***"
-	}
-	return "***" + number[len(number)-4:]
 }
 
 // pending is what the step keeps of a code that is out.

@@ -26,8 +26,9 @@ type execution struct {
 	Began   time.Time `json:"began"`
 	// Unbidden says that another site has sent the browser here, and nobody has clicked there.
 	Unbidden bool `json:"unbidden,omitempty"`
-	// Sequence moves with every answer.
+	// Sequence moves with every answer. Stage is that of the last one, in a flow by a program, of which something came: View.Stage.
 	Sequence int64 `json:"sequence"`
+	Stage    int64 `json:"stage,omitempty"`
 
 	// Plan is the plan that an action has led into, at a PlanVersion if it is a Source's, and Calls those that it goes back to; ""
 	// is that of the request's purpose.
@@ -174,6 +175,9 @@ func (x *execution) writeLater(v Verdict) {
 // turn leaves behind what the last answer has left, and takes over what the verdict leaves for the next page.
 func (x *execution) turn(v Verdict) {
 	x.Sequence++
+	if x.Request.Native != nil && (v.Outcome != Again || v.sent) {
+		x.Stage = x.Sequence
+	}
 	x.Messages, x.Problems, x.Keep = v.Messages, v.Problems, v.Keep
 	x.Remember = x.Remember || v.Remember
 	x.Challenged = v.challenge || x.Challenged && (v.Outcome == Again || v.lead)

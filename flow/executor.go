@@ -134,6 +134,8 @@ type Verdict struct {
 	takesUp bool
 	// lead says that nothing was judged: the person has chosen another way.
 	lead bool
+	// sent says that something was sent once more, though the step is the same: View.Stage.
+	sent bool
 	// challenge says that a Captcha has to be solved.
 	challenge bool
 	// end are ids of sessions of the subject that end when theirs begins; nil leaves those that were named before.

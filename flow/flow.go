@@ -43,6 +43,9 @@ type Config struct {
 	// Execution speaks with programs through which people make accounts and recover them: flow/execute. Nil leaves Interactions of
 	// directory.ManageAccount unanswered, as a failure.
 	Execution Program
+	// Recovery speaks with programs through which people recover accounts by calls of their own: flow/recovery. Nil leaves Interactions of
+	// directory.ManageAccount whose Native names RecoveryProgram unanswered, as a failure.
+	Recovery Program
 	// Plans are what flows ask for, by name: "login" for SignIn, which is Login() if there is none; "register" and "recover", into
 	// which a login leads where they are; and those that other Actions lead into.
 	Plans map[string]Plan
@@ -95,6 +98,7 @@ type Engine struct {
 	transport Transport
 	native    Program
 	execution Program
+	recovery  Program
 	plans     map[string]Plan
 	source    Source
 	executors map[string]Executor
@@ -156,7 +160,7 @@ func New(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution,
+		db: config.DB, dir: config.Directory, site: site, home: config.Home, transport: config.Transport, native: config.Native, execution: config.Execution, recovery: config.Recovery,
 		plans: plans, source: config.Source,
 		executors: executors, relyingParty: relyingParty, certificates: certificates, bots: config.BotCheck, lifetime: config.Lifetime, maxFlows: cmp.Or(config.MaxFlows, DefaultMaxFlows), restart: config.Restart, log: config.Logger, observer: config.Observer,
 		executions: store.NewCollection(config.DB, store.Type[execution]{Kind: executionKind}),

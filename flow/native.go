@@ -13,7 +13,7 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-// Program is a Transport for programs that speak for a person, without a browser: flow/native, flow/execute. Every rule of the flow holds as it does
+// Program is a Transport for programs that speak for a person, without a browser: flow/native, flow/execute, flow/recovery. Every rule of the flow holds as it does
 // behind a page; what differs is how a flow is bound. A browser has a cookie, a program the secret that came with the first prompt
 // (directory.Native), and neither reads nor gets a cookie: a sign-in by a program begins a session of its own, which signs in no
 // browser.
@@ -61,7 +61,7 @@ var (
 func (e *Engine) converse(r *visit, in directory.Interaction) (*directory.Result, error) {
 	program := e.programOf(in)
 	if program == nil {
-		return nil, errors.New("flow: Config.Native, or Config.Execution, is required for programs")
+		return nil, errors.New("flow: Config.Native, Config.Execution or Config.Recovery is required for programs")
 	}
 	r.program, r.transport = in.Native, program
 	result, err := e.hear(r, in)
@@ -72,12 +72,18 @@ func (e *Engine) converse(r *visit, in directory.Interaction) (*directory.Result
 	return result, err
 }
 
+// RecoveryProgram is the directory.Native.Program of Config.Recovery.
+const RecoveryProgram = "recovery"
+
 // programOf is what speaks with the programs of a request.
 func (e *Engine) programOf(in directory.Interaction) Program {
-	if in.Purpose == directory.ManageAccount {
-		return e.execution
+	switch {
+	case in.Purpose != directory.ManageAccount:
+		return e.native
+	case in.Native != nil && in.Native.Program == RecoveryProgram:
+		return e.recovery
 	}
-	return e.native
+	return e.execution
 }
 
 // isProblem reports whether an error is the program's doing, and not ours.
@@ -106,7 +112,7 @@ func (e *Engine) hear(r *visit, in directory.Interaction) (*directory.Result, er
 	if err != nil {
 		return nil, err
 	}
-	if x.Request.Organization != in.Organization {
+	if x.Request.Organization != in.Organization || x.Request.Native == nil || x.Request.Native.Program != in.Native.Program {
 		return nil, errForeign
 	}
 	if err := spent(x); err != nil {

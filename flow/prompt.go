@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-idp/signet/flow/notify"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -35,6 +36,8 @@ type Prompt struct {
 	WebAuthn *WebAuthn `json:"webAuthn,omitempty"`
 	// Captcha is how the field of type CaptchaField is shown; nil when there is none.
 	Captcha *Widget `json:"captcha,omitempty"`
+	// Channels are the ways that are open to the message which the step is about, or by which it went; nil where that is nobody's choice.
+	Channels []notify.Channel `json:"channels,omitempty"`
 	// Drawing is the form that an administrator has drawn for the step, for Transports that show such; nil has none.
 	Drawing *Drawing `json:"drawing,omitempty"`
 	// Actions are what the person can do; the first is the main one.
@@ -227,6 +230,9 @@ type View struct {
 	Choices []Choice `json:"choices,omitempty"`
 	// Last is, for a program, the option by which the step before was done; "" is none.
 	Last string `json:"last,omitempty"`
+	// Stage moves, for a program, when something came of an answer: the flow got on, or a message was sent once more. A wrong answer, and one that
+	// has to wait, leave it as it is.
+	Stage int64 `json:"stage,omitempty"`
 	// Plan is, for a program that makes or recovers an account, what it has asked for.
 	Plan string `json:"plan,omitempty"`
 }

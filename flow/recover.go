@@ -81,9 +81,13 @@ func (r recoverExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 	}
 	switch mail, sms := r.ways(s, policy); {
 	case mail && sms:
+		prompt.Channels = []notify.Channel{notify.Email, notify.SMS}
 		prompt.Intro.ID = "recover.intro-any"
 		prompt.Actions = append(prompt.Actions, Action{Name: smsAction, Label: "recover.send-sms", Kind: Secondary})
+	case mail:
+		prompt.Channels = []notify.Channel{notify.Email}
 	case sms:
+		prompt.Channels = []notify.Channel{notify.SMS}
 		prompt.Intro.ID, prompt.Actions[0].Label = "recover.intro-sms", "recover.send-sms"
 	}
 	if s.Plan == recoverPlan && nameWays(r.mailing, policy) != nil {
@@ -138,7 +142,7 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string, sms boo
 	to := addressee{holder: r.dir.Locks.Account(nil, org, name), address: name, decoy: true}
 	to.whose = to.holder
 	ref := store.Ref{Org: org, ID: to.whose}
-	user, err := r.dir.FindUser(ctx, org, name)
+	user, err := r.find(ctx, s, name)
 	switch {
 	case err == nil:
 		ref = r.dir.SubjectRef(user)
@@ -153,6 +157,17 @@ func (r recoverExecutor) ask(ctx context.Context, s *State, name string, sms boo
 		to = addressee{holder: to.holder, whose: subject.ID, subject: subject, address: address(user)}
 	}
 	return r.dispatch(ctx, s, to, name, t)
+}
+
+// find is whom somebody means by what they typed.
+func (r recoverExecutor) find(ctx context.Context, s *State, name string) (*directory.User, error) {
+	if s.Request.HintBy == "" {
+		return r.dir.FindUser(ctx, s.Request.Organization, name)
+	}
+	if number := spaces.Replace(name); s.Request.HintBy == directory.ByPhone && directory.IsPhone(number) {
+		name = number
+	}
+	return r.dir.FindByAddress(ctx, s.Request.Organization, name)
 }
 
 // choosePassword takes the new password of somebody who has a ticket for it, which is used up by it. Everything that was issued to them

@@ -43,14 +43,15 @@ func (nameExecutor) Prepare(context.Context, *State) error { return nil }
 
 func (n nameExecutor) Prompt(ctx context.Context, s *State) (Prompt, error) {
 	ways, err := n.ways(ctx, s)
-	field := Field{Name: emailField, Type: TextField, Label: "recover-username.any", Required: true, Focus: true}
+	field := Field{Name: emailField, Type: TextField, Label: "recover-username.any", Value: s.Request.Hint, Required: true, Focus: true}
 	if len(ways) == 1 {
 		field.Label = "recover-username." + string(ways[0])
 		field.Autocomplete = map[notify.Channel]string{notify.Email: "email", notify.SMS: "tel"}[ways[0]]
 	}
 	return Prompt{
 		Step: namePlan, Title: Message{ID: "recover-username.title"}, Intro: Message{ID: "recover-username.intro"}, Fields: []Field{field},
-		Actions: []Action{{Name: continueAction, Label: "recover-username.send"}},
+		Channels: ways,
+		Actions:  []Action{{Name: continueAction, Label: "recover-username.send"}},
 	}, err
 }
 

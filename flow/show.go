@@ -70,7 +70,10 @@ func redirect(w http.ResponseWriter, to string) {
 
 // show writes the page of the flow as it stands.
 func (e *Engine) show(r *visit, x *execution) error {
-	if x.Done {
+	if x.Done { // by another answer
+		if err := spent(x); err != nil {
+			return err
+		}
 		return e.onward(r, x)
 	}
 	prompt, err := e.prompt(r.Context(), x)
@@ -201,7 +204,7 @@ func (e *Engine) view(ctx context.Context, x *execution, prompt Prompt) (View, e
 	}
 	view.ApplicationLogo = view.ApplicationLinks.Logo
 	if x.Request.Native != nil {
-		view.Submit, view.Last = x.Request.Resume, x.Last.Option
+		view.Submit, view.Last, view.Stage = x.Request.Resume, x.Last.Option, x.Stage
 		if x.Request.Purpose == directory.ManageAccount {
 			view.Plan = x.Request.Plan
 		}

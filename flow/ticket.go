@@ -242,7 +242,7 @@ func (t ticketExecutor) Prompt(_ context.Context, s *State) (Prompt, error) {
 	return Prompt{
 		Step: t.step, Title: Message{ID: texts + ".title"},
 		Intro:  Message{ID: texts + ".intro", Params: map[string]string{"address": s.Facts[askedFact]}},
-		Fields: []Field{code},
+		Fields: []Field{code}, Channels: []notify.Channel{channelOf(s)},
 		Actions: []Action{
 			{Name: loginAction, Label: "action.continue"},
 			{Name: resendAction, Label: "code.resend", Kind: Quiet},
@@ -268,7 +268,7 @@ func (t ticketExecutor) Judge(ctx context.Context, s *State, in Input) (Verdict,
 	if in.Action == resendAction {
 		v, err := t.again(ctx, s)
 		if v.Outcome == Proceed { // asked on the same page
-			v.Outcome, v.Messages = Again, []Message{{ID: "code.resent", Level: Success}}
+			v.Outcome, v.Messages, v.sent = Again, []Message{{ID: "code.resent", Level: Success}}, true
 		}
 		v.Blameless = true
 		return v, err

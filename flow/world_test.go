@@ -18,6 +18,7 @@ import (
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/execute"
 	"github.com/signet-idp/signet/flow/native"
+	"github.com/signet-idp/signet/flow/recovery"
 	"github.com/signet-idp/signet/internal/password"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store"
@@ -75,8 +76,8 @@ func newWorld(t *testing.T, p storetest.Placement, edit ...func(*flow.Config, *d
 	people := directory.Config{DB: w.db, Hasher: hasher, Throttle: directory.ThrottlePolicy{Off: []directory.Throttled{directory.ThrottleFlow}}}
 	config := flow.Config{
 		DB: w.db, Issuer: issuer, Transport: jsonTransport{}, Native: native.New(native.Config{}),
-		Execution: execute.New(execute.Config{}),
-		Logger:    slog.New(slog.NewTextHandler(&lockedWriter{w: w}, nil)),
+		Execution: execute.New(execute.Config{}), Recovery: recovery.New(recovery.Config{}),
+		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: w}, nil)),
 	}
 	for _, e := range edit {
 		e(&config, &people)

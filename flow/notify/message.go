@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"strings"
 	"time"
 
 	"github.com/signet-idp/signet/store"
@@ -52,6 +53,25 @@ const (
 	SMS   Channel = "sms"
 	Push  Channel = "push"
 )
+
+// Mask leaves of an address of the channel what its owner needs to know it again: of a mail address the first letter and what follows the "@", of a
+// telephone number the last four digits.
+func (c Channel) Mask(address string) string {
+	const hidden = "***"
+	if c == SMS {
+		if len(address) <= 4 {
+			return hidden
+		}
+		return hidden + address[len(address)-4:]
+	}
+	local, domain, _ := strings.Cut(address, "@")
+	for i := range local {
+		if i > 0 {
+			return local[:i] + hidden + "@" + domain
+		}
+	}
+	return hidden + "@" + domain
+}
 
 // Outbox takes messages in the very step that makes them true. Methods are safe for concurrent use.
 type Outbox interface {

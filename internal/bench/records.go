@@ -216,6 +216,7 @@ type executionRecord struct {
 	Browser      string                  `json:"browser"`
 	Began        time.Time               `json:"began"`
 	Sequence     int64                   `json:"sequence"`
+	Stage        int64                   `json:"stage,omitempty"`
 	Plan         string                  `json:"plan,omitempty"`
 	PlanVersion  string                  `json:"planVersion,omitempty"`
 	Calls        []json.RawMessage       `json:"calls,omitempty"`

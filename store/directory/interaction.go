@@ -56,6 +56,9 @@ type Interaction struct {
 	EssentialACR bool
 	// Hint is the identifier to offer (login_hint).
 	Hint string
+	// HintBy is ByEmail or ByPhone when the Hint of a recovery is a confirmed address of the person, whatever they sign in with; "" is what they
+	// sign in with.
+	HintBy IdentifierName `json:",omitempty"`
 	// HintSubject must be who signs in (id_token_hint, or a sub requested by value); "" is anybody.
 	HintSubject string
 	// Locales are the languages asked for, best first (BCP 47).
@@ -73,9 +76,11 @@ type Interaction struct {
 	Native *Native `json:",omitempty"`
 }
 
-// Native is what a program brings that speaks for a person. Nothing of it is kept: what binds the sign-in to the program is the hash
+// Native is what a program brings that speaks for a person. No secret of it is kept: what binds the sign-in to the program is the hash
 // of Flow.
 type Native struct {
+	// Program is which of the flow's programs speaks for a purpose that has several; "" is the first. It is kept.
+	Program string `json:",omitempty"`
 	// Flow is the secret by which the program names the sign-in, with at least 122 random bits. It came with the first prompt.
 	Flow secret.Text `json:"-"`
 	// Answer is what the program has sent, in the form that the flow's Program reads; nil when it begins.
