@@ -691,3 +691,33 @@ func TestAttackRecoveryAPIStoreFails(t *testing.T) {
 		}
 	})
 }
+
+// FuzzRecoveryAPI holds that no body of a program is a failure of ours, nor sets a password.
+func FuzzRecoveryAPI(f *testing.F) {
+	f.Add("/password/init", `{"claims":[{"uri":"http://wso2.org/claims/username","value":"ann"}],"properties":[{"key":"k","value":"v"}]}`)
+	f.Add("/password/recover", `{"recoveryCode":"$recoveryCode","channelId":"1"}`)
+	f.Add("/password/resend", `{"resendCode":"$recoveryCode"}`)
+	f.Add("/password/confirm", `{"confirmationCode":"$flowConfirmationCode","otp":"000000"}`)
+	f.Add("/password/confirm", `{"confirmationCode":"x"}`)
+	f.Add("/password/reset", `{"resetCode":"$recoveryCode","flowConfirmationCode":"$flowConfirmationCode","password":"a much better horse"}`)
+	f.Add("/username/init", `{"claims":[{"uri":"http://wso2.org/claims/mobile","value":"+4930123456"}]}`)
+	f.Add("/username/recover", `{"recoveryCode":"$recoveryCode","channelId":"2"}`)
+	f.Fuzz(func(t *testing.T, path, body string) {
+		w, _ := selfService(t, together)
+		w.verified("ann")
+		c := w.recoverer()
+		if !slices.ContainsFunc(recovery.New(recovery.Config{}).Routes("", nil), func(r recovery.Route) bool { return r.Path == recovery.Path+path }) {
+			return
+		}
+		c.init(claimUsername + " ann")
+		for name, code := range c.has {
+			body = strings.ReplaceAll(body, "$"+name, code)
+		}
+		if h := c.post(path, body); h.Status >= 500 || h.Code == "PWR-02005" {
+			t.Errorf("%s %q: %d %s", path, body, h.Status, h.Text)
+		}
+		if n := w.events("password.changed"); n != 0 {
+			t.Errorf("%s %q: a password was set", path, body)
+		}
+	})
+}
