@@ -134,11 +134,11 @@ func (c *call) channelsOf(open []notify.Channel) (all []channel) {
 // showChannels answers the beginning of a flow.
 func showChannels(t *Transport, c *call, v flow.View) (*said, *web.ProblemError) {
 	if v.Prompt.Step != whoStep && v.Prompt.Step != nameStep {
-		return nil, unsupported
+		return nil, errUnsupported
 	}
 	ways := c.channelsOf(v.Prompt.Channels)
 	if len(ways) == 0 {
-		return nil, noChannel
+		return nil, errNoChannel
 	}
 	info := channelInfo{RecoveryCode: codeFor(v.Flow, c.plan, toSend, v.Stage), Channels: ways}
 	if p := v.Prompt.Captcha; p != nil {
@@ -179,13 +179,13 @@ func showSent(t *Transport, c *call, v flow.View) (*said, *web.ProblemError) {
 func showUnsent(_ *Transport, c *call, v flow.View) (*said, *web.ProblemError) {
 	for _, m := range v.Prompt.Messages {
 		if wait := waitOf(m); wait > 0 {
-			later := *tooMany
+			later := *errTooMany
 			later.RetryAfter = wait
 			return nil, &later
 		}
 	}
 	if slices.ContainsFunc(v.Prompt.Fields, func(f flow.Field) bool { return f.Problem.ID != "" }) {
-		return nil, badRequest.Saying("the value of the claim is none")
+		return nil, errRequest.Saying("the value of the claim is none")
 	}
 	return nil, c.bad
 }
@@ -204,7 +204,7 @@ func waitOf(m flow.Message) time.Duration {
 func showConfirmed(t *Transport, c *call, v flow.View) (*said, *web.ProblemError) {
 	byLink := c.OTP == ""
 	if v.Prompt.Step != passwordStep || byLink && !named(v.Prompt) {
-		return nil, wrongCode
+		return nil, errWrongCode
 	}
 	answer := confirmed{ResetCode: codeFor(v.Flow, c.plan, toPassword, v.Stage), Links: []link{t.linkTo("next", resetPassword)}}
 	if byLink {
@@ -221,22 +221,22 @@ func named(p flow.Prompt) bool {
 // showRefused answers when a password will not do, or the proof is good no more.
 func showRefused(t *Transport, c *call, v flow.View) (*said, *web.ProblemError) {
 	if v.Prompt.Step != passwordStep {
-		return nil, wrongCode
+		return nil, errWrongCode
 	}
 	for _, f := range v.Prompt.Fields {
 		if f.Problem.ID == "" {
 			continue
 		}
-		why := passwordRefused
+		why := errPasswordRefused
 		if f.Problem.ID == "password.policy.used_before" {
-			why = passwordUsed
+			why = errPasswordUsed
 		}
 		return &said{why.Status, retry{
 			Code: why.Code, Message: why.Message, Description: t.words(c.r, v.Locales, f.Problem), Trace: web.NewCorrelationID(),
 			ResetCode: codeFor(v.Flow, c.plan, toPassword, v.Stage), Links: []link{t.linkTo("next", resetPassword)},
 		}}, nil
 	}
-	return nil, wrongCode
+	return nil, errWrongCode
 }
 
 // tellReset answers when the password was set.

@@ -8,28 +8,24 @@ import (
 	"github.com/signet-idp/signet/store/directory"
 )
 
-func problem(status int, code, message string) *web.ProblemError {
-	return &web.ProblemError{Status: status, Code: code, Message: message}
-}
-
 // The errors of the contract. Whether a flow is unknown, of another organization, over or has moved on is nobody's business.
 var (
-	badRequest      = problem(http.StatusBadRequest, "UAR-10001", "The request is invalid.")
-	badRecoveryCode = problem(http.StatusNotAcceptable, "UAR-10001", "The recoveryCode is not valid, or not any more.")
-	badChannel      = problem(http.StatusBadRequest, "UAR-10004", "There is no such channel.")
-	noChannel       = problem(http.StatusNotFound, "UAR-10009", "There is no channel for what is known.")
-	badResendCode   = problem(http.StatusNotAcceptable, "UAR-10012", "The resendCode is not valid, or not any more.")
-	wrongCode       = problem(http.StatusNotAcceptable, "UAR-10013", "The code is not valid, or not any more.")
-	tooMany         = problem(http.StatusTooManyRequests, "UAR-10014", "There were too many requests.")
-	badFlowCode     = problem(http.StatusNotAcceptable, "UAR-10015", "The confirmation code is not valid, or not any more.")
-	flowOver        = problem(http.StatusNotAcceptable, "UAR-10016", "The recovery is over.")
-	noPassword      = problem(http.StatusBadRequest, "PWR-10003", "There is no password.")
-	passwordClosed  = problem(http.StatusForbidden, "PWR-10004", "Passwords are not recovered here.")
-	passwordUsed    = problem(http.StatusPreconditionFailed, "PWR-10005", "The password was used before.")
-	passwordRefused = problem(http.StatusPreconditionFailed, "PWR-10006", "The password does not keep to the policy.")
-	usernameClosed  = problem(http.StatusForbidden, "UNR-10001", "User names are not recovered here.")
-	unsupported     = problem(http.StatusNotImplemented, "UAR-10017", "The recovery has a step that this API cannot do.")
-	unavailable     = problem(http.StatusServiceUnavailable, "UAR-15004", "The service cannot answer at the moment.")
+	errRequest         = &web.ProblemError{Status: http.StatusBadRequest, Code: "UAR-10001", Message: "The request is invalid."}
+	errRecoveryCode    = &web.ProblemError{Status: http.StatusNotAcceptable, Code: "UAR-10001", Message: "The recoveryCode is not valid, or not any more."}
+	errChannel         = &web.ProblemError{Status: http.StatusBadRequest, Code: "UAR-10004", Message: "There is no such channel."}
+	errNoChannel       = &web.ProblemError{Status: http.StatusNotFound, Code: "UAR-10009", Message: "There is no channel for what is known."}
+	errResendCode      = &web.ProblemError{Status: http.StatusNotAcceptable, Code: "UAR-10012", Message: "The resendCode is not valid, or not any more."}
+	errWrongCode       = &web.ProblemError{Status: http.StatusNotAcceptable, Code: "UAR-10013", Message: "The code is not valid, or not any more."}
+	errTooMany         = &web.ProblemError{Status: http.StatusTooManyRequests, Code: "UAR-10014", Message: "There were too many requests."}
+	errFlowCode        = &web.ProblemError{Status: http.StatusNotAcceptable, Code: "UAR-10015", Message: "The confirmation code is not valid, or not any more."}
+	errOver            = &web.ProblemError{Status: http.StatusNotAcceptable, Code: "UAR-10016", Message: "The recovery is over."}
+	errNoPassword      = &web.ProblemError{Status: http.StatusBadRequest, Code: "PWR-10003", Message: "There is no password."}
+	errPasswordClosed  = &web.ProblemError{Status: http.StatusForbidden, Code: "PWR-10004", Message: "Passwords are not recovered here."}
+	errPasswordUsed    = &web.ProblemError{Status: http.StatusPreconditionFailed, Code: "PWR-10005", Message: "The password was used before."}
+	errPasswordRefused = &web.ProblemError{Status: http.StatusPreconditionFailed, Code: "PWR-10006", Message: "The password does not keep to the policy."}
+	errUsernameClosed  = &web.ProblemError{Status: http.StatusForbidden, Code: "UNR-10001", Message: "User names are not recovered here."}
+	errUnsupported     = &web.ProblemError{Status: http.StatusNotImplemented, Code: "UAR-10017", Message: "The recovery has a step that this API cannot do."}
+	errUnavailable     = &web.ProblemError{Status: http.StatusServiceUnavailable, Code: "UAR-15004", Message: "The service cannot answer at the moment."}
 )
 
 // The Codes of Read's errors.
@@ -42,26 +38,26 @@ const (
 
 // Fail implements [flow.Transport].
 func (*Transport) Fail(w http.ResponseWriter, r *http.Request, f flow.Failure) {
-	p := unavailable
+	p := errUnavailable
 	switch f.Code {
 	case "flow_expired", "flow_foreign", spentCode:
 		p = callOf(r).bad
 	case confirmedCode:
-		p = badFlowCode
+		p = errFlowCode
 	case channelCode:
-		p = badChannel
+		p = errChannel
 	case passwordCode:
-		p = noPassword
+		p = errNoPassword
 	case "too_many_answers":
-		p = flowOver
+		p = errOver
 	case "unsupported":
-		p = unsupported
+		p = errUnsupported
 	default:
 		switch {
 		case f.Status == http.StatusTooManyRequests:
-			p = tooMany
+			p = errTooMany
 		case f.Status < http.StatusInternalServerError:
-			p = badRequest
+			p = errRequest
 		}
 	}
 	if f.Detail != "" {
@@ -76,9 +72,9 @@ func (*Transport) Fail(w http.ResponseWriter, r *http.Request, f flow.Failure) {
 func (o *operation) refused(why directory.Refusal) *web.ProblemError {
 	switch {
 	case why == directory.TooManyAttempts:
-		return flowOver.Saying("there were too many wrong answers")
+		return errOver.Saying("there were too many wrong answers")
 	case o.plan == usernamePlan:
-		return usernameClosed
+		return errUsernameClosed
 	}
-	return passwordClosed
+	return errPasswordClosed
 }

@@ -82,7 +82,7 @@ func (c *call) read(w http.ResponseWriter, r *http.Request) (directory.Interacti
 	flowSecret, ok := flowOf(code)
 	switch {
 	case code == "":
-		return directory.Interaction{}, badRequest.Saying("the code of the call is missing")
+		return directory.Interaction{}, errRequest.Saying("the code of the call is missing")
 	case ok:
 		in := c.interaction(flowSecret)
 		in.Native.Answer = append([]byte(c.path+"\n"), body...)
@@ -119,7 +119,7 @@ func (c *call) codeSent() string {
 // begin is the Interaction of a flow about whom a claim names. Nobody is looked for here.
 func (c *call) begin() (directory.Interaction, *web.ProblemError) {
 	if len(c.Claims) != 1 || c.Claims[0].Value == "" {
-		return directory.Interaction{}, badRequest.Saying("claims must have one claim with a value")
+		return directory.Interaction{}, errRequest.Saying("claims must have one claim with a value")
 	}
 	in, named := c.interaction(secret.New()), c.Claims[0]
 	in.Hint = named.Value
@@ -130,28 +130,28 @@ func (c *call) begin() (directory.Interaction, *web.ProblemError) {
 	case named.URI == mobileClaim:
 		in.HintBy = directory.ByPhone
 	case c.plan == usernamePlan:
-		return directory.Interaction{}, badRequest.Saying("the claim must be " + emailClaim + " or " + mobileClaim)
+		return directory.Interaction{}, errRequest.Saying("the claim must be " + emailClaim + " or " + mobileClaim)
 	default:
-		return directory.Interaction{}, badRequest.Saying("the claim must be " + usernameClaim + ", " + emailClaim + " or " + mobileClaim)
+		return directory.Interaction{}, errRequest.Saying("the claim must be " + usernameClaim + ", " + emailClaim + " or " + mobileClaim)
 	}
 	if in.HintBy == directory.ByEmail && !strings.Contains(named.Value, "@") || in.HintBy == directory.ByPhone && strings.Contains(named.Value, "@") {
-		return directory.Interaction{}, badRequest.Saying("the value is none of the claim")
+		return directory.Interaction{}, errRequest.Saying("the value is none of the claim")
 	}
 	return in, nil
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *web.ProblemError) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, badRequest.UnsupportedMediaType("the body must be application/json")
+		return nil, errRequest.UnsupportedMediaType("the body must be application/json")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxFormBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		large := badRequest.Saying("the body is too large")
+		large := errRequest.Saying("the body is too large")
 		large.Status = http.StatusRequestEntityTooLarge
 		return nil, large
 	}
 	if err != nil {
-		return nil, badRequest.Saying("the body could not be read")
+		return nil, errRequest.Saying("the body could not be read")
 	}
 	return body, nil
 }
@@ -159,14 +159,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *web.ProblemError
 // parse reads a body.
 func parse(body []byte) (sent request, problem *web.ProblemError) {
 	if err := strictjson.Unmarshal(body, &sent, strictjson.Depth(4)); err != nil {
-		return request{}, badRequest.Saying("the body is not well-formed")
+		return request{}, errRequest.Saying("the body is not well-formed")
 	}
 	texts := []string{sent.RecoveryCode, sent.ChannelID, sent.ResendCode, sent.ConfirmationCode, sent.OTP, sent.ResetCode, sent.FlowConfirmationCode}
 	for _, c := range sent.Claims {
 		texts = append(texts, c.URI, c.Value)
 	}
 	if slices.ContainsFunc(texts, func(text string) bool { return len(text) > maxText }) {
-		return request{}, badRequest.Saying("a value is too long")
+		return request{}, errRequest.Saying("a value is too long")
 	}
 	return sent, nil
 }

@@ -93,13 +93,13 @@ const (
 
 // operations are all of them.
 var operations = []*operation{
-	{path: initPassword, plan: passwordPlan, bad: badRequest, show: showChannels},
-	{path: recoverPassword, plan: passwordPlan, step: whoStep, code: toSend, bad: badRecoveryCode, show: showSent},
-	{path: resendPassword, plan: passwordPlan, step: codeStep, code: toResend, bad: badResendCode, show: showSent},
-	{path: confirmPassword, plan: passwordPlan, step: codeStep, code: anyOfFlow, bad: badFlowCode, show: showConfirmed},
-	{path: resetPassword, plan: passwordPlan, step: passwordStep, code: toPassword, bad: wrongCode, show: showRefused, done: tellReset},
-	{path: initUsername, plan: usernamePlan, bad: badRequest, show: showChannels},
-	{path: recoverUsername, plan: usernamePlan, step: nameStep, code: toSend, bad: badRecoveryCode, show: showUnsent, done: tellName},
+	{path: initPassword, plan: passwordPlan, bad: errRequest, show: showChannels},
+	{path: recoverPassword, plan: passwordPlan, step: whoStep, code: toSend, bad: errRecoveryCode, show: showSent},
+	{path: resendPassword, plan: passwordPlan, step: codeStep, code: toResend, bad: errResendCode, show: showSent},
+	{path: confirmPassword, plan: passwordPlan, step: codeStep, code: anyOfFlow, bad: errFlowCode, show: showConfirmed},
+	{path: resetPassword, plan: passwordPlan, step: passwordStep, code: toPassword, bad: errWrongCode, show: showRefused, done: tellReset},
+	{path: initUsername, plan: usernamePlan, bad: errRequest, show: showChannels},
+	{path: recoverUsername, plan: usernamePlan, step: nameStep, code: toSend, bad: errRecoveryCode, show: showUnsent, done: tellName},
 }
 
 // call is a request for an operation.
@@ -130,7 +130,7 @@ func (t *Transport) handler(o *operation, organization string, interact Interact
 		result, err := interact(w, r, in)
 		switch {
 		case err != nil:
-			unavailable.Write(w, web.NewCorrelationID())
+			errUnavailable.Write(w, web.NewCorrelationID())
 		case result == nil: // the Transport has answered
 		case result.Refusal != "":
 			o.refused(result.Refusal).Write(w, web.NewCorrelationID())

@@ -41,6 +41,7 @@ var edges = []edge{
 	{"flow/notify/*", "flow/notify internal/*", "a way to send that costs a library is a package of its own"},
 	{"flow/account", "flow/pages flow/notify flow/federated", "the pages of an account have the look of all others, and show links upstream"},
 	{"flow/me", "flow/federated", "people see, and remove, their accounts upstream"},
+	{"flow/recovery", "flow/notify", "people choose the way by which a code is sent to them"},
 	{"flow/service", "flow/notify", "whoever calls a service of the host's authenticates in the same ways"},
 	{"flow/federated", "flow/service", "a service with people of its own is one more place where somebody may come from"},
 	{"flow/federated", "oidc/rp saml/sp", "an upstream login is a step of a flow; only this package knows both"},
