@@ -414,8 +414,12 @@ func TestFaults(t *testing.T) {
 			w.advance(time.Hour)
 			w.faults.FailCall(call, nil)
 			status, answer := w.call(c.method, c.path, c.body)
+			over := w.faults.Waits()
 			w.faults.Heal()
-			if status < 300 {
+			if over {
+				if status >= 300 {
+					t.Errorf("%s %s: %d %s", c.method, c.path, status, answer)
+				}
 				break
 			}
 			failures++

@@ -1,6 +1,7 @@
 package builder_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -176,5 +177,33 @@ func TestAttackDrawnUsernameOfAnotherLogin(t *testing.T) {
 	}
 	if user, err := w.FindUser(t.Context(), "", "E1001"); err != nil || user.ID != bob.ID {
 		t.Errorf("who signs in with their badge: %v %+v", err, user)
+	}
+}
+
+// Whatever call of the store fails while an account with a chosen name is made, the answer is 503, and the name is neither taken for free nor for
+// another's.
+func TestFaultsDrawnUsername(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"zoe", "ann"} {
+		for call := 1; ; call++ {
+			w := named(t)
+			if a := w.joins(name, "zoe@example.com"); a.asks() != "otp" {
+				t.Fatalf("got %s", a.Text)
+			}
+			code := w.letter().Params[notify.Code]
+			w.faults.FailCall(call, nil)
+			a := w.send("confirm", "otp", code)
+			over := w.faults.Waits()
+			w.faults.Heal()
+			if over {
+				if done := a.FlowStatus == "COMPLETE"; done != (name == "zoe") {
+					t.Errorf("%s: got %s", name, a.Text)
+				}
+				break
+			}
+			if a.Status != http.StatusServiceUnavailable || a.Code != "FE-65001" {
+				t.Errorf("%s, call %d: %d %s", name, call, a.Status, a.Text)
+			}
+		}
 	}
 }

@@ -77,6 +77,14 @@ func (f *Faulty) FailNext(method Method, err error) { f.plan(plan{method: method
 // FailCall makes the nth call from now fail, whatever its method; 1 is the next.
 func (f *Faulty) FailCall(n int, err error) { f.plan(plan{skip: n - 1, err: err}) }
 
+// Waits reports whether a failure of FailNext, FailCall or Uncertain has not come yet. A test that fails one call after the other ends when it is
+// true: to end at the first answer that is a success would be to overlook a failure that nobody has noticed.
+func (f *Faulty) Waits() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.plans, func(p plan) bool { return !p.always })
+}
+
 // FailAll makes every call fail until Heal.
 func (f *Faulty) FailAll(err error) { f.plan(plan{always: true, err: err}) }
 

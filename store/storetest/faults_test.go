@@ -74,6 +74,21 @@ func TestFaults(t *testing.T) {
 			t.Errorf("after Heal: got %v; the failed insert must not have happened", err)
 		}
 	})
+	t.Run("one call after the other", func(t *testing.T) {
+		t.Parallel()
+		f := storetest.Faults(memory.New())
+		f.FailCall(2, nil)
+		_ = get(f)
+		if !f.Waits() {
+			t.Error("after the first call the second does not wait")
+		}
+		if err := get(f); !errors.Is(err, storetest.ErrInjected) || f.Waits() {
+			t.Errorf("the second call: got %v, one waits: %t", err, f.Waits())
+		}
+		if f.FailAll(nil); f.Waits() {
+			t.Error("a failure of all calls waits for none")
+		}
+	})
 	t.Run("uncertain", func(t *testing.T) {
 		t.Parallel()
 		f := storetest.Faults(memory.New())
