@@ -342,12 +342,15 @@ func everyCallMayFail(t *testing.T, w *world, answer func(*browser, page) page) 
 		if p.answer(t); failures > 1 {
 			t.Fatalf("call %d: %d failures", n, failures)
 		}
-		if failures == 0 {
+		if w.faults.Waits() {
 			w.faults.Heal()
 			if n < 20 {
-				t.Fatalf("call %d: its failure was not reported", n)
+				t.Errorf("only %d calls could fail", n-1)
 			}
 			return
+		}
+		if failures == 0 {
+			t.Fatalf("call %d: its failure was not reported", n)
 		}
 	}
 }

@@ -677,11 +677,15 @@ func TestAttackRecoveryAPIStoreFails(t *testing.T) {
 			if h = insist("reset", func() heard { return c.reset(pass) }); failures == before || h.Status != http.StatusNotAcceptable { // else it was done, and the answer lost
 				h.is(t, http.StatusOK, "PWR-02005")
 			}
+			over := w.faults.Waits()
 			w.faults.Heal()
 			b := w.browser()
 			b.login(b.get(w.request(directory.Interaction{})), "ann", pass).answer(t)
-			if failures == 0 {
+			if over {
 				break
+			}
+			if failures == 0 {
+				t.Fatalf("call %d: its failure was not reported", n)
 			}
 		}
 		for _, what := range []string{"init", "recover", "confirm", "reset"} {
