@@ -146,6 +146,8 @@ type stage struct {
 	seen  *witness
 	seed  []byte
 	phone *authenticator.Authenticator
+	// invitation is the code by which ivy was invited.
+	invitation string
 }
 
 func newStage(t *testing.T, open opener, first []string) *stage {
@@ -185,6 +187,8 @@ func (s *stage) value(text string) string {
 	switch text {
 	case "$totp":
 		return s.code(s.seed)
+	case "$invitation":
+		return s.invitation
 	case "$code":
 		return s.out.last()
 	case "$wrong":

@@ -212,6 +212,20 @@ var scenarios = []struct {
 		{"resend", nil},
 		{"login", []string{"otp", "$code"}},
 	}},
+	{"invitation by a code", "invite/code", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ivy", "otp", "AAAAAA"}},
+		{"continue", []string{"username", "nobody", "otp", "$invitation"}},
+		{"continue", []string{"username", "ivy", "otp", "$invitation"}},
+		{"continue", []string{"new_password", "short"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
+	{"invitation and a text message", "invite/number", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ivy", "otp", "$invitation"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"resend", nil},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
 	{"recovery", "recover", nil, directory.Interaction{}, []act{
 		{"continue", []string{"username", "ann"}},
 		{"login", []string{"otp", "$wrong"}},
@@ -258,6 +272,19 @@ var graphs = map[string]flow.Graph{
 		{Name: "code", Options: []string{"register-code"}, Params: map[string]string{flow.ParamLink: "no"}, On: map[string]string{"ok": "phone"}},
 		{Name: "phone", Options: []string{"register-phone"}, On: map[string]string{"ok": "account"}},
 		{Name: "account", Options: []string{"register-account"}, On: map[string]string{"ok": "done", "failed": "who"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}},
+	"code": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"invite-code"}, On: map[string]string{"ok": "save"}},
+		{Name: "save", Options: []string{"invite"}, On: map[string]string{"ok": "done"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}},
+	"number": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"invite-code"}, On: map[string]string{"ok": "number"}},
+		{Name: "number", Options: []string{"invite-sms"}, On: map[string]string{"ok": "save"}},
+		{Name: "save", Options: []string{"invite"}, On: map[string]string{"ok": "done"}},
 		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
 		{Name: "end", End: flow.Succeeded},
 	}},
@@ -344,6 +371,10 @@ func accountStage(t *testing.T, open opener, plan, graph string) *stage {
 	s.engine = s.rebuild(func(c *flow.Config) { c.Plans = plans })
 	s.serve()
 	s.lite(true)
+	if plan == "invite" {
+		s.byCodes(true)
+		s.invitation = s.invitedByCode("ivy", directory.CodeByEmail)
+	}
 	recovery, err := directory.Resolve(s.Context(), s.Settings, s.Settings.Recovery, "", "")
 	s.must(err)
 	recovery.SMSCode = true
@@ -377,7 +408,7 @@ func (s *stage) byExecution(plan string, acts []act) outcome {
 	s.Helper()
 	claims := map[string]string{"email": claimEmail, "given_name": claimGivenName, "username": claimUsername, "new_password": "password", "phone": "http://wso2.org/claims/mobile", "attributes.seats": "http://wso2.org/claims/seats"}
 	app, c := s.app(""), s.caller()
-	t := c.begin(map[string]string{"register": "REGISTRATION", "recover": "PASSWORD_RECOVERY"}[plan], app)
+	t := c.begin(map[string]string{"register": "REGISTRATION", "recover": "PASSWORD_RECOVERY", "invite": "INVITED_USER_REGISTRATION"}[plan], app)
 	for _, a := range acts {
 		if a.option == later {
 			s.advance(31 * time.Minute)
