@@ -12,14 +12,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// These bound a browser that hangs, not one that is slow: a loaded machine of two cores must stay well below them.
+// These bound a browser that hangs, not one that is slow: a loaded machine of two cores must stay well below them, though dozens of tests share one
+// browser.
 const (
-	browserTimeout = 3 * time.Minute
+	browserTimeout = 15 * time.Minute
 	startTimeout   = time.Minute
 )
 
 // Chromium starts a headless Chromium with a fresh profile and returns the chromedp context of its first tab, ready for
-// [chromedp.Do] and [chromedp.Run]. The browser is ended and its profile deleted when the test ends, or after three minutes: every later
+// [chromedp.Do] and [chromedp.Run]. The browser is ended and its profile deleted when the test ends, or after a quarter of an hour: every later
 // chromedp call then returns [context.DeadlineExceeded].
 //
 // A second tab of the same person is chromedp.NewContext(ctx); a second person, with cookies of their own, is
