@@ -136,6 +136,9 @@ type Config struct {
 	// Templates and Locales are laid over the built-in pages and texts; see pages.Config.
 	Templates fs.FS
 	Locales   fs.FS
+	// ImageOrigins are the origins, as "https://cdn.example.com", from which pages may load the logos of applications, that of a client's
+	// logo_uri too (OpenID Connect Registration 1.0 §2); "https:" is any. Empty shows none from elsewhere: who serves a logo sees who signs in.
+	ImageOrigins []string
 	// DefaultLocale is the language of those whose languages are not there; "" is "en".
 	DefaultLocale string
 

@@ -219,7 +219,7 @@ func furtherAlgorithms() []string {
 func (p *Provider) buildPages() (err error) {
 	p.pages, err = pages.New(pages.Config{
 		Issuer: p.config.Issuer, DefaultLocale: p.config.DefaultLocale, Locales: p.config.Locales, Templates: p.config.Templates,
-		Logger: p.log,
+		ImageOrigins: p.config.ImageOrigins, Logger: p.log,
 	})
 	return err
 }

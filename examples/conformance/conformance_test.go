@@ -14,6 +14,8 @@ import (
 
 	goidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/signet-idp/signet/oidc"
 )
 
 // Every profile has a discovery document in both places, whose endpoints are its own, and keys without private parts (OpenID Connect
@@ -220,6 +222,49 @@ func TestSuiteRegisters(t *testing.T) {
 	_ = answer.Body.Close()
 	if at := answer.Header.Get("Location"); at != "https://suite.example/begin?iss="+url.QueryEscape(base+"/op") {
 		t.Errorf("a sign-in begins at %q", at)
+	}
+}
+
+// The first page of a sign-in shows the logo of a client that registered itself, which the browser may load, and leads to its policy and
+// its terms: people are asked for screenshots of them (OpenID Connect Registration 1.0 §2).
+func TestSuiteSeesTheClient(t *testing.T) {
+	t.Parallel()
+	base, client := serveTests(t, "")
+	const callback, logo = "https://suite.example/cb", "https://suite.example/images/logo.png"
+	answer, err := client.Post(base+"/op/oauth2/register", "application/json", strings.NewReader(`{"redirect_uris": ["`+callback+`"],
+		"logo_uri": "`+logo+`", "policy_uri": "https://suite.example/policy", "tos_uri": "https://suite.example/tos"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made oidc.Client
+	err = json.NewDecoder(answer.Body).Decode(&made)
+	_ = answer.Body.Close()
+	if err != nil || answer.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %v", answer.StatusCode, err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Transport: client.Transport, Jar: jar}
+	answer, err = browser.Get(base + "/op/oauth2/authorize?" + url.Values{
+		"client_id": {made.ClientID}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid"},
+	}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%d %v", answer.StatusCode, err)
+	}
+	for _, shown := range []string{`src="` + logo + `"`, `href="https://suite.example/policy"`, `href="https://suite.example/tos"`} {
+		if !strings.Contains(string(page), shown) {
+			t.Errorf("the page has no %s: %s", shown, page)
+		}
+	}
+	if policy := answer.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "https://suite.example") {
+		t.Errorf("the browser may not load the logo: %s", policy)
 	}
 }
 

@@ -101,6 +101,7 @@ func (of profile) open(ctx context.Context, o options, logger *slog.Logger) (*pr
 	config.Throttle.Off = []directory.Throttled{ // a suite is one address that never sleeps
 		directory.ThrottlePassword, directory.ThrottleFlow, directory.ThrottleRequest, directory.ThrottleEmbedded,
 	}
+	config.ImageOrigins = []string{"https:"} // the suite looks for the logo that it registers
 	config.Outbound.InsecureNetworks, config.Outbound.RootCAs = o.networks, o.roots
 	of.configure(&config)
 	if m := config.OIDC.MutualTLS; m != nil {
