@@ -64,6 +64,9 @@ func (p *Provider) serveSignedOutUpstream(w http.ResponseWriter, r *http.Request
 	}
 	page := oidc.ErrorPage{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Correlation: web.NewCorrelationID()}
 	switch {
+	case next != "" && web.FromElsewhere(r) && strings.HasPrefix(next, "http"): // pages link to no scheme of an app's own
+		p.flow.SignedOut(w, r, directory.Interaction{Purpose: directory.SignOut, Resume: next})
+		return
 	case next != "":
 		web.SeeOther(w, next)
 		return

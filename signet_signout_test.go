@@ -2,6 +2,7 @@ package signet_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/signet-idp/signet/idptest"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/oidc/rp"
+	"github.com/signet-idp/signet/store"
 	"github.com/signet-idp/signet/store/directory"
 )
 
@@ -110,6 +112,42 @@ func TestSignOutUpstream(t *testing.T) {
 	page = b.Open(c.onward(c.logout(b, tokens))).Submit("logout_confirm")
 	if page.Status != http.StatusOK || !page.Has("logged_out") || page.URL.Path != federated.PostLogoutPath+"up" {
 		t.Errorf("without an application: %s", page)
+	}
+}
+
+// A browser that says that the provider has sent it back goes on from a page of ours; to an app's own
+// scheme, which no page links to, it is redirected.
+func TestSignOutUpstreamGoesOnFromAPage(t *testing.T) {
+	t.Parallel()
+	const app = "com.example.shop:/bye"
+	c := chain(t)
+	client, err := c.idp.Provider.Clients.Find(t.Context(), c.app.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.PostLogoutRedirectURIs = append(client.PostLogoutRedirectURIs, app)
+	if err := c.idp.Provider.Clients.Replace(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	c.idp.Advance(2 * store.Staleness)
+	for _, next := range []string{shopBye, app} {
+		b := c.idp.Browser()
+		away := c.logout(b, c.signIn(b), "post_logout_redirect_uri", next)
+		back, err := url.Parse(c.onward(away))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, back.Query().Get("post_logout_redirect_uri")+"?state="+back.Query().Get("state"), nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		for _, cookie := range (&http.Response{Header: away.Header}).Cookies() {
+			r.AddCookie(cookie)
+		}
+		w := httptest.NewRecorder()
+		c.idp.Provider.ServeHTTP(w, r)
+		page, redirected := w.Header().Get("Refresh") == "0;url="+next, w.Header().Get("Location") == next
+		if page != (next == shopBye) || redirected != (next == app) {
+			t.Errorf("%s: %d, %v", next, w.Code, w.Header())
+		}
 	}
 }
 

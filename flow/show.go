@@ -42,10 +42,24 @@ func (e *Engine) onward(r *visit, x *execution) error {
 		return e.meet(r, x)
 	case r.program != nil:
 		r.done = x
+	case r.PathValue("name") != "" && web.FromElsewhere(r.Request):
+		return e.leadOn(r, x)
 	default:
 		e.finished(r, x)
 		r.goTo(x.Request.Resume)
 	}
+	return nil
+}
+
+// leadOn shows somebody who comes back from elsewhere, and is done, a page that goes on to the protocol: the application beyond that may be nothing
+// that the form-action of a form elsewhere lets them through to.
+func (e *Engine) leadOn(r *visit, x *execution) error {
+	view, err := e.view(r.Context(), x, Prompt{Title: Message{ID: "onward.title"}, Link: x.Request.Resume})
+	if err != nil {
+		return err
+	}
+	e.finished(r, x)
+	r.show(view)
 	return nil
 }
 

@@ -59,6 +59,28 @@ func TestFirstContact(t *testing.T) {
 	})
 }
 
+// A browser that says that the provider has sent it here goes on from a page of ours, with its session: a redirect would be held to the form-action
+// of the provider's page, which knows nothing of the application.
+func TestWayOnFromAPage(t *testing.T) {
+	everywhere(t, func(w *world) {
+		for _, site := range []string{"cross-site", "same-site"} {
+			b := w.browser()
+			r, err := http.NewRequest(http.MethodGet, b.leave(b.begin()), nil)
+			w.must(err)
+			r.Header.Set("Sec-Fetch-Site", site)
+			p := b.answer(b.Do(r))
+			if p.status != http.StatusOK || p.at.Path != flow.CallbackPath+"up" {
+				t.Fatalf("%s: %d at %s", site, p.status, p.at)
+			}
+			to, ok := strings.CutPrefix(p.header.Get("Refresh"), "0;url=/")
+			if !ok || !strings.Contains(p.body, `href="/`+strings.ReplaceAll(to, "&", "&amp;")+`"`) {
+				t.Fatalf("%s: it does not go on: %q\n%s", site, p.header.Get("Refresh"), p.body)
+			}
+			b.isIn(b.open(b.URL + "/" + to))
+		}
+	})
+}
+
 // Somebody who chooses another way, refuses, or whose provider fails, is where they were.
 func TestWaysBack(t *testing.T) {
 	everywhere(t, func(w *world) {

@@ -55,6 +55,7 @@ var journeys = map[string]func(*testing.T, context.Context){
 	"logout by frames":              logoutByFrames,
 	"session frame":                 sessionFrame,
 	"logout for the application":    logoutAskedByApplication,
+	"logout upstream":               logoutUpstream,
 	"remember me":                   rememberMe,
 	"locked account":                lockedAccount,
 	"register":                      register,
@@ -176,8 +177,21 @@ func press(t *testing.T, tab context.Context, id string) *network.Response {
 	return load(t, tab, chromedp.Click(chromedp.ID(id)))
 }
 
-// load does what makes the tab load a page.
+// passThrough clicks what leads to a page that goes on by itself, too soon for a look.
+func passThrough(t *testing.T, tab context.Context, id string) {
+	t.Helper()
+	navigate(t, tab, chromedp.Click(chromedp.ID(id)))
+}
+
+// load does what makes the tab load a page, and looks it over.
 func load(t *testing.T, tab context.Context, action chromedp.Action[chromedp.Void]) *network.Response {
+	t.Helper()
+	response := navigate(t, tab, action)
+	inspect(t, tab)
+	return response
+}
+
+func navigate(t *testing.T, tab context.Context, action chromedp.Action[chromedp.Void]) *network.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(tab, patience)
 	defer cancel()
@@ -185,7 +199,6 @@ func load(t *testing.T, tab context.Context, action chromedp.Action[chromedp.Voi
 	if err != nil {
 		t.Fatalf("%v %s", err, describe(tab))
 	}
-	inspect(t, tab)
 	return response
 }
 

@@ -37,11 +37,15 @@ func Embedded(r *http.Request) bool {
 // Unbidden reports whether a browser says that another site has sent it, and that nobody there has clicked or typed anything for it (Fetch Metadata
 // §2.3, §2.4): any page can have it come so, in a window that it may, as often as it likes. A browser that says nothing of this is not.
 func Unbidden(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "cross-site", "same-site":
-		return r.Header.Get("Sec-Fetch-User") != "?1"
-	}
-	return false
+	return FromElsewhere(r) && r.Header.Get("Sec-Fetch-User") != "?1"
+}
+
+// FromElsewhere reports whether a browser says that another origin has sent it, by a link, a form or a redirect (Fetch Metadata §2.3). Chromium holds
+// the redirects that answer a form to the form-action of its page, through all origins on the way: who is to get any further than here
+// is led on by a page.
+func FromElsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
 }
 
 // Mount registers the routes of the site on a mux, each protected as its class demands, and each with its methods: a host
