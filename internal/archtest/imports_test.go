@@ -70,6 +70,7 @@ var testEdges = []edge{
 	{"store/redis", ". oidc", "a provider whose Redis forgets, restarts or is gone"},
 	{"store/ldap", ". oidc flow", "people of a directory sign in at a whole provider"},
 	{"internal/nodes", "store/redis", "nodes share what is ephemeral too"},
+	{"internal/e2e", "flow/federated oidc/rp", "people come and go by a provider upstream, all the way in a browser"},
 	{"internal/nodes internal/e2e internal/bench", ". oidc flow flow/account flow/pages mfa", "whole providers, in several processes, in a browser, under load"},
 }
 
