@@ -46,7 +46,7 @@ func newVisitor(t *testing.T, idp *idptest.Server, u *directory.User) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &visitor{&http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, t, idp}
+	v := &visitor{&http.Client{Transport: idp.Client().Transport, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, t, idp}
 	page := v.get(v.get("/account").location)
 	form := url.Values{"username": {u.Username}, "password": {idptest.Password}, "action": {"login"}}
 	for _, input := range hidden.FindAllStringSubmatch(page.body, -1) {

@@ -86,7 +86,7 @@ func TestAttackExtendedSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := &visitor{&http.Client{}, t, idp}
+	forged := &visitor{idp.Client(), t, idp}
 	if status, code := forged.extend("", nil); status != http.StatusBadRequest || code != "ISE-60001" {
 		t.Errorf("without a cookie: %d %s", status, code)
 	}
@@ -126,7 +126,7 @@ func TestSessionExtensionFaults(t *testing.T) {
 		v.get("/account") // which extends it as well
 	}
 	without := idptest.New(t)
-	if got := (&visitor{&http.Client{}, t, without}).get(extendSession); got.status != http.StatusNotFound {
+	if got := (&visitor{without.Client(), t, without}).get(extendSession); got.status != http.StatusNotFound {
 		t.Errorf("without the setting: %d", got.status)
 	}
 }

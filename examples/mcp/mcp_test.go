@@ -48,8 +48,8 @@ func TestClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			person := &person{t: t}
-			config := &auth.AuthorizationCodeHandlerConfig{AuthorizationCodeFetcher: person.authorize}
+			person := &person{t: t, transport: w.client.Transport}
+			config := &auth.AuthorizationCodeHandlerConfig{AuthorizationCodeFetcher: person.authorize, Client: w.client}
 			configure(t, w, config)
 			handler, err := auth.NewAuthorizationCodeHandler(config)
 			if err != nil {
@@ -57,7 +57,7 @@ func TestClients(t *testing.T) {
 			}
 			client := mcp.NewClient(&mcp.Implementation{Name: "scripted", Version: "1"}, nil)
 			session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{
-				Endpoint: w.server, OAuthHandler: handler, DisableStandaloneSSE: true,
+				Endpoint: w.server, OAuthHandler: handler, DisableStandaloneSSE: true, HTTPClient: w.client,
 			}, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +86,7 @@ func TestClients(t *testing.T) {
 func TestWithoutAToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	answer, err := http.Post(w.server, "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	answer, err := w.client.Post(w.server, "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestWithoutAToken(t *testing.T) {
 	if challenge := answer.Header.Get("WWW-Authenticate"); answer.StatusCode != http.StatusUnauthorized || !strings.Contains(challenge, `resource_metadata="`+w.metadata+`"`) {
 		t.Errorf("%d, %q", answer.StatusCode, challenge)
 	}
-	found, err := http.Get(w.metadata)
+	found, err := w.client.Get(w.metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +112,8 @@ func TestWithoutAToken(t *testing.T) {
 type world struct {
 	*house
 	site *httptest.Server
+	// client keeps connections to the program of its own: those of http.DefaultClient end when the server of another test closes.
+	client *http.Client
 	// published is what the site has; nil is nothing.
 	published atomic.Pointer[[]byte]
 }
@@ -140,6 +142,7 @@ func newWorld(t *testing.T) *world {
 	}
 	server.Config.Handler = w.mux
 	server.Start()
+	w.client = server.Client()
 	t.Cleanup(func() {
 		server.Close()
 		w.site.Close()
@@ -180,7 +183,9 @@ func call(t *testing.T, session *mcp.ClientSession, tool string, arguments map[s
 
 // person is ann at a browser.
 type person struct {
-	t  *testing.T
+	t         *testing.T
+	transport http.RoundTripper
+
 	mu sync.Mutex
 	// scopes are what she was asked for, sign-in by sign-in.
 	scopes []string
@@ -210,7 +215,7 @@ func (p *person) authorize(_ context.Context, args *auth.AuthorizationArgs) (*au
 	if err != nil {
 		return nil, err
 	}
-	browser := &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	browser := &http.Client{Transport: p.transport, Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(r.URL.String(), callback) {
 			return http.ErrUseLastResponse
 		}

@@ -243,7 +243,7 @@ func TestFormPost(t *testing.T) {
 		b.CheckRedirect = nil
 		callback, err := url.Parse(back)
 		w.must(err)
-		foreign := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		foreign := &http.Client{Transport: w.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		r, err := foreign.Post(w.URL+callback.Path, "application/x-www-form-urlencoded", strings.NewReader(callback.RawQuery))
 		w.must(err)
 		_ = r.Body.Close()

@@ -119,7 +119,7 @@ func (x *program) bring(came url.Values) told {
 // visits is what somebody comes back with to the program who opens the URL.
 func (x *program) visits(to string) url.Values {
 	x.Helper()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: x.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	r, err := client.Get(to)
 	x.must(err)
 	x.must(r.Body.Close())

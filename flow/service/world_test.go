@@ -131,7 +131,8 @@ func (w *world) browser() *browser {
 	w.Helper()
 	jar, err := cookiejar.New(nil)
 	w.must(err)
-	return &browser{w, &http.Client{Jar: jar}}
+	// Not the transport that all tests share: there httptest.Server.Close of one cuts the connections of another.
+	return &browser{w, &http.Client{Jar: jar, Transport: w.Client().Transport}}
 }
 
 // page is where a browser is.

@@ -130,7 +130,7 @@ func encode(tb testing.TB, v any) []byte {
 // guard protects api with the issuer's tokens.
 func (s *issuer) guard(edit ...func(*resource.Config)) *resource.Guard {
 	s.tb.Helper()
-	config := resource.Config{Resource: api, Issuers: []string{s.URL}}
+	config := resource.Config{Resource: api, Issuers: []string{s.URL}, Client: s.Client()}
 	for _, e := range edit {
 		e(&config)
 	}
