@@ -2,6 +2,7 @@ package builder_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -337,8 +338,14 @@ func TestManagementErrors(t *testing.T) {
 			t.Errorf("%s %s %.60s: %d %s, want %s", c.method, c.path, c.body, status, answer, c.code)
 		}
 	}
+	told := func(name, claim string, required bool) string {
+		return fmt.Sprintf(`{"name":%q,"claimURI":"http://wso2.org/claims/%s","required":%t,"readOnly":false,"validators":[]}`, name, claim, required)
+	}
 	for _, c := range []struct{ path, want string }{
 		{"/meta?flowType=REGISTRATION", `"supportedExecutors":["PasswordOnboardExecutor","PasswordProvisioningExecutor","UserProvisioningExecutor","EmailOTPExecutor",`},
+		// A registration may do without a name to sign in with, and not without an address; people are found by either.
+		{"/meta?flowType=REGISTRATION", `"attributeMetadata":[` + told("username", "username", false) + "," + told("email", "emailaddress", true) + "," + told("given_name", "givenname", false)},
+		{"/meta?flowType=PASSWORD_RECOVERY", `"attributeMetadata":[` + told("username", "username", false) + "," + told("email", "emailaddress", false) + "]"},
 		{"/meta?flowType=ASK_PASSWORD", `"flowType":"INVITED_USER_REGISTRATION"`},
 		{"/configs", `[{"flowType":"REGISTRATION","isEnabled":false,"flowCompletionConfigs":{}},{"flowType":"PASSWORD_RECOVERY"`},
 		{"/config?flowType=REGISTRATION", `{"flowType":"REGISTRATION","isEnabled":false,"flowCompletionConfigs":{}}`},

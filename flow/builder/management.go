@@ -285,6 +285,15 @@ type attribute struct {
 	Validators []string `json:"validators"`
 }
 
+// standard are the attributes of every account, in the order in which they are told.
+var standard = []attribute{
+	{Name: "username", Claim: usernameInput, Validators: []string{}},
+	{Name: "email", Claim: emailInput, Validators: []string{}},
+	{Name: "given_name", Claim: givenNameInput, Validators: []string{}},
+	{Name: "family_name", Claim: lastNameInput, Validators: []string{}},
+	{Name: "phone", Claim: mobileInput, Validators: []string{}},
+}
+
 // serves are the engine's Executors that each type needs.
 var serves = map[Type][]string{
 	Registration: {"register", "register-code", "register-profile", "register-phone", "register-account"},
@@ -314,11 +323,10 @@ func (m *management) meta(_ http.ResponseWriter, r *http.Request) (any, error) {
 			}
 		}
 	}
-	for _, identifier := range []string{usernameInput, emailInput, givenNameInput, lastNameInput, mobileInput} {
-		if field, ok := inputsOf[of][identifier]; ok {
-			told.Attributes = append(told.Attributes, attribute{
-				Name: field, Claim: identifier, Required: slices.Contains([]string{"email", "username"}, field), Validators: []string{},
-			})
+	for _, a := range standard {
+		if _, ok := inputsOf[of][a.Claim]; ok {
+			a.Required = of == Registration && a.Claim == emailInput
+			told.Attributes = append(told.Attributes, a)
 		}
 	}
 	if of == Registration {
