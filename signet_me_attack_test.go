@@ -1,11 +1,7 @@
 package signet_test
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -21,6 +17,7 @@ import (
 	"github.com/signet-idp/signet/flow/federated"
 	"github.com/signet-idp/signet/flow/me"
 	"github.com/signet-idp/signet/idptest"
+	"github.com/signet-idp/signet/internal/pushdevice"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/oidc"
 	"github.com/signet-idp/signet/oidc/rp"
@@ -33,8 +30,7 @@ import (
 // handset is a device that confirms sign-ins.
 type handset struct {
 	*self
-	id  string
-	key ed25519.PrivateKey
+	*pushdevice.Device
 }
 
 // handset registers a device by the QR code of the API.
@@ -45,33 +41,25 @@ func (s *self) handset() *handset {
 	if d.Username != s.user.Username || d.Host != s.idp.URL {
 		s.Errorf("got %+v", d)
 	}
-	public, key, err := ed25519.GenerateKey(rand.Reader)
+	device, err := pushdevice.New("EdDSA")
 	s.must(err)
-	der, err := x509.MarshalPKIXPublicKey(public)
+	body, err := device.Register(d.DeviceID, d.Challenge, "secret token")
 	s.must(err)
-	h := &handset{s, d.DeviceID, key}
-	body := map[string]string{
-		"deviceId": d.DeviceID, "model": "Fair", "name": "Phone", "deviceToken": "secret token", "publicKey": base64.StdEncoding.EncodeToString(der),
-		"signature": base64.StdEncoding.EncodeToString(ed25519.Sign(key, []byte(d.Challenge+".secret token"))),
-	}
 	r := s.request("POST", "/api/users/v1/me/push/devices", body)
 	r.Header.Del("Authorization") // the device has no token
 	if a := s.send(r); a.status != 201 {
 		s.Fatalf("%d %s", a.status, a.text)
 	}
-	return h
+	return &handset{s, device}
 }
 
 // remove takes the device off its account, by a token of its own.
 func (h *handset) remove(id string) told {
 	h.Helper()
-	part := func(v any) string {
-		text, err := json.Marshal(v)
-		h.must(err)
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	input := part(map[string]string{"alg": "EdDSA", "typ": "JWT", "deviceId": id}) + "." + part(map[string]any{"exp": h.idp.Now().Add(time.Minute).Unix()})
-	token := input + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(h.key, []byte(input)))
+	header := h.Header()
+	header["deviceId"] = id
+	token, err := h.Token(header, map[string]any{"exp": h.idp.Now().Add(time.Minute).Unix()})
+	h.must(err)
 	r := h.request("POST", "/api/users/v1/me/push/devices/"+id+"/remove", map[string]string{"token": token})
 	r.Header.Del("Authorization")
 	return h.send(r)
@@ -83,23 +71,23 @@ func TestMePush(t *testing.T) {
 		s.want(401, "GET", "/push/discovery-data", nil) // another one wants what the first has to say
 		a := s.want(200, "GET", "/push/devices", nil)
 		var list []map[string]string
-		if a.into(t, &list); len(list) != 1 || list[0]["deviceId"] != first.id || list[0]["name"] != "Phone" || strings.Contains(a.text, "secret token") {
+		if a.into(t, &list); len(list) != 1 || list[0]["deviceId"] != first.ID || list[0]["name"] != "Phone" || strings.Contains(a.text, "secret token") {
 			t.Errorf("got %s", a.text)
 		}
-		if a := s.want(200, "GET", "/push/devices/"+first.id, nil); !strings.Contains(a.text, `"model":"Fair"`) {
+		if a := s.want(200, "GET", "/push/devices/"+first.ID, nil); !strings.Contains(a.text, `"model":"Fair"`) {
 			t.Errorf("got %s", a.text)
 		}
-		if a := first.remove(first.id); a.status != 204 {
+		if a := first.remove(first.ID); a.status != 204 {
 			t.Errorf("by itself: %d %s", a.status, a.text)
 		}
-		if a := first.remove(first.id); a.status != 400 {
+		if a := first.remove(first.ID); a.status != 400 {
 			t.Errorf("twice: %d", a.status)
 		}
 		second := s.handset()
 		s.idp.EnrollTOTP(s.user)
 		s.signIn()
-		s.want(204, "DELETE", "/push/devices/"+second.id, nil)
-		s.want(404, "DELETE", "/push/devices/"+second.id, nil)
+		s.want(204, "DELETE", "/push/devices/"+second.ID, nil)
+		s.want(404, "DELETE", "/push/devices/"+second.ID, nil)
 	})
 }
 
@@ -110,7 +98,7 @@ func TestAttackMeDeviceRemovedByAnother(t *testing.T) {
 		s.user = s.idp.User("eve")
 		s.signIn()
 		eves := s.handset()
-		if a := eves.remove(victim.id); a.status != 400 {
+		if a := eves.remove(victim.ID); a.status != 400 {
 			t.Errorf("%d %s", a.status, a.text)
 		}
 		if devices, err := s.idp.Provider.Directory.Pushes.Devices(t.Context(), ann); err != nil || len(devices) != 1 {
@@ -130,8 +118,8 @@ func TestAttackMeForeignIDs(t *testing.T) {
 		s.signIn()
 		for _, id := range []struct{ method, path, foreign string }{
 			{"DELETE", "/sessions/", session.(string)},
-			{"GET", "/push/devices/", device.id},
-			{"DELETE", "/push/devices/", device.id},
+			{"GET", "/push/devices/", device.ID},
+			{"DELETE", "/push/devices/", device.ID},
 			{"DELETE", "/federated-associations/", "x"},
 			{"GET", "/applications/", s.app.Application.ID},
 			{"GET", "/consents/", "x"},

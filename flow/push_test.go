@@ -2,13 +2,6 @@ package flow_test
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -19,6 +12,7 @@ import (
 
 	"github.com/signet-idp/signet/flow"
 	"github.com/signet-idp/signet/flow/notify"
+	"github.com/signet-idp/signet/internal/pushdevice"
 	"github.com/signet-idp/signet/mfa"
 	"github.com/signet-idp/signet/store/directory"
 )
@@ -26,9 +20,7 @@ import (
 // phone is a device of somebody's.
 type phone struct {
 	*world
-	id  string
-	alg string
-	key crypto.Signer
+	*pushdevice.Device
 }
 
 // call sends JSON as the app of a device does: from nowhere in particular, without cookies.
@@ -52,20 +44,15 @@ func (w *world) register(qr string, rsaKey bool, edit func(map[string]any)) (*ph
 	w.Helper()
 	var d mfa.PushDiscovery
 	w.must(json.Unmarshal([]byte(qr), &d))
-	p := &phone{world: w, id: d.DeviceID, alg: "EdDSA"}
-	var err error
-	if _, p.key, err = ed25519.GenerateKey(rand.Reader); rsaKey {
-		p.alg = "RS256"
-		p.key, err = rsa.GenerateKey(rand.Reader, 2048)
+	algorithm := "EdDSA"
+	if rsaKey {
+		algorithm = "RS256"
 	}
+	device, err := pushdevice.New(algorithm)
 	w.must(err)
-	der, err := x509.MarshalPKIXPublicKey(p.key.Public())
+	p := &phone{w, device}
+	body, err := p.Register(d.DeviceID, d.Challenge, "token of "+d.DeviceID)
 	w.must(err)
-	body := map[string]any{
-		"deviceId": d.DeviceID, "model": "Fair", "name": "Phone", "deviceToken": "token of " + d.DeviceID,
-		"publicKey": base64.StdEncoding.EncodeToString(der),
-		"signature": base64.StdEncoding.EncodeToString(p.sign(d.Challenge + ".token of " + d.DeviceID)),
-	}
 	if edit != nil {
 		edit(body)
 	}
@@ -76,35 +63,15 @@ func (w *world) register(qr string, rsaKey bool, edit func(map[string]any)) (*ph
 	return p, status
 }
 
-func (p *phone) sign(text string) []byte {
-	p.Helper()
-	digest := sha256.Sum256([]byte(text))
-	message, options := digest[:], crypto.SignerOpts(crypto.SHA256)
-	if p.alg == "EdDSA" {
-		message, options = []byte(text), crypto.Hash(0)
-	}
-	signature, err := p.key.Sign(rand.Reader, message, options)
-	p.must(err)
-	return signature
-}
-
 // answer answers a message with a number.
 func (p *phone) answer(m notify.Message, response, number string, edits ...any) int {
 	p.Helper()
-	claims := map[string]any{
-		"pushAuthId": m.Params["pushId"], "challenge": m.Params["challenge"], "response": response, "numberChallenge": number,
-		"exp": p.Now().Add(time.Minute).Unix(),
-	}
+	claims := pushdevice.Answer(m.Params, response, number, p.Now().Add(time.Minute))
 	for i := 0; i < len(edits); i += 2 {
 		claims[edits[i].(string)] = edits[i+1]
 	}
-	part := func(v any) string {
-		text, err := json.Marshal(v)
-		p.must(err)
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	input := part(map[string]string{"alg": p.alg, "typ": "JWT", "deviceId": p.id}) + "." + part(claims)
-	token := input + "." + base64.RawURLEncoding.EncodeToString(p.sign(input))
+	token, err := p.Token(p.Header(), claims)
+	p.must(err)
 	status, _ := p.call(http.MethodPost, "/t/push-auth/authenticate", map[string]string{"authResponse": token})
 	return status
 }
@@ -168,7 +135,7 @@ func TestPush(t *testing.T) {
 			w, o, device := enrolled(t, open, rsaKey)
 			b, p, m := begin(w, o)
 			number := p.View.Prompt.Intro.Params["number"]
-			if m.To != "token of "+device.id || m.Params["notificationScenario"] != "AUTHENTICATION" || m.Params["applicationName"] != "App" {
+			if m.To != "token of "+device.ID || m.Params["notificationScenario"] != "AUTHENTICATION" || m.Params["applicationName"] != "App" {
 				t.Errorf("message %+v", m)
 			}
 			for name, value := range m.Params {
@@ -202,8 +169,10 @@ func TestAttackPush(t *testing.T) {
 		w, o, device := enrolled(t, open, false)
 		b, p, m := begin(w, o)
 		number := p.View.Prompt.Intro.Params["number"]
-		stranger := &phone{world: w, id: device.id, alg: "EdDSA"}
-		_, stranger.key, _ = ed25519.GenerateKey(rand.Reader)
+		another, err := pushdevice.New("EdDSA")
+		w.must(err)
+		another.ID = device.ID
+		stranger := &phone{w, another}
 		for name, status := range map[string]int{
 			"another key":       stranger.answer(m, "APPROVED", number),
 			"another challenge": device.answer(m, "APPROVED", number, "challenge", "x"),

@@ -1,13 +1,9 @@
 package mfa_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -17,108 +13,54 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-idp/signet/internal/pushdevice"
 	"github.com/signet-idp/signet/internal/secret"
 	"github.com/signet-idp/signet/mfa"
 )
 
 // phone is a device with a key of its own.
-type phone struct {
-	id     string
-	alg    string
-	signer crypto.Signer
-}
+type phone struct{ *pushdevice.Device }
 
 func newPhone(t testing.TB, alg string) phone {
 	t.Helper()
-	p := phone{id: "4b7e4b36-1f3e-4c5e-9f44-000000000001", alg: alg}
-	var err error
-	switch alg {
-	case "RS256":
-		p.signer, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "ES256":
-		p.signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "EdDSA":
-		_, p.signer, err = ed25519.GenerateKey(rand.Reader)
-	}
+	device, err := pushdevice.New(alg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
-}
-
-func (p phone) publicKey(t testing.TB) string {
-	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(p.signer.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return base64.StdEncoding.EncodeToString(der)
+	device.ID = "4b7e4b36-1f3e-4c5e-9f44-000000000001"
+	return phone{device}
 }
 
 func (p phone) key(t testing.TB) mfa.PushKey {
 	t.Helper()
-	key, err := mfa.ParsePushKey(p.publicKey(t))
-	if err != nil || key.Algorithm() != p.alg {
+	key, err := mfa.ParsePushKey(p.PublicKey)
+	if err != nil || key.Algorithm() != p.Algorithm {
 		t.Fatalf("ParsePushKey = %v, %v", key.Algorithm(), err)
 	}
 	return key
 }
 
-// sign is a signature as the key store of a phone makes it.
-func (p phone) sign(t testing.TB, text string) []byte {
+// token is a JWT as the device signs it.
+func (p phone) token(t testing.TB, header, claims map[string]any) string {
 	t.Helper()
-	digest := sha256.Sum256([]byte(text))
-	message, options := digest[:], crypto.SignerOpts(crypto.SHA256)
-	if p.alg == "EdDSA" {
-		message, options = []byte(text), crypto.Hash(0)
-	}
-	signature, err := p.signer.Sign(rand.Reader, message, options)
+	token, err := p.Token(header, claims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signature
-}
-
-// token is a JWT as a device signs it.
-func (p phone) token(t testing.TB, header, claims map[string]any) string {
-	t.Helper()
-	part := func(members map[string]any) string {
-		text, err := json.Marshal(members)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	input := part(header) + "." + part(claims)
-	signature := p.sign(t, input)
-	if p.alg == "ES256" {
-		digest := sha256.Sum256([]byte(input))
-		r, s, err := ecdsa.Sign(rand.Reader, p.signer.(*ecdsa.PrivateKey), digest[:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		signature = append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
-	}
-	return input + "." + base64.RawURLEncoding.EncodeToString(signature)
-}
-
-func (p phone) header() map[string]any {
-	return map[string]any{"alg": p.alg, "typ": "JWT", "deviceId": p.id}
+	return token
 }
 
 func approval() map[string]any {
-	return map[string]any{
-		"pushAuthId": "prompt-1", "challenge": "chal", "response": "APPROVED", "numberChallenge": "42", "exp": noon.Add(time.Minute).Unix(),
-	}
+	return pushdevice.Answer(map[string]string{"pushId": "prompt-1", "challenge": "chal"}, "APPROVED", "42", noon.Add(time.Minute))
 }
 
 func TestPushAnswer(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		p := newPhone(t, alg)
-		token := p.token(t, p.header(), approval())
+		token := p.token(t, p.Header(), approval())
 		unverified, err := mfa.ReadPushAnswer(token)
-		if err != nil || unverified.Device != p.id || unverified.Prompt != "prompt-1" {
+		if err != nil || unverified.Device != p.ID || unverified.Prompt != "prompt-1" {
 			t.Errorf("%s: ReadPushAnswer = %+v, %v", alg, unverified, err)
 		}
 		answer, err := mfa.VerifyPushAnswer(token, p.key(t), noon)
@@ -129,13 +71,13 @@ func TestPushAnswer(t *testing.T) {
 	p := newPhone(t, "EdDSA")
 	number := approval()
 	number["numberChallenge"] = 42
-	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.header(), number), p.key(t), noon); err != nil || answer.Number.Reveal() != "42" {
+	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.Header(), number), p.key(t), noon); err != nil || answer.Number.Reveal() != "42" {
 		t.Errorf("a number that is one: %v, %v", answer.Number.Reveal(), err)
 	}
 	denial := approval()
 	denial["response"] = "DENIED"
 	delete(denial, "numberChallenge")
-	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.header(), denial), p.key(t), noon); err != nil || answer.Approves() || answer.Number != "" {
+	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.Header(), denial), p.key(t), noon); err != nil || answer.Approves() || answer.Number != "" {
 		t.Errorf("a denial: %+v, %v", answer, err)
 	}
 }
@@ -154,14 +96,14 @@ func TestAttackPushAnswerForged(t *testing.T) {
 		}
 		return base
 	}
-	good := ec.token(t, ec.header(), approval())
+	good := ec.token(t, ec.Header(), approval())
 	segments := strings.Split(good, ".")
-	der := ec.sign(t, segments[0]+"."+segments[1])
-	hmacKey, err := base64.StdEncoding.DecodeString(rsaPhone.publicKey(t))
-	if err != nil {
+	der, errDER := ec.Sign(segments[0] + "." + segments[1])
+	hmacKey, errHMAC := base64.StdEncoding.DecodeString(rsaPhone.PublicKey)
+	if err := errors.Join(errDER, errHMAC); err != nil {
 		t.Fatal(err)
 	}
-	hs := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","deviceId":"`+rsaPhone.id+`"}`)) + "." + segments[1]
+	hs := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","deviceId":"`+rsaPhone.ID+`"}`)) + "." + segments[1]
 	for name, c := range map[string]struct {
 		token string
 		key   mfa.PushKey
@@ -174,24 +116,24 @@ func TestAttackPushAnswerForged(t *testing.T) {
 			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","deviceId":"x"}`)) + "." + segments[1] + ".", ec.key(t), mfa.ErrForged,
 		},
 		"HMAC with the public key": {hs + "." + base64.RawURLEncoding.EncodeToString(hmacSHA256(hmacKey, hs)), rsaPhone.key(t), mfa.ErrForged},
-		"RS512 where RS256 is":     {rsaPhone.token(t, with(rsaPhone.header(), "alg", "RS512"), approval()), rsaPhone.key(t), mfa.ErrForged},
+		"RS512 where RS256 is":     {rsaPhone.token(t, with(rsaPhone.Header(), "alg", "RS512"), approval()), rsaPhone.key(t), mfa.ErrForged},
 		"a signature in ASN.1":     {segments[0] + "." + segments[1] + "." + base64.RawURLEncoding.EncodeToString(der), ec.key(t), mfa.ErrForged},
 		"altered": {
 			segments[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"pushAuthId":"x","challenge":"c","response":"APPROVED","exp":9999999999}`)) + "." + segments[2],
 			ec.key(t), mfa.ErrForged,
 		},
-		"no device":           {ed.token(t, with(ed.header(), "deviceId", nil), approval()), ed.key(t), mfa.ErrForged},
-		"a device like a URL": {ed.token(t, with(ed.header(), "deviceId", "../x"), approval()), ed.key(t), mfa.ErrForged},
-		"another type":        {ed.token(t, with(ed.header(), "typ", "at+jwt"), approval()), ed.key(t), mfa.ErrForged},
-		"critical header":     {ed.token(t, with(ed.header(), "crit", []string{"x"}), approval()), ed.key(t), mfa.ErrForged},
-		"no prompt":           {ed.token(t, ed.header(), with(approval(), "pushAuthId", nil)), ed.key(t), mfa.ErrForged},
-		"no challenge":        {ed.token(t, ed.header(), with(approval(), "challenge", nil)), ed.key(t), mfa.ErrForged},
-		"another response":    {ed.token(t, ed.header(), with(approval(), "response", "approved")), ed.key(t), mfa.ErrForged},
-		"a number in pieces":  {ed.token(t, ed.header(), with(approval(), "numberChallenge", "4 2")), ed.key(t), mfa.ErrForged},
-		"no end":              {ed.token(t, ed.header(), with(approval(), "exp", nil)), ed.key(t), mfa.ErrForged},
-		"a late end":          {ed.token(t, ed.header(), with(approval(), "exp", noon.Add(11*time.Minute).Unix())), ed.key(t), mfa.ErrForged},
-		"past its end":        {ed.token(t, ed.header(), with(approval(), "exp", noon.Add(-time.Minute).Unix())), ed.key(t), mfa.ErrExpired},
-		"giant":               {ed.token(t, ed.header(), with(approval(), "x", strings.Repeat("x", 10_000))), ed.key(t), mfa.ErrForged},
+		"no device":           {ed.token(t, with(ed.Header(), "deviceId", nil), approval()), ed.key(t), mfa.ErrForged},
+		"a device like a URL": {ed.token(t, with(ed.Header(), "deviceId", "../x"), approval()), ed.key(t), mfa.ErrForged},
+		"another type":        {ed.token(t, with(ed.Header(), "typ", "at+jwt"), approval()), ed.key(t), mfa.ErrForged},
+		"critical header":     {ed.token(t, with(ed.Header(), "crit", []string{"x"}), approval()), ed.key(t), mfa.ErrForged},
+		"no prompt":           {ed.token(t, ed.Header(), with(approval(), "pushAuthId", nil)), ed.key(t), mfa.ErrForged},
+		"no challenge":        {ed.token(t, ed.Header(), with(approval(), "challenge", nil)), ed.key(t), mfa.ErrForged},
+		"another response":    {ed.token(t, ed.Header(), with(approval(), "response", "approved")), ed.key(t), mfa.ErrForged},
+		"a number in pieces":  {ed.token(t, ed.Header(), with(approval(), "numberChallenge", "4 2")), ed.key(t), mfa.ErrForged},
+		"no end":              {ed.token(t, ed.Header(), with(approval(), "exp", nil)), ed.key(t), mfa.ErrForged},
+		"a late end":          {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(11*time.Minute).Unix())), ed.key(t), mfa.ErrForged},
+		"past its end":        {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(-time.Minute).Unix())), ed.key(t), mfa.ErrExpired},
+		"giant":               {ed.token(t, ed.Header(), with(approval(), "x", strings.Repeat("x", 10_000))), ed.key(t), mfa.ErrForged},
 		"empty":               {"", ed.key(t), mfa.ErrForged},
 	} {
 		if answer, err := mfa.VerifyPushAnswer(c.token, c.key, noon); !errors.Is(err, c.want) || answer != (mfa.PushAnswer{}) {
@@ -204,10 +146,11 @@ func TestPushRegistration(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
 		p := newPhone(t, alg)
-		body := map[string]any{
-			"deviceId": p.id, "model": "Fair", "name": "Ann's", "deviceToken": "token", "publicKey": p.publicKey(t),
-			"signature": base64.StdEncoding.EncodeToString(p.sign(t, "chal.token")), "provider": map[string]any{"name": "FCM", "metadata": map[string]string{"a": "b"}},
+		body, err := p.Register(p.ID, "chal", "token")
+		if err != nil {
+			t.Fatal(err)
 		}
+		body["provider"] = map[string]any{"name": "FCM", "metadata": map[string]string{"a": "b"}}
 		encode := func() []byte {
 			text, err := json.Marshal(body)
 			if err != nil {
@@ -216,7 +159,7 @@ func TestPushRegistration(t *testing.T) {
 			return text
 		}
 		r, key, err := mfa.ParsePushRegistration(encode())
-		if err != nil || r.DeviceID != p.id || r.Provider.Name != "FCM" || r.Provider.Metadata["a"] != "b" {
+		if err != nil || r.DeviceID != p.ID || r.Provider.Name != "FCM" || r.Provider.Metadata["a"] != "b" {
 			t.Fatalf("%s: ParsePushRegistration = %+v, %v", alg, r, err)
 		}
 		if err := r.Verify(key, "chal"); err != nil {
@@ -256,7 +199,11 @@ func weakKey(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return phone{signer: key}.publicKey(t)
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(der)
 }
 
 func hmacSHA256(key []byte, text string) []byte {
@@ -271,20 +218,20 @@ func TestPushRemoval(t *testing.T) {
 	t.Parallel()
 	p := newPhone(t, "RS256")
 	claims := map[string]any{"exp": noon.Add(time.Minute).Unix()}
-	token := p.token(t, p.header(), claims)
-	if err := mfa.VerifyPushRemoval(token, p.id, p.key(t), noon); err != nil {
+	token := p.token(t, p.Header(), claims)
+	if err := mfa.VerifyPushRemoval(token, p.ID, p.key(t), noon); err != nil {
 		t.Error(err)
 	}
 	if err := mfa.VerifyPushRemoval(token, "another", p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
 		t.Errorf("of another device: %v", err)
 	}
-	if err := mfa.VerifyPushRemoval(token, p.id, p.key(t), noon.Add(time.Hour)); !errors.Is(err, mfa.ErrExpired) {
+	if err := mfa.VerifyPushRemoval(token, p.ID, p.key(t), noon.Add(time.Hour)); !errors.Is(err, mfa.ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
-	if err := mfa.VerifyPushRemoval(p.token(t, p.header(), approval()), p.id, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+	if err := mfa.VerifyPushRemoval(p.token(t, p.Header(), approval()), p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
 		t.Errorf("an answer to a prompt: %v", err)
 	}
-	if err := mfa.VerifyPushRemoval(p.token(t, p.header(), map[string]any{}), p.id, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+	if err := mfa.VerifyPushRemoval(p.token(t, p.Header(), map[string]any{}), p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
 		t.Errorf("without an end: %v", err)
 	}
 }
@@ -318,11 +265,11 @@ func TestPushPrompt(t *testing.T) {
 func FuzzPushAnswer(f *testing.F) {
 	p := newPhone(f, "EdDSA")
 	key := p.key(f)
-	f.Add(p.token(f, p.header(), approval()))
+	f.Add(p.token(f, p.Header(), approval()))
 	f.Add("")
 	f.Add("e30.e30.e30")
 	f.Add("eyJhbGciOiJFZERTQSIsImRldmljZUlkIjoieCJ9.eyJwdXNoQXV0aElkIjp7fX0.AA")
-	genuine := p.token(f, p.header(), approval())
+	genuine := p.token(f, p.Header(), approval())
 	f.Fuzz(func(t *testing.T, token string) {
 		_, _ = mfa.ReadPushAnswer(token)
 		if _, err := mfa.VerifyPushAnswer(token, key, noon); err == nil && token != genuine && !strings.HasPrefix(token, genuine[:strings.LastIndex(genuine, ".")]) {
