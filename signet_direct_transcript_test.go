@@ -57,7 +57,8 @@ func TestDirectTranscripts(t *testing.T) {
 type conversation struct {
 	*native
 	values   map[string]string
-	phone    *idptest.Authenticator
+	otp      *idptest.Authenticator
+	phone    *idptest.Phone
 	upstream *elsewhere
 }
 
@@ -108,9 +109,15 @@ func (c *conversation) direct(line string) {
 	c.Helper()
 	switch verb, rest, more := strings.Cut(line, " "); verb {
 	case "enroll": // ann has an authenticator app from here on
-		c.phone = c.idp.EnrollTOTP(c.person())
+		c.otp = c.idp.EnrollTOTP(c.person())
 	case "code": // is what it shows next
-		c.values["otp"] = c.phone.Code()
+		c.values["otp"] = c.otp.Code()
+	case "phone": // ann has one that confirms sign-ins from here on
+		c.phone = c.idp.EnrollPush(c.person())
+	case "approve": // on it, with the number that the program shows
+		c.phone.Approve(c.values["number"])
+	case "deny":
+		c.phone.Deny()
 	case "visit": // the provider, and sign in there
 		came := c.upstream.visit(c.T, c.values["upstream-url"]).URL.Query()
 		for _, name := range []string{"code", "state", "iss"} {
@@ -181,7 +188,7 @@ func (c *conversation) mask(s said) string {
 		data := s.NextStep.Authenticators[0].Metadata.Additional
 		for name, value := range map[string]string{
 			"redirectUrl": "upstream-url", "state": "upstream-state", "clientId": "upstream-client", "nonce": "nonce",
-			"promptId": "prompt", "sessions": "sessions",
+			"promptId": "prompt", "sessions": "sessions", "numberChallenge": "number",
 		} {
 			if data[name] != "" {
 				c.values[value] = data[name]
@@ -191,6 +198,9 @@ func (c *conversation) mask(s said) string {
 				}
 				text = strings.ReplaceAll(text, string(quoted), `"<`+value+`>"`)
 			}
+		}
+		if _, push, ok := strings.Cut(data["statusEndpoint"], "pushAuthId="); ok {
+			text = strings.ReplaceAll(text, push, "<push>")
 		}
 	}
 	if list := c.values["sessions"]; list != "" {

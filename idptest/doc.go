@@ -27,6 +27,7 @@
 //
 //	User, EnrollTOTP              people; the password of all is Password
 //	EnrollPasskey, SecurityKey    passkeys, by an authenticator in software; Page.UsePasskey answers with them
+//	EnrollPush, Phone             a phone that confirms sign-ins; Phone.Approve and Phone.Deny answer
 //	App                           applications; App.OAuth2Config is for x/oauth2
 //	SignIn, Deny, SignOut         whole journeys, each in a browser of its own
 //	Browser, Page                 the same step by step: Open, Fill, Submit, Text
@@ -47,5 +48,5 @@
 //
 // # Not implemented
 //
-// Tokens that are wrong on purpose, answers by form_post, a phone that confirms sign-ins, SAML and SCIM.
+// Tokens that are wrong on purpose, answers by form_post, SAML and SCIM.
 package idptest

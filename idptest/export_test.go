@@ -9,7 +9,8 @@ import (
 // TB is the test that the server belongs to.
 func (s *Server) TB() testing.TB { return s.t }
 
-// Lose takes a person's authenticator app away, which the provider does not know.
+// Lose takes a person's authenticator app and phone away, which the provider does not know.
 func (s *Server) Lose(u *directory.User) {
 	delete(s.authenticators, s.Provider.Directory.SubjectRef(u))
+	delete(s.phones, s.Provider.Directory.SubjectRef(u))
 }

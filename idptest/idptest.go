@@ -47,6 +47,7 @@ type Server struct {
 	apps           int
 	authenticators map[store.Ref]*Authenticator // by subject
 	securityKeys   map[store.Ref]*SecurityKey   // by subject
+	phones         map[store.Ref]*Phone         // by subject
 }
 
 // New starts a provider that serves until the test ends. Each edit may change its wiring, which is complete as it is: the
@@ -69,7 +70,7 @@ func start(t testing.TB, scheme string, serve func(*httptest.Server), edits []fu
 	t.Helper()
 	s := &Server{
 		t: t, log: &logbook{}, http: httptest.NewUnstartedServer(nil),
-		authenticators: map[store.Ref]*Authenticator{}, securityKeys: map[store.Ref]*SecurityKey{},
+		authenticators: map[store.Ref]*Authenticator{}, securityKeys: map[store.Ref]*SecurityKey{}, phones: map[store.Ref]*Phone{},
 	}
 	s.mailbox = &Mailbox{server: s}
 	t.Cleanup(s.http.Close)

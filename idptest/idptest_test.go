@@ -267,6 +267,19 @@ func TestFatal(t *testing.T) {
 			idp.Lose(ann)
 			idp.SignIn(ann, idp.App(callback))
 		}},
+		"lost phone": {"ann has no phone", func(idp *idptest.Server) {
+			ann := idp.User("ann")
+			idp.EnrollPush(ann)
+			idp.Lose(ann)
+			idp.SignIn(ann, idp.App(callback))
+		}},
+		"a phone that nobody asks": {"nothing has arrived", func(idp *idptest.Server) { idp.EnrollPush(idp.User("ann")).Deny() }},
+		"a phone that answers twice": {"not taken", func(idp *idptest.Server) {
+			ann := idp.User("ann")
+			phone := idp.EnrollPush(ann)
+			idp.SignIn(ann, idp.App(callback))
+			phone.Deny()
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

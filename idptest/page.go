@@ -102,7 +102,8 @@ func (p *Page) submission(f *form, target *url.URL, values url.Values) *http.Req
 
 // SignIn answers every page of the provider as the person would, and returns the first that is not the provider's, or that ends what was
 // begun on another device: a passkey where it will do and they have one (EnrollPasskey), else name and password; a one-time code, from the
-// Mailbox or an authenticator app, which is set up where one is demanded; and consent to all that is asked for. A page on which there is nothing to answer, or on which the answer did not help, ends the test.
+// Mailbox or an authenticator app, which is set up where one is demanded; a yes on their phone (EnrollPush); and consent to all that is
+// asked for. A page on which there is nothing to answer, or on which the answer did not help, ends the test.
 func (p *Page) SignIn(u *directory.User) *Page {
 	p.browser.server.t.Helper()
 	return p.answer(u, "consent_allow")
@@ -148,6 +149,13 @@ func (p *Page) reply(u *directory.User, question, consent string) *Page {
 		return p.Fill("otp", p.enroll(u).Code()).Submit("login")
 	case "otp":
 		return p.Fill("otp", p.code(u)).Submit("login")
+	case "poll":
+		phone := p.browser.server.phone(u)
+		if phone == nil {
+			p.browser.server.t.Fatalf("idptest: %s has no phone; EnrollPush gives one", u.Username)
+		}
+		phone.Approve(p.PushNumber())
+		return p.Submit("login")
 	}
 	return p.Submit(consent)
 }
@@ -180,6 +188,9 @@ func (p *Page) question() string {
 		if p.Has(id) {
 			return id
 		}
+	}
+	if p.PushNumber() != "" {
+		return "poll"
 	}
 	return ""
 }
