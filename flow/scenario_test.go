@@ -226,6 +226,13 @@ var scenarios = []struct {
 		{"login", []string{"otp", "$code"}},
 		{"continue", []string{"new_password", newPassword}},
 	}},
+	{"invitation and a code by mail", "invite/mail", nil, directory.Interaction{}, []act{
+		{"continue", []string{"username", "ivy", "otp", "$invitation"}},
+		{"login", []string{"otp", "$wrong"}},
+		{"resend", nil},
+		{"login", []string{"otp", "$code"}},
+		{"continue", []string{"new_password", newPassword}},
+	}},
 	{"recovery", "recover", nil, directory.Interaction{}, []act{
 		{"continue", []string{"username", "ann"}},
 		{"login", []string{"otp", "$wrong"}},
@@ -284,6 +291,13 @@ var graphs = map[string]flow.Graph{
 	"number": {Start: "who", Nodes: []flow.Node{
 		{Name: "who", Options: []string{"invite-code"}, On: map[string]string{"ok": "number"}},
 		{Name: "number", Options: []string{"invite-sms"}, On: map[string]string{"ok": "save"}},
+		{Name: "save", Options: []string{"invite"}, On: map[string]string{"ok": "done"}},
+		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
+		{Name: "end", End: flow.Succeeded},
+	}},
+	"mail": {Start: "who", Nodes: []flow.Node{
+		{Name: "who", Options: []string{"invite-code"}, On: map[string]string{"ok": "mail"}},
+		{Name: "mail", Options: []string{"invite-mail"}, On: map[string]string{"ok": "save"}},
 		{Name: "save", Options: []string{"invite"}, On: map[string]string{"ok": "done"}},
 		{Name: "done", If: &flow.Condition{Fact: flow.FactDone}, On: map[string]string{"yes": "end", "no": "who"}},
 		{Name: "end", End: flow.Succeeded},
