@@ -28,7 +28,10 @@ type issuer struct {
 	mu     sync.Mutex
 	opaque map[string]string // answers of the introspection endpoint
 	down   bool
-	asked  int
+	status int // of answers to introspection; 0 is 200
+	// untyped says that signed answers do not say that they are.
+	untyped bool
+	asked   int
 }
 
 func newIssuer(tb testing.TB) *issuer {
@@ -74,8 +77,11 @@ func (s *issuer) introspect(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		answer = `{"active":false}`
 	}
-	if strings.Count(answer, ".") == 2 && r.Header.Get("Accept") == "application/token-introspection+jwt" {
+	if strings.Count(answer, ".") == 2 && r.Header.Get("Accept") == "application/token-introspection+jwt" && !s.untyped {
 		w.Header().Set("Content-Type", "application/token-introspection+jwt")
+	}
+	if s.status != 0 {
+		w.WriteHeader(s.status)
 	}
 	_, _ = w.Write([]byte(answer))
 }
@@ -84,6 +90,12 @@ func (s *issuer) says(token, answer string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opaque[token] = answer
+}
+
+func (s *issuer) answers(status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status = status
 }
 
 func (s *issuer) fails() {

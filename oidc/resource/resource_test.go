@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -37,10 +38,33 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%v does not name %s", err, want)
 		}
 	}
-	for _, bad := range []string{"", "api", "https://", "https://a#b", "https://u@a/", "https:a", "http://api.example"} {
+	for _, bad := range []string{"", "api", "https://", "https://a#b", "https://u@a/", "https:a", "http://api.example", "HTTPS://api.example", "ftp://127.0.0.1"} {
 		if _, err := resource.New(resource.Config{Resource: bad, Issuers: []string{"https://id.example"}}); err == nil {
 			t.Errorf("the resource %q was accepted", bad)
 		}
+	}
+	for what, i := range map[string]resource.Introspection{
+		"no host": {Endpoint: "https:/introspect", ClientID: "api", ClientSecret: "s3cret"}, "a user": {Endpoint: "https://u@id.example/i", ClientID: "api", ClientSecret: "s3cret"},
+		"not a URL": {Endpoint: "https://id.example/%zz", ClientID: "api", ClientSecret: "s3cret"}, "plain": {Endpoint: "http://id.example/i", ClientID: "api", ClientSecret: "s3cret"},
+		"another scheme": {Endpoint: "ftp://127.0.0.1/i", ClientID: "api", ClientSecret: "s3cret"},
+		"no client":      {Endpoint: "https://id.example/i", ClientSecret: "s3cret"}, "no secret": {Endpoint: "https://id.example/i", ClientID: "api"},
+	} {
+		if _, err := resource.New(resource.Config{Resource: api, Issuers: []string{"https://id.example"}, Introspection: &i}); err == nil {
+			t.Errorf("introspection with %s was accepted", what)
+		}
+	}
+}
+
+// What the host changes of its Config later changes nothing.
+func TestConfigIsCopied(t *testing.T) {
+	t.Parallel()
+	s := newIssuer(t)
+	var mine *resource.Introspection
+	h := s.guard(introspecting(s), func(c *resource.Config) { mine = c.Introspection }).Protect()(inside())
+	mine.Endpoint = "https://elsewhere.example/introspect"
+	s.says("good", `{"active":true,"sub":"ann","aud":"`+api+`"}`)
+	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 
@@ -247,6 +271,12 @@ func TestIntrospection(t *testing.T) {
 	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusOK {
 		t.Errorf("good: %d %s", w.Code, w.Body)
 	}
+	for _, scheme := range []string{"bearer", "dpop"} { // RFC 6749 §7.1: in whatever case
+		s.says(scheme, `{"active":true,"token_type":"`+scheme+`","aud":"`+api+`","scope":"read"}`)
+		if w := call(h, "Authorization: Bearer "+scheme); w.Code != http.StatusOK {
+			t.Errorf("token_type %s: %d %s", scheme, w.Code, w.Body)
+		}
+	}
 	for token, answer := range map[string]string{
 		"inactive":       `{"active":false,"aud":"` + api + `","scope":"read"}`,
 		"for-another":    `{"active":true,"aud":"https://other.example","scope":"read"}`,
@@ -281,6 +311,18 @@ func TestUnavailable(t *testing.T) {
 		s.says("opaque", answer)
 		if w := call(byAsking, "Authorization: Bearer opaque"); w.Code != http.StatusServiceUnavailable {
 			t.Errorf("an answer %.20q: %d", answer, w.Code)
+		}
+	}
+	good := `{"active":true,"aud":"` + api + `"}`
+	s.says("opaque", good+strings.Repeat(" ", 300<<10))
+	if w := call(byAsking, "Authorization: Bearer opaque"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("an answer without end: %d", w.Code)
+	}
+	for _, status := range []int{http.StatusCreated, http.StatusFound, http.StatusUnauthorized, http.StatusInternalServerError} {
+		s.says("opaque", good)
+		s.answers(status)
+		if w := call(byAsking, "Authorization: Bearer opaque"); w.Code != http.StatusServiceUnavailable {
+			t.Errorf("an answer with status %d: %d", status, w.Code)
 		}
 	}
 	s.fails()
@@ -377,10 +419,13 @@ func TestAttackBoundTokens(t *testing.T) {
 		t.Errorf("with its proof: %d %s", w.Code, w.Body)
 	}
 	w := call(h, "Authorization: DPoP "+token, "DPoP: "+proof)
-	if w.Code != http.StatusUnauthorized || challenge(w, "DPoP", "error") != "invalid_dpop_proof" {
+	if w.Code != http.StatusUnauthorized || challenge(w, "DPoP", "error") != "invalid_dpop_proof" || len(w.Header().Values("WWW-Authenticate")) != 1 {
 		t.Errorf("with a used proof: %d %v", w.Code, w.Header())
 	}
 	only := s.guard(func(c *resource.Config) { c.RequireDPoP = true }).Protect()(inside())
+	if w := call(only, "Authorization: DPoP "+token, "DPoP: "+p.proof("GET", at, token)); w.Code != http.StatusOK {
+		t.Errorf("a bound token where no others are taken: %d %s", w.Code, w.Body)
+	}
 	w = call(only, "Authorization: Bearer "+bearer)
 	if w.Code != http.StatusUnauthorized || challenge(w, "Bearer", "resource_metadata") != "" || challenge(w, "DPoP", "algs") == "" {
 		t.Errorf("a bearer token where none is taken: %d %v", w.Code, w.Header())
@@ -420,8 +465,12 @@ func TestNonce(t *testing.T) {
 	send := func() *httptest.ResponseRecorder {
 		return call(h, "Authorization: DPoP "+token, "DPoP: "+p.proof("GET", api+"/orders", token))
 	}
+	if w := call(h); w.Code != http.StatusUnauthorized || w.Header().Get("DPoP-Nonce") == "" { // whoever comes for the first time learns it
+		t.Errorf("without a token: %d %v", w.Code, w.Header())
+	}
 	w := send()
-	if w.Code != http.StatusUnauthorized || challenge(w, "DPoP", "error") != "use_dpop_nonce" || w.Header().Get("DPoP-Nonce") == "" {
+	if w.Code != http.StatusUnauthorized || challenge(w, "DPoP", "error") != "use_dpop_nonce" || len(w.Header().Values("WWW-Authenticate")) != 1 ||
+		len(w.Header().Values("DPoP-Nonce")) != 1 {
 		t.Fatalf("without: %d %v", w.Code, w.Header())
 	}
 	p.nonce = w.Header().Get("DPoP-Nonce")
@@ -431,6 +480,127 @@ func TestNonce(t *testing.T) {
 	p.nonce = secret.Hash("made up")
 	if w := send(); challenge(w, "DPoP", "error") != "use_dpop_nonce" {
 		t.Errorf("made up: %d %v", w.Code, w.Header())
+	}
+	optional := s.guard().Protect()(inside())
+	if w := call(optional); w.Header().Get("DPoP-Nonce") != "" {
+		t.Errorf("where none is demanded: %v", w.Header())
+	}
+	made := call(optional, "Authorization: DPoP "+token, "DPoP: "+p.proof("GET", api+"/orders", token))
+	if challenge(made, "DPoP", "error") != "use_dpop_nonce" {
+		t.Errorf("made up, where none is demanded: %d %v", made.Code, made.Header())
+	}
+}
+
+// Nodes with one NonceKey know each other's nonces; one of the period before is good, and comes with the next (RFC 9449 §8.2). Without a key
+// each Guard has its own, which nobody can guess.
+func TestNonceKey(t *testing.T) {
+	t.Parallel()
+	s := newIssuer(t)
+	p, now := newProver(t), time.Now()
+	token := s.token("cnf", map[string]string{"jkt": p.jkt()})
+	node := func(key []byte, at time.Time) http.Handler {
+		return s.guard(func(c *resource.Config) {
+			c.RequireNonce, c.NonceKey, c.Now = true, key, func() time.Time { return at }
+		}).Protect()(inside())
+	}
+	shared := []byte("a key of at least thirty-two bytes")
+	for name, c := range map[string]struct {
+		key    []byte
+		ago    time.Duration
+		status int
+		next   bool
+	}{
+		"another node":      {shared, 0, http.StatusOK, false},
+		"the period before": {shared, 2 * time.Minute, http.StatusOK, true},
+		"long ago":          {shared, 4 * time.Minute, http.StatusUnauthorized, true},
+		"a key of its own":  {nil, 0, http.StatusUnauthorized, true},
+		"not even an empty": {make([]byte, 32), 0, http.StatusUnauthorized, true},
+	} {
+		p.nonce = call(node(c.key, now.Add(-c.ago))).Header().Get("DPoP-Nonce")
+		mine := shared
+		if c.key == nil || name == "not even an empty" {
+			mine = nil
+		}
+		w := call(node(mine, now), "Authorization: DPoP "+token, "DPoP: "+p.proof("GET", api+"/orders", token))
+		if w.Code != c.status || w.Header().Get("DPoP-Nonce") != "" != c.next {
+			t.Errorf("%s: %d %v", name, w.Code, w.Header())
+		}
+	}
+}
+
+// holding is an issuer whose tokens are bound to the browser with a cookie.
+type holding struct{ vouching }
+
+func (holding) HeldBy(r *http.Request, claims json.RawMessage) bool {
+	c, err := r.Cookie("browser")
+	return err == nil && strings.Contains(string(claims), `"`+c.Value+`"`)
+}
+
+// A token that is bound to a browser counts from that one alone, where the issuer's cookies come: on its host, by its scheme.
+func TestAttackTokenOfAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	s := newIssuer(t)
+	for issuer, comes := range map[string]bool{
+		"https://api.example": true, "https://API.example:8443/t": true, "http://api.example": false, "https://id.example": false, "https://api.example/%zz": false,
+	} {
+		h := s.guard(func(c *resource.Config) {
+			c.Issuers, c.Verifier = []string{issuer}, holding{vouching(s.claims("iss", issuer, "browser", "ann's"))}
+		}).Protect()(inside())
+		for cookie, held := range map[string]bool{"": false, "Cookie: browser=eve's": false, "Cookie: browser=ann's": true} {
+			want := http.StatusOK
+			if comes && !held {
+				want = http.StatusUnauthorized
+			}
+			headers := []string{"Authorization: Bearer token"}
+			if cookie != "" {
+				headers = append(headers, cookie)
+			}
+			if w := call(h, headers...); w.Code != want {
+				t.Errorf("issuer %s, %q: %d, want %d: %s", issuer, cookie, w.Code, want, w.Body)
+			}
+		}
+	}
+}
+
+// remembering is a Verifier that knows which proofs were used.
+type remembering struct {
+	vouching
+	used *atomic.Int32
+}
+
+func (v remembering) UseProof(context.Context, string, time.Time, time.Time) (bool, error) {
+	return v.used.Add(1) == 1, nil
+}
+
+// A Verifier that remembers proofs is asked for every one of them, so that all nodes have one memory.
+func TestReplaysOfTheVerifier(t *testing.T) {
+	t.Parallel()
+	s := newIssuer(t)
+	p := newProver(t)
+	verifier := remembering{vouching(s.claims("cnf", map[string]string{"jkt": p.jkt()})), new(atomic.Int32)}
+	h := s.guard(func(c *resource.Config) { c.Verifier = verifier }).Protect()(inside())
+	for i, want := range []int{http.StatusOK, http.StatusUnauthorized} {
+		if w := call(h, "Authorization: DPoP token", "DPoP: "+p.proof("GET", api+"/orders", "token")); w.Code != want || int(verifier.used.Load()) != i+1 {
+			t.Errorf("%d: %d %s", i, w.Code, w.Body)
+		}
+	}
+}
+
+// The log has why, for whoever runs the API, and never a token.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	s := newIssuer(t)
+	var log strings.Builder
+	h := s.guard(introspecting(s), func(c *resource.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }).Protect()(inside())
+	call(h, "Authorization: Bearer secret-opaque")
+	if got := log.String(); !strings.Contains(got, "level=INFO") || !strings.Contains(got, "code=invalid_token") || !strings.Contains(got, "path=/v1/orders") {
+		t.Errorf("refused: %s", got)
+	}
+	s.fails()
+	call(h, "Authorization: Bearer secret-opaque")
+	if got := log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, `cause="resource: the introspection endpoint answers with status 500"`) ||
+		strings.Contains(got, "opaque") || strings.Contains(got, "page=2") {
+		t.Errorf("not judged: %s", got)
 	}
 }
 

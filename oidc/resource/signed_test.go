@@ -65,6 +65,11 @@ func TestAttackSignedIntrospection(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
+	s.untyped = true
+	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("without its media type: %d", w.Code)
+	}
+	s.untyped = false
 	s.fails()
 	if w := call(h, "Authorization: Bearer good"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("down: %d", w.Code)
