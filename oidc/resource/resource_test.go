@@ -292,6 +292,11 @@ func TestIntrospection(t *testing.T) {
 			t.Errorf("%s: %d %s", token, w.Code, w.Body)
 		}
 	}
+	// Who asks the endpoint of one of several issuers cannot tell whose an answer is that does not say so.
+	several := s.guard(introspecting(s), func(c *resource.Config) { c.Issuers = append(c.Issuers, "https://other.example") }).Protect("read")(inside())
+	if w := call(several, "Authorization: Bearer good"); w.Code != http.StatusUnauthorized {
+		t.Errorf("of nobody in particular: %d %s", w.Code, w.Body)
+	}
 	before := s.asked
 	if w := call(h, "Authorization: Bearer "+s.token()); w.Code != http.StatusOK || s.asked != before {
 		t.Errorf("a JWT: %d, asked %d times", w.Code, s.asked-before)
@@ -377,6 +382,11 @@ func TestVerifier(t *testing.T) {
 		"another audience": {s.claims("aud", "https://other.example"), http.StatusUnauthorized},
 		"another issuer":   {s.claims("iss", "https://other.example"), http.StatusUnauthorized},
 		"no end":           {s.claims("exp", nil), http.StatusUnauthorized},
+		"no issuer":        {s.claims("iss", nil), http.StatusUnauthorized},
+		"not yet":          {s.claims("nbf", time.Now().Add(2*time.Minute).Unix()), http.StatusUnauthorized},
+		"nearly":           {s.claims("nbf", time.Now().Add(30*time.Second).Unix()), http.StatusOK},
+		"a scope of none":  {s.claims("scope", []string{"read", ""}), http.StatusUnauthorized},
+		"two in one scope": {s.claims("scope", []string{"read write"}), http.StatusUnauthorized},
 		"bound":            {s.claims("cnf", map[string]string{"jkt": "x"}), http.StatusUnauthorized},
 	} {
 		h := s.guard(func(g *resource.Config) { g.Verifier = vouching(c.claims) }).Protect()(inside())

@@ -120,4 +120,8 @@ func TestSignedMetadata(t *testing.T) {
 	if _, err := resource.New(config); err == nil || !strings.Contains(err.Error(), "Config.SignedMetadata") {
 		t.Errorf("signed by a secret: %v", err)
 	}
+	config.SignedMetadata.Algorithm, config.SignedMetadata.Signer = "ES256", nil
+	if _, err := resource.New(config); err == nil || !strings.Contains(err.Error(), "Config.SignedMetadata") {
+		t.Errorf("signed by nobody: %v", err)
+	}
 }
