@@ -204,8 +204,17 @@ func TestAttackProofs(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, proof, err)
 		}
 	}
-	if _, err := (dpop.Verifier{}).Verify([]string{good}, request, now); err != nil {
-		t.Errorf("the good one: %v", err)
+	for name, c := range map[string]map[string]any{
+		"good":                  claims(),
+		"within its own times":  claims("nbf", now.Unix(), "exp", now.Add(5*time.Minute).Unix()),
+		"nbf within the skew":   claims("nbf", now.Add(dpop.DefaultSkew).Unix()),
+		"ath where no token is": claims("ath", secret.Hash("token")),
+		"as old as it may be":   claims("iat", now.Add(-dpop.DefaultAge+time.Second).Unix()),
+		"as young as it may be": claims("iat", now.Add(dpop.DefaultSkew).Unix()),
+	} {
+		if _, err := (dpop.Verifier{}).Verify([]string{f.proof(t, nil, c)}, request, now); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	narrow := dpop.Verifier{Algorithms: []jose.Algorithm{jose.PS256}}
 	if _, err := narrow.Verify([]string{good}, request, now); !errors.Is(err, jose.ErrAlgorithm) {
@@ -255,6 +264,10 @@ func TestTarget(t *testing.T) {
 		"//api.example/v1/orders":                   false,
 		"https:api.example/v1/orders":               false,
 		"https://api.example/v1/orders%":            false,
+		"https://api.example:/v1/orders":            true,
+		"https://api.example/v1/orders%6":           false,
+		"https:///v1/orders":                        false,
+		"ftp://api.example/v1/orders":               false,
 		"":                                          false,
 	} {
 		_, err := dpop.Verifier{}.Verify([]string{f.proof(t, nil, claims("htu", htu))}, request, now)
@@ -265,6 +278,12 @@ func TestTarget(t *testing.T) {
 	root := dpop.Request{Method: "GET", URL: "https://api.example"}
 	if _, err := (dpop.Verifier{}).Verify([]string{f.proof(t, nil, claims("htu", "https://api.example/"))}, root, now); err != nil {
 		t.Errorf("an empty path is the root: %v", err)
+	}
+	known := dpop.Request{Method: "GET", URL: "https://mtls.api.example/v1/orders", Aliases: []string{"https://other.example/", target}}
+	for htu, same := range map[string]bool{target: true, known.URL: true, "https://third.example/v1/orders": false} {
+		if _, err := (dpop.Verifier{}).Verify([]string{f.proof(t, nil, claims("htu", htu))}, known, now); (err == nil) != same {
+			t.Errorf("%q, which has aliases: %v", htu, err)
+		}
 	}
 }
 
