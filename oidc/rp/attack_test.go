@@ -406,8 +406,11 @@ func TestAttackTenantOfAnother(t *testing.T) {
 	if err != nil || id.Issuer != u.URL+"/"+tenant+"/v2.0" {
 		t.Fatal(id, err)
 	}
-	for name, claims := range map[string][2]string{
-		"not allowed":            {u.URL + "/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", "9188040d-6c67-4c5b-b112-36a304b66dad"},
+	other := [2]string{u.URL + "/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0", "9188040d-6c67-4c5b-b112-36a304b66dad"}
+	long := strings.Repeat("a", 65)
+	forged := map[string][2]string{
+		"not allowed":            other,
+		"one without end":        {u.URL + "/" + long + "/v2.0", long},
 		"tid differs":            {u.URL + "/" + tenant + "/v2.0", "9188040d-6c67-4c5b-b112-36a304b66dad"},
 		"template as issuer":     {template, "{tenantid}"},
 		"path for a tenant":      {u.URL + "/a/b/v2.0", "a/b"},
@@ -415,13 +418,24 @@ func TestAttackTenantOfAnother(t *testing.T) {
 		"elsewhere":              {"https://evil.example/" + tenant + "/v2.0", tenant},
 		"no tenant":              {u.URL + "//v2.0", ""},
 		"tenant with a fragment": {u.URL + "/#/v2.0", "#"},
-	} {
-		u.claims["iss"], u.claims["tid"] = claims[0], claims[1]
-		got, err := login()
-		if got != nil || !errors.Is(err, rp.ErrInvalid) {
-			t.Errorf("%s: %v, %v", name, got, err)
+	}
+	refuses := func() {
+		for name, claims := range forged {
+			u.claims["iss"], u.claims["tid"] = claims[0], claims[1]
+			got, err := login()
+			if got != nil || !errors.Is(err, rp.ErrInvalid) {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
 		}
 	}
+	refuses()
+	u.config.Tenants.Allowed = nil // all tenants, and still nothing but tenants
+	u.claims["iss"], u.claims["tid"] = other[0], other[1]
+	if id, err := login(); err != nil || id.Issuer != other[0] {
+		t.Error(id, err)
+	}
+	delete(forged, "not allowed")
+	refuses()
 }
 
 // Of many logins at once each is its own, and the documents are read once.

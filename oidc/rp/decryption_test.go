@@ -124,6 +124,36 @@ func TestAttackEncryptedIDToken(t *testing.T) {
 	u.refused(u.login(rp.Request{})) // who has no key
 }
 
+// A key is for the algorithm that it says and no other, or there is no Provider.
+func TestNewNamesKeysThatDoNotDecrypt(t *testing.T) {
+	t.Parallel()
+	curve := curveKey(t)
+	big, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]rp.DecryptionKey{
+		"no algorithm":                 {Key: curve},
+		"an old one":                   {Algorithm: "RSA1_5", Key: big},
+		"no key":                       {Algorithm: "ECDH-ES"},
+		"a nil key":                    {Algorithm: "ECDH-ES", Key: (*ecdsa.PrivateKey)(nil)},
+		"RSA for curves":               {Algorithm: "ECDH-ES", Key: big},
+		"a curve for RSA":              {Algorithm: "RSA-OAEP-256", Key: curve},
+		"a curve for the other RSA":    {Algorithm: "RSA-OAEP", Key: curve},
+		"a remote one that is not RSA": {Algorithm: "RSA-OAEP-256", Key: strange{}},
+	} {
+		c := rp.Config{Issuer: "https://id.example", ClientID: "client", ClientSecret: longSecret, DecryptionKeys: []rp.DecryptionKey{{Algorithm: "RSA-OAEP", Key: big}, key}}
+		if _, err := rp.New(c); err == nil || !strings.Contains(err.Error(), "Config.DecryptionKeys:") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// strange is a Decrypter with a key of another kind.
+type strange struct{ crypto.Decrypter }
+
+func (strange) Public() crypto.PublicKey { return "a key" }
+
 func signedBy(t *testing.T, key *ecdsa.PrivateKey, claims []byte) string {
 	t.Helper()
 	token, err := jose.Sign(claims, jose.Header{Alg: jose.ES256, Kid: "one", Typ: "JWT"}, key)

@@ -1,6 +1,7 @@
 package rp_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -89,6 +90,16 @@ func TestPrivateKeyJWT(t *testing.T) {
 	if claims.Iss != "client" || claims.Sub != "client" || claims.Aud != u.URL || claims.JTI == "" || claims.Exp-claims.Iat > 300 {
 		t.Errorf("assertion %s", payload)
 	}
+	u.config.Key.Audience = u.URL + "/token"
+	if _, err := u.login(rp.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	_, payload, err = jose.Verifier{}.Verify(u.redeemed[1].Form.Get("client_assertion"), func(jose.Header) (jose.PublicKey, error) {
+		return jose.PublicKey{Algorithm: jose.PS256, Key: key.Public()}, nil
+	})
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Aud != u.URL+"/token" {
+		t.Errorf("assertion for another audience %s, %v", payload, err)
+	}
 }
 
 // OpenID Connect Core §3.1.2.6: what the provider answers is neither a failure nor a forgery.
@@ -168,6 +179,55 @@ func TestProviderIsAway(t *testing.T) {
 	if _, _, err := p.Begin(t.Context(), rp.Request{}); !errors.Is(err, rp.ErrUnavailable) {
 		t.Errorf("metadata of yesterday: %v", err)
 	}
+}
+
+// How often a provider is asked for its metadata is not for whoever signs in to say: once an hour, once a minute while it is away, every five
+// seconds while it was never there. Whoever goes away while waiting leaves no mark.
+func TestProviderIsAskedSeldom(t *testing.T) {
+	t.Parallel()
+	const at = "/.well-known/openid-configuration"
+	u := newUpstream(t)
+	p := u.provider()
+	begins := func(want bool, asked int) {
+		t.Helper()
+		for range 3 {
+			if _, _, err := p.Begin(t.Context(), rp.Request{}); (err == nil) != want || err != nil && !errors.Is(err, rp.ErrUnavailable) {
+				t.Errorf("began with %v", err)
+			}
+		}
+		if n := u.fetched(at); n != asked {
+			t.Errorf("asked %d times, want %d", n, asked)
+		}
+	}
+	good := u.metadata
+	u.metadata = map[string]any{"issuer": "https://elsewhere.example"}
+	begins(false, 1)
+	u.advance(4 * time.Second)
+	begins(false, 1)
+	u.advance(time.Second)
+	begins(false, 2)
+	u.advance(5 * time.Second)
+	gone, leave := context.WithCancel(t.Context())
+	u.mu.Lock()
+	u.routes[at] = func(http.ResponseWriter, *http.Request) { leave(); <-gone.Done() }
+	u.mu.Unlock()
+	if _, _, err := p.Begin(gone, rp.Request{}); err == nil {
+		t.Error("began without metadata")
+	}
+	u.mu.Lock()
+	delete(u.routes, at)
+	u.metadata = good
+	u.mu.Unlock()
+	begins(true, 4)
+	u.advance(time.Hour - time.Second)
+	begins(true, 4)
+	u.metadata = map[string]any{"issuer": "https://elsewhere.example"}
+	u.advance(time.Second)
+	begins(true, 5)
+	u.advance(59 * time.Second)
+	begins(true, 5)
+	u.advance(time.Second)
+	begins(true, 6)
 }
 
 // The cookies of Start and Callback: two tabs, another browser, a form that comes without a cookie.

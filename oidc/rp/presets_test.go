@@ -224,4 +224,13 @@ func TestApple(t *testing.T) {
 	if id, _, err = signInAt(t, config, answers, url.Values{"user": {`{"name":`}}); err != nil || id.GivenName != "" {
 		t.Errorf("a broken form: %+v, %v", id, err)
 	}
+	long := `{"name":{"firstName":"Ann"},"x":"` + strings.Repeat("x", 4<<10) + `"}`
+	if id, _, err = signInAt(t, config, answers, url.Values{"user": {long}}); err != nil || id.GivenName != "" {
+		t.Errorf("a form without end: %+v, %v", id, err)
+	}
+	claims["given_name"] = "Anna" // what Apple has signed counts
+	id, _, err = signInAt(t, config, answers, url.Values{"user": {`{"name":{"firstName":"Ann","lastName":""}}`}})
+	if _, told := id.Claims["family_name"]; err != nil || id.GivenName != "Anna" || told {
+		t.Errorf("a name that is told twice: %+v, %v", id, err)
+	}
 }
