@@ -1,6 +1,7 @@
 package rp_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rsa"
@@ -114,10 +115,25 @@ func TestAttackForgedIDToken(t *testing.T) {
 			u.refused(u.native(test.request))
 		})
 	}
+	u.edit = func(c map[string]any) { c["nonce"] = "" }
+	p := u.provider()
+	pending := u.begin(p, rp.Request{})
+	pending.Nonce = "" // as of a host that has kept too little
+	u.refused(p.Finish(t.Context(), pending, u.response()))
 	u.edit = nil
 	if _, err := u.login(rp.Request{MaxAge: &hour}); err != nil {
 		t.Errorf("the same without the attack: %v", err)
 	}
+	u.edit = func(c map[string]any) { c["acr"] = "gold" }
+	if _, err := u.login(rp.Request{ACR: []string{"platinum", "gold"}, EssentialACR: true}); err != nil {
+		t.Errorf("as strong as demanded: %v", err)
+	}
+	u.edit = func(c map[string]any) { c["aud"], c["azp"] = []string{"client", "trusted"}, "client" }
+	u.config.Audiences = []string{"trusted"}
+	if _, err := u.login(rp.Request{}); err != nil {
+		t.Errorf("for others too, who are trusted: %v", err)
+	}
+	u.config.Audiences, u.edit = nil, nil
 	if _, err := u.native(rp.Request{MaxAge: &hour}); err != nil {
 		t.Errorf("the same of an app without the attack: %v", err)
 	}
@@ -436,6 +452,22 @@ func TestAttackTenantOfAnother(t *testing.T) {
 	}
 	delete(forged, "not allowed")
 	refuses()
+	// A key that the set says is of one tenant signs for no other, as Microsoft has it.
+	for issuer, other := range map[string]bool{u.URL + "/" + tenant + "/v2.0": false, template: true} {
+		u.routes["/jwks"] = func(w http.ResponseWriter, _ *http.Request) {
+			set, err := jose.Set(u.keys)
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write(bytes.Replace(set, []byte(`"kid"`), []byte(`"issuer":"`+issuer+`","kid"`), 1))
+		}
+		for _, tid := range []string{tenant, "9188040d-6c67-4c5b-b112-36a304b66dad"} {
+			u.claims["iss"], u.claims["tid"] = u.URL+"/"+tid+"/v2.0", tid
+			if id, err := login(); (err == nil) != (other || tid == tenant) {
+				t.Errorf("by a key of %s for %s: %v, %v", issuer, tid, id, err)
+			}
+		}
+	}
 }
 
 // Of many logins at once each is its own, and the documents are read once.

@@ -167,7 +167,7 @@ func TestAttackNonceThatIsNone(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t)
 	u.config.DPoP = &rp.ProofKey{Algorithm: "ES256", Signer: u.newKey(jose.ES256)}
-	for _, nonce := range []string{strings.Repeat("n", 4096), "a b", "a\"b", "a\\b"} {
+	for _, nonce := range []string{strings.Repeat("n", 4096), "a b", "a\"b", "a\\b", "a\u00e9", "a\u00a0b"} {
 		u.redeemed = nil
 		u.answer(func(w http.ResponseWriter, r *http.Request) {
 			proof, err := dpop.Verifier{}.Verify(r.Header.Values("DPoP"), dpop.Request{Method: "POST", URL: u.URL + "/token"}, u.Now())

@@ -120,6 +120,10 @@ func TestErrorResponse(t *testing.T) {
 	if answer, ok := errors.AsType[*rp.ResponseError](err); !ok || answer.Code != "invalid_grant" {
 		t.Errorf("got %v", err)
 	}
+	_, err = u.login(rp.Request{}, func(v url.Values) { v.Del("code"); v.Set("error", strings.Repeat("x", 10_000)) })
+	if err == nil || len(err.Error()) > 1000 { // it goes into logs
+		t.Errorf("got %.50v…", err)
+	}
 }
 
 // OpenID Connect Core §5.3.2: UserInfo as a JWT.

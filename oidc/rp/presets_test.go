@@ -69,6 +69,7 @@ func TestGitHub(t *testing.T) {
 		"api.github.com/user":                 map[string]any{"id": 583231, "login": "octocat", "name": "The Octocat", "email": "public@example.com"},
 		"api.github.com/user/emails": []map[string]any{
 			{"email": "second@example.com", "primary": false, "verified": true}, {"email": "first@example.com", "primary": true, "verified": true},
+			{"email": "third@example.com", "primary": false, "verified": true},
 		},
 	}
 	id, asked, err := signInAt(t, rp.GitHub("id", "secret", "https://rp.example/cb"), answers, nil)
