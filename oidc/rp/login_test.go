@@ -185,6 +185,16 @@ func TestProviderIsAway(t *testing.T) {
 	}
 }
 
+// Keys that cannot be had say nothing about a token.
+func TestKeysAreAway(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	u.routes["/jwks"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	if id, err := u.login(rp.Request{}); id != nil || !errors.Is(err, rp.ErrUnavailable) || errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("got %v, %v", id, err)
+	}
+}
+
 // How often a provider is asked for its metadata is not for whoever signs in to say: once an hour, once a minute while it is away, every five
 // seconds while it was never there. Whoever goes away while waiting leaves no mark.
 func TestProviderIsAskedSeldom(t *testing.T) {
