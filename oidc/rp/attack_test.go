@@ -372,6 +372,9 @@ func TestAttackForgedLogoutToken(t *testing.T) {
 		"a bare event":   func(c map[string]any) { c["events"] = map[string]any{rp.LogoutEvent: true} },
 		"a nonce":        func(c map[string]any) { c["nonce"] = "x" },
 		"an empty nonce": func(c map[string]any) { c["nonce"] = nil },
+		"an endless id":  func(c map[string]any) { c["jti"] = strings.Repeat("x", 256) },
+		"endless names":  func(c map[string]any) { c["sid"] = strings.Repeat("x", 256) },
+		"endless person": func(c map[string]any) { c["sub"] = strings.Repeat("x", 256) },
 		"an ID token": func(c map[string]any) {
 			delete(c, "events")
 			c["nonce"], c["auth_time"] = "n", u.Now().Unix()
@@ -403,6 +406,16 @@ func TestAttackForgedLogoutToken(t *testing.T) {
 	}
 	if got, err := receive(token); got != nil || !errors.Is(err, rp.ErrInvalid) {
 		t.Errorf("a replay: %v, %v", got, err)
+	}
+	for without, want := range map[string]rp.LogoutToken{ // §2.4: one of the first two is enough; the last was not always demanded
+		"sub": {SessionID: "s1"}, "sid": {Subject: "248289761001"}, "exp": {SessionID: "s1", Subject: "248289761001"},
+	} {
+		c := good()
+		c["jti"] = "without " + without
+		delete(c, without)
+		if got, err := receive(u.signed(c, "logout+jwt")); err != nil || got.SessionID != want.SessionID || got.Subject != want.Subject {
+			t.Errorf("without %s: %+v, %v", without, got, err)
+		}
 	}
 }
 
@@ -445,6 +458,20 @@ func TestAttackTenantOfAnother(t *testing.T) {
 		}
 	}
 	refuses()
+	// The response says whose it is, too (RFC 9207 §2.4): the template, a tenant that may be, and no other.
+	u.claims["iss"], u.claims["tid"] = u.URL+"/"+tenant+"/v2.0", tenant
+	for iss, good := range map[string]bool{
+		u.URL: true, template: true, u.URL + "/" + tenant + "/v2.0": true, other[0]: false, u.URL + "/a/b/v2.0": false, u.URL + "/" + tenant: false,
+		u.URL + "/" + tenant + "/v2.0/": false, "https://evil.example/" + tenant + "/v2.0": false, "": false, u.URL + "//v2.0": false,
+	} {
+		id, err := u.login(rp.Request{}, func(v url.Values) { v.Set("iss", iss) })
+		if good && err != nil || !good && (id != nil || !errors.Is(err, rp.ErrInvalid)) {
+			t.Errorf("a response of %q: %v, %v", iss, id, err)
+		}
+		if p := u.provider(); p.Issues(iss) != (good && iss != template) {
+			t.Errorf("Issues(%q) is %v", iss, p.Issues(iss))
+		}
+	}
 	u.config.Tenants.Allowed = nil // all tenants, and still nothing but tenants
 	u.claims["iss"], u.claims["tid"] = other[0], other[1]
 	if id, err := login(); err != nil || id.Issuer != other[0] {

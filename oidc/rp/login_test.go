@@ -59,6 +59,10 @@ func TestLogin(t *testing.T) {
 	if r.PostForm.Get("redirect_uri") != "https://rp.example/callback" || r.PostForm.Get("client_secret") != "" {
 		t.Errorf("redeemed with %v", r.PostForm)
 	}
+	delete(u.metadata, "userinfo_endpoint")
+	if id, err := u.login(rp.Request{}); err != nil || id.Name != "" || id.Subject != "248289761001" {
+		t.Errorf("without UserInfo: %+v, %v", id, err)
+	}
 }
 
 // OpenID Connect Core §9: private_key_jwt.
@@ -317,6 +321,10 @@ func TestLogout(t *testing.T) {
 	got, _, err = p.BeginLogout(t.Context(), rp.LogoutRequest{})
 	if err != nil || got != u.URL+"/logout?client_id=client" {
 		t.Errorf("one that leads nowhere: %s, %v", got, err)
+	}
+	got, _, err = p.BeginLogout(t.Context(), rp.LogoutRequest{IDToken: "x.y.z"})
+	if err != nil || got != u.URL+"/logout?client_id=client&id_token_hint=x.y.z" {
+		t.Errorf("one that says who it is about: %s, %v", got, err)
 	}
 	u.metadata["end_session_endpoint"] = u.URL + "/logout?tenant=1&post_logout_redirect_uri=https://evil.example&state=x&id_token_hint=y#f"
 	got, pending, err = u.provider().BeginLogout(t.Context(), rp.LogoutRequest{RedirectURL: "https://rp.example/bye"})
