@@ -132,11 +132,34 @@ func TestAttackAttestation(t *testing.T) {
 	stranger.Eligible = true
 	_, err = register(t, relyingParty(t, func(c *mfa.Passkeys) { c.RefuseSynced = true }), &stranger)
 	fails(t, "one that is copied", err, mfa.PasskeyDisallowed)
+	stranger.Eligible = false
+	if _, err = register(t, relyingParty(t, func(c *mfa.Passkeys) { c.RefuseSynced = true }), &stranger); err != nil {
+		t.Errorf("one that is not copied: %v", err)
+	}
+	alone := *device
+	alone.CA = nil
+	_, err = register(t, workforce(t, known), &alone)
+	fails(t, "one of a model with certificates, by itself", err, mfa.PasskeyUntrusted)
 
 	key := mustRegister(t, rp, device)
 	swapped := mustRegister(t, rp, device)
 	swapped.Attestation = key.Attestation
 	fails(t, "the attestation of another", rp.Reverify(swapped, today), mfa.PasskeyForeign)
+	bare, odd, this := key, key, mfa.Authentication{Allow: []mfa.Passkey{key}}
+	bare.Attestation, odd.AAGUID = nil, "cafe"
+	fails(t, "nothing kept", rp.Reverify(bare, today), mfa.PasskeyUntrusted)
+	fails(t, "no model", rp.Reverify(odd, today), mfa.PasskeyUntrusted)
+	fails(t, "nobody who knows models", relyingParty(t).Reverify(key, today), mfa.PasskeyUntrusted)
+	if _, err := authenticate(t, rp, device, bare, this); err != nil {
+		t.Errorf("one from before attestation was asked for: %v", err)
+	}
+	if _, err := authenticate(t, relyingParty(t), device, key, this); err != nil {
+		t.Errorf("one that was attested, where nobody asks any more: %v", err)
+	}
+	_, err = authenticate(t, rp, device, odd, this)
+	fails(t, "one of no model", err, mfa.PasskeyUntrusted)
+	_, err = authenticate(t, workforce(t, nil), device, key, this)
+	fails(t, "one that was attested, without metadata", err, mfa.PasskeyUntrusted)
 }
 
 // TestAttackMetadata feeds lists that the root has not signed.

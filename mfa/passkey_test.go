@@ -212,6 +212,14 @@ func TestAttackPasskeyOfAnother(t *testing.T) {
 	_, err = authenticate(t, rp, eve, eves, mfa.Authentication{})
 	fails(t, "nobody's handle", err, mfa.PasskeyForeign)
 
+	eve.Lie = func(s *authenticator.Statement) { s.ID = []byte("a key that eve does not have") }
+	_, err = authenticate(t, rp, eve, eves, mfa.Authentication{})
+	fails(t, "eve's key by another id", err, mfa.PasskeyForeign)
+	eve.Lie = func(s *authenticator.Statement) { s.UserHandle = nil } // as of a key that keeps none
+	if _, err := authenticate(t, rp, eve, eves, mfa.Authentication{Allow: []mfa.Passkey{anns, eves}}); err != nil {
+		t.Errorf("one of those that were asked for: %v", err)
+	}
+
 	eve.Lie = nil
 	ceremony, err := rp.BeginAuthentication(mfa.Authentication{Allow: []mfa.Passkey{anns}}, today)
 	if err != nil {
@@ -312,6 +320,9 @@ func TestAttackPasskeyCounter(t *testing.T) {
 	if proven, err := authenticate(t, rp, device, key, mfa.Authentication{}); err != nil || proven.CounterRegressed {
 		t.Errorf("one that does not count: %+v, %v", proven, err)
 	}
+	key.Counter = 5
+	_, err := authenticate(t, rp, device, key, mfa.Authentication{})
+	fails(t, "one that does not count any more", err, mfa.PasskeyCloned)
 }
 
 // TestAttackPasskeyBackupFlips has the eligibility for backup change, and begins with it unknown.
@@ -350,6 +361,18 @@ func TestPasskeyUserVerification(t *testing.T) {
 	proven, err := authenticate(t, rp, device, key, mfa.Authentication{Allow: []mfa.Passkey{key}})
 	if err != nil || proven.UserVerified {
 		t.Errorf("as the second factor: %+v, %v", proven, err)
+	}
+	if proven.Passkey.UserVerified {
+		t.Error("kept as one that verifies people")
+	}
+	device.Verifies = true
+	if proven, err = authenticate(t, rp, device, key, mfa.Authentication{}); err != nil || !proven.UserVerified || !proven.Passkey.UserVerified {
+		t.Errorf("since it verifies people: %+v, %v", proven, err)
+	}
+	device.Verifies = false
+	proven, err = authenticate(t, rp, device, proven.Passkey, mfa.Authentication{Allow: []mfa.Passkey{key}})
+	if err != nil || proven.UserVerified || !proven.Passkey.UserVerified { // once it did: WebAuthn §7.2 step 25
+		t.Errorf("touched again: %+v, %v", proven, err)
 	}
 	conditional := func(r *mfa.Registration) { r.Conditional = true }
 	device.Lie = func(s *authenticator.Statement) { s.Flags &^= authenticator.UserPresent }

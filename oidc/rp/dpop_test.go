@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/signet-idp/signet/internal/dpop"
 	"github.com/signet-idp/signet/internal/jose"
 	"github.com/signet-idp/signet/oidc/rp"
+	"golang.org/x/oauth2"
 )
 
 // proving has the upstream demand proofs, with a nonce of its own at each endpoint, and returns the proofs that it found good, by path.
@@ -130,6 +132,42 @@ func TestDPoPAtAnAPI(t *testing.T) {
 	if status := post(io.MultiReader(strings.NewReader("milk"))); status != http.StatusOK || len(bodies) != 3 {
 		t.Errorf("%d, %v", status, bodies)
 	}
+	var asked []string
+	for name, answer := range map[string][3]string{ // status, nonce, challenge
+		"another error": {"401", "n", `DPoP error="invalid_token"`}, "no nonce": {"401", "", `DPoP error="use_dpop_nonce"`}, "forbidden": {"403", "n", `DPoP error="use_dpop_nonce"`},
+	} {
+		asked = nil
+		other.routes["/orders"] = func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, strings.Fields(r.Header.Get("Authorization"))[0])
+			if answer[1] != "" {
+				w.Header().Set("DPoP-Nonce", answer[1])
+			}
+			w.Header().Set("WWW-Authenticate", answer[2])
+			status, _ := strconv.Atoi(answer[0])
+			w.WriteHeader(status)
+		}
+		if status := post(nil); strconv.Itoa(status) != answer[0] || fmt.Sprint(asked) != "[DPoP]" {
+			t.Errorf("%s: %d, asked %v", name, status, asked)
+		}
+	}
+	tries := 0
+	other.routes["/orders"] = func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Authorization")+r.Header.Get("DPoP"))
+		if tries++; tries == 1 {
+			w.Header().Set("DPoP-Nonce", "n")
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}
+	if status := post(nil); status != http.StatusOK || tries != 2 {
+		t.Errorf("without a body: %d after %d tries", status, tries)
+	}
+	asked = nil
+	id.Token = &oauth2.Token{AccessToken: "an unbound one", TokenType: "Bearer"}
+	if status := post(nil); status != http.StatusOK || fmt.Sprint(asked) != "[Bearer an unbound one]" {
+		t.Errorf("an unbound token: %d, asked %v", status, asked)
+	}
+	id.Token = &oauth2.Token{AccessToken: "a bound one", TokenType: "DPoP"}
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://api.example/orders", nil)
 	if _, err := p.API(id.Token).Do(r); err == nil {
 		t.Error("a token in clear text")

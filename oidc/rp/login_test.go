@@ -2,6 +2,7 @@ package rp_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -403,6 +404,54 @@ func TestNewNamesEveryProblem(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "Config."+field) {
 			t.Errorf("%s is not named in: %v", field, err)
 		}
+	}
+}
+
+// Each is a problem by itself.
+func TestNewNamesEachProblem(t *testing.T) {
+	t.Parallel()
+	key := newUpstream(t).newKey(jose.ES256)
+	good := rp.Endpoints{Authorization: "https://id.example/a", Token: "https://id.example/t", JWKS: "https://id.example/k"}
+	for name, c := range map[string]struct {
+		field string
+		edit  func(*rp.Config)
+	}{
+		"an issuer with a query":    {"Issuer", func(c *rp.Config) { c.Issuer += "?x" }},
+		"an issuer with a fragment": {"Issuer", func(c *rp.Config) { c.Issuer += "#x" }},
+		"a profile from nowhere": {"Endpoints", func(c *rp.Config) {
+			c.Profile = func(context.Context, *rp.API) (map[string]any, error) { return nil, nil }
+		}},
+		"no endpoint for tokens": {"Endpoints", func(c *rp.Config) { c.Endpoints = &rp.Endpoints{Authorization: good.Authorization, JWKS: good.JWKS} }},
+		"no keys":                {"Endpoints.JWKS", func(c *rp.Config) { c.Endpoints = &rp.Endpoints{Authorization: good.Authorization, Token: good.Token} }},
+		"keys in clear text": {"Endpoints", func(c *rp.Config) {
+			c.Endpoints = &rp.Endpoints{Authorization: good.Authorization, Token: good.Token, JWKS: "http://id.example/k"}
+		}},
+		"a skew into the past":       {"Skew", func(c *rp.Config) { c.Skew = -1 }},
+		"a skew of hours":            {"Skew", func(c *rp.Config) { c.Skew = time.Hour }},
+		"a template for one":         {"Tenants.Template", func(c *rp.Config) { c.Tenants = &rp.Tenants{Template: "https://id.example"} }},
+		"no algorithms":              {"Algorithms", func(c *rp.Config) { c.Algorithms = []string{} }},
+		"an algorithm of nobody's":   {"Algorithms", func(c *rp.Config) { c.Algorithms = []string{"RS1"} }},
+		"secrets and keys":           {"Algorithms", func(c *rp.Config) { c.Algorithms = []string{"HS256", "RS256"} }},
+		"a secret of 31 bytes":       {"ClientSecret", func(c *rp.Config) { c.Algorithms, c.ClientSecret = []string{"HS256"}, longSecret[:31] }},
+		"a secret of 31 in a JWT":    {"SecretInJWT", func(c *rp.Config) { c.SecretInJWT, c.ClientSecret = true, longSecret[:31] }},
+		"a secret in two places":     {"SecretInJWT", func(c *rp.Config) { c.SecretInJWT, c.SecretInBody = true, true }},
+		"a secret and a key":         {"ClientSecret", func(c *rp.Config) { c.Key = &rp.ClientKey{Algorithm: "ES256", Signer: key} }},
+		"a key of no signer":         {"Key", func(c *rp.Config) { c.ClientSecret, c.Key = "", &rp.ClientKey{Algorithm: "ES256"} }},
+		"a proof by nobody":          {"DPoP", func(c *rp.Config) { c.DPoP = &rp.ProofKey{Algorithm: "ES256"} }},
+		"a certificate of no key":    {"Certificate", func(c *rp.Config) { c.ClientSecret, c.Certificate = "", &tls.Certificate{Certificate: [][]byte{{1}}} }},
+		"a key of no certificate":    {"Certificate", func(c *rp.Config) { c.ClientSecret, c.Certificate = "", &tls.Certificate{PrivateKey: key} }},
+		"a certificate and a secret": {"Certificate", func(c *rp.Config) { c.Certificate = &tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: key} }},
+	} {
+		config := rp.Config{Issuer: "https://id.example", ClientID: "client", ClientSecret: longSecret}
+		c.edit(&config)
+		_, err := rp.New(config)
+		if err == nil || !strings.Contains(err.Error(), "Config."+c.field+":") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	config := rp.Config{Issuer: "https://id.example", ClientID: "client", ClientSecret: longSecret[:32], Algorithms: []string{"HS256"}, Endpoints: &good, Skew: 10 * time.Minute}
+	if _, err := rp.New(config); err != nil {
+		t.Errorf("as much as may be: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package rp_test
 import (
 	"crypto"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -115,6 +116,12 @@ func TestLinkedIn(t *testing.T) {
 	id, asked, err := signInAt(t, rp.LinkedIn("id", "secret", "https://rp.example/cb"), answers, nil)
 	if err != nil || id.Subject != "782bbtaQ" || !id.EmailVerified || asked.Has("code_challenge") || asked.Get("scope") != "openid profile email" {
 		t.Errorf("%+v, %v, %v", id, asked, err)
+	}
+	for name, sub := range map[string]any{"nobody": nil, "a number": 1, "empty": "", "endless": strings.Repeat("x", 256)} {
+		answers["api.linkedin.com/v2/userinfo"] = map[string]any{"sub": sub, "name": "Ann"}
+		if id, _, err := signInAt(t, rp.LinkedIn("id", "secret", "https://rp.example/cb"), answers, nil); id != nil || !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("a profile of %s: %+v, %v", name, id, err)
+		}
 	}
 }
 

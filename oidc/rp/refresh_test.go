@@ -3,6 +3,7 @@ package rp_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,12 +40,12 @@ func TestRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	id.Token.RefreshToken = "r1"
-	u.renewing("r2", func(c map[string]any) { c["acr"] = "gold"; delete(c, "nonce") })
+	u.renewing("r2", func(c map[string]any) { c["acr"], c["amr"] = "gold", []string{"hwk"}; delete(c, "nonce") })
 	renewed, err := p.Refresh(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if renewed.Token.AccessToken != "the second" || renewed.Token.RefreshToken != "r2" || renewed.ACR != "gold" || renewed.Name != "Ann" || renewed.IDToken == id.IDToken {
+	if renewed.Token.AccessToken != "the second" || renewed.Token.RefreshToken != "r2" || renewed.ACR != "gold" || !slices.Equal(renewed.AMR, []string{"hwk"}) || renewed.Name != "Ann" || renewed.IDToken == id.IDToken {
 		t.Errorf("renewed %+v", renewed)
 	}
 	if id.Token.RefreshToken != "r1" || id.ACR != "" {
@@ -96,5 +97,37 @@ func TestAttackRefreshedAsSomebodyElse(t *testing.T) {
 	}
 	if _, err := p.Refresh(t.Context(), &rp.Identity{Token: &oauth2.Token{}}); !errors.Is(err, rp.ErrInvalid) {
 		t.Errorf("without a refresh token: %v", err)
+	}
+	if _, err := p.Refresh(t.Context(), &rp.Identity{}); !errors.Is(err, rp.ErrInvalid) {
+		t.Errorf("without tokens: %v", err)
+	}
+	for name, edit := range map[string]func(*rp.Identity, map[string]any){ // §12.2: what is not there is not compared
+		"no auth_time before": func(id *rp.Identity, _ map[string]any) { id.AuthTime = time.Time{} },
+		"no auth_time now":    func(_ *rp.Identity, c map[string]any) { delete(c, "auth_time") },
+		"no nonce before":     func(id *rp.Identity, _ map[string]any) { id.Claims = nil },
+	} {
+		before := *id
+		u.renewing("r2", func(c map[string]any) { edit(&before, c) })
+		edit(&before, map[string]any{})
+		if _, err := p.Refresh(t.Context(), &before); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The tenants of a provider share subjects no more than people.
+func TestAttackRefreshedInAnotherTenant(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	template := u.URL + "/{tenantid}"
+	u.metadata["issuer"], u.config.Tenants = template, &rp.Tenants{Template: template}
+	delete(u.metadata, "authorization_response_iss_parameter_supported")
+	p := u.provider()
+	id := &rp.Identity{Issuer: u.URL + "/a", Subject: "248289761001", Token: &oauth2.Token{RefreshToken: "r1"}}
+	for tenant, same := range map[string]bool{"a": true, "b": false} {
+		u.renewing("r2", func(c map[string]any) { c["iss"], c["tid"] = u.URL+"/"+tenant, tenant; delete(c, "nonce") })
+		if _, err := p.Refresh(t.Context(), id); (err == nil) != same {
+			t.Errorf("in %s: %v", tenant, err)
+		}
 	}
 }

@@ -202,3 +202,19 @@ func TestAttackParametersReplaceNothing(t *testing.T) {
 		}
 	}
 }
+
+// What the provider's metadata say of its endpoints holds: one with a query keeps it (RFC 6749 §3.1), and one that wants requests to be pushed
+// and does not say where is not available (RFC 9126 §5).
+func TestAuthorizationEndpoint(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	u.metadata["authorization_endpoint"] = u.URL + "/authorize?tenant=1"
+	to, _, err := u.provider().Begin(t.Context(), rp.Request{})
+	if err != nil || !strings.HasPrefix(to, u.URL+"/authorize?tenant=1&") {
+		t.Errorf("%s, %v", to, err)
+	}
+	u.metadata["require_pushed_authorization_requests"] = true
+	if to, _, err := u.provider().Begin(t.Context(), rp.Request{}); !errors.Is(err, rp.ErrUnavailable) || to != "" {
+		t.Errorf("%s, %v", to, err)
+	}
+}

@@ -43,7 +43,8 @@ func (p *Provider) signedUserInfo(ctx context.Context, m *Metadata, token string
 
 // merged adds claims to those of an ID token, which keep what they say. An address and whether it is verified come from one source.
 func merged(idToken, more map[string]any) map[string]any {
-	all := maps.Clone(more)
+	all := make(map[string]any, len(more)+len(idToken))
+	maps.Copy(all, more)
 	maps.Copy(all, idToken)
 	for _, pair := range [][2]string{{"email", "email_verified"}, {"phone_number", "phone_number_verified"}} {
 		source := more
