@@ -193,6 +193,16 @@ func TestAttackUnboundToken(t *testing.T) {
 	if refused, ok := errors.AsType[*rp.ResponseError](err); !ok || refused.Code != "use_dpop_nonce" || len(u.redeemed) != 2 {
 		t.Errorf("%v after %d tries", err, len(u.redeemed))
 	}
+	u.redeemed = nil
+	u.answer(func(w http.ResponseWriter, _ *http.Request) { // a nonce for the next time, and another refusal
+		w.Header().Set("DPoP-Nonce", "n")
+		w.WriteHeader(http.StatusBadRequest)
+		writeJSON(w, map[string]string{"error": "invalid_grant"})
+	}, nil)
+	_, err = u.login(rp.Request{})
+	if refused, ok := errors.AsType[*rp.ResponseError](err); !ok || refused.Code != "invalid_grant" || len(u.redeemed) != 1 {
+		t.Errorf("%v after %d tries", err, len(u.redeemed))
+	}
 	u.config.DPoP = nil
 	u.answer(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"access_token": "x", "token_type": "DPoP", "id_token": u.idToken()})

@@ -131,6 +131,52 @@ func TestErrorResponse(t *testing.T) {
 	}
 }
 
+// RFC 6749 §5.1, §7.1: what is no answer of a token endpoint is that the provider is away, and a token that nobody can use is refused.
+func TestTokenAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		edit   func(map[string]any)
+		want   error
+		lives  time.Duration
+	}{
+		"ordinary":               {200, func(map[string]any) {}, nil, time.Minute},
+		"a lifetime as a text":   {200, func(a map[string]any) { a["expires_in"] = "90" }, nil, 90 * time.Second},
+		"a lifetime of nothing":  {200, func(a map[string]any) { a["expires_in"] = nil }, nil, 0},
+		"no lifetime":            {200, func(a map[string]any) { delete(a, "expires_in") }, nil, 0},
+		"a lifetime in the past": {200, func(a map[string]any) { a["expires_in"] = -5 }, nil, 0},
+		"a lifetime of words":    {200, func(a map[string]any) { a["expires_in"] = "soon" }, rp.ErrUnavailable, 0},
+		"no type":                {200, func(a map[string]any) { delete(a, "token_type") }, nil, time.Minute},
+		"another type":           {200, func(a map[string]any) { a["token_type"] = "mac" }, rp.ErrInvalid, 0},
+		"no access token":        {200, func(a map[string]any) { delete(a, "access_token") }, rp.ErrUnavailable, 0},
+		"no ID token":            {200, func(a map[string]any) { delete(a, "id_token") }, rp.ErrInvalid, 0},
+		"created":                {201, func(map[string]any) {}, rp.ErrUnavailable, 0},
+		"moved":                  {302, func(map[string]any) {}, rp.ErrUnavailable, 0},
+		"broken, with an error":  {500, func(a map[string]any) { a["error"] = "invalid_grant" }, rp.ErrUnavailable, 0},
+	} {
+		u := newUpstream(t)
+		u.config.NoUserInfo = true
+		u.answer(func(w http.ResponseWriter, _ *http.Request) {
+			said := map[string]any{"access_token": "the access token", "token_type": "Bearer", "expires_in": 60, "id_token": u.idToken()}
+			c.edit(said)
+			w.Header().Set("Location", u.URL+"/token")
+			w.WriteHeader(c.status)
+			writeJSON(w, said)
+		}, nil)
+		id, err := u.login(rp.Request{})
+		switch {
+		case c.want != nil:
+			if id != nil || !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, %v", name, id, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.lives == 0 && !id.Token.Expiry.IsZero() || c.lives > 0 && !id.Token.Expiry.Equal(u.Now().Add(c.lives)):
+			t.Errorf("%s: it lives until %v", name, id.Token.Expiry)
+		}
+	}
+}
+
 // OpenID Connect Core §5.3.2: UserInfo as a JWT.
 func TestSignedUserInfo(t *testing.T) {
 	t.Parallel()
@@ -500,6 +546,7 @@ func TestVerifier(t *testing.T) {
 		"expired":        func(c map[string]any) string { c["exp"] = u.Now().Add(-time.Hour).Unix(); return "at+jwt" },
 		"without end":    func(c map[string]any) string { delete(c, "exp"); return "at+jwt" },
 		"of tomorrow":    func(c map[string]any) string { c["nbf"] = u.Now().Add(time.Hour).Unix(); return "at+jwt" },
+		"made tomorrow":  func(c map[string]any) string { c["iat"] = u.Now().Add(time.Hour).Unix(); return "at+jwt" },
 	} {
 		c := good()
 		typ := edit(c)
@@ -510,5 +557,42 @@ func TestVerifier(t *testing.T) {
 	forged := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt"}`)) + ".e30."
 	if _, err := v.Verify(t.Context(), forged); !errors.Is(err, rp.ErrInvalid) {
 		t.Errorf("unsigned: %v", err)
+	}
+	for name, c := range map[string]rp.VerifierConfig{
+		"for nobody": {Issuer: u.URL}, "of nobody": {Audience: "api"}, "by a secret": {Issuer: u.URL, Audience: "api", Algorithms: []string{"HS256"}},
+	} {
+		if _, err := rp.NewVerifier(c); err == nil {
+			t.Errorf("a Verifier %s was made", name)
+		}
+	}
+}
+
+// A Verifier that knows where the keys are reads no metadata, and with MaxAge a token says when it was made, and need not say until when it is good.
+func TestVerifierOfAnswers(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t)
+	v, err := rp.NewVerifier(rp.VerifierConfig{Issuer: u.URL, JWKSURI: u.URL + "/jwks", Audience: "api", MaxAge: time.Minute, Skew: time.Second, Now: u.Now, Client: u.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		claims map[string]any
+		good   bool
+	}{
+		"just made":    {map[string]any{"iat": u.Now().Unix()}, true},
+		"nearly old":   {map[string]any{"iat": u.Now().Add(-time.Minute).Unix()}, true},
+		"old":          {map[string]any{"iat": u.Now().Add(-time.Minute - time.Second).Unix()}, false},
+		"of no time":   {map[string]any{}, false},
+		"good, no iat": {map[string]any{"exp": u.Now().Add(time.Hour).Unix()}, false},
+		"expired":      {map[string]any{"iat": u.Now().Unix(), "exp": u.Now().Add(-time.Second).Unix()}, false},
+		"made later":   {map[string]any{"iat": u.Now().Add(2 * time.Second).Unix()}, false},
+	} {
+		c.claims["iss"], c.claims["aud"] = u.URL, "api"
+		if _, err := v.Verify(t.Context(), u.signed(c.claims, "JWT")); (err == nil) != c.good || err != nil && !errors.Is(err, rp.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := u.fetched("/.well-known/openid-configuration"); n > 0 {
+		t.Errorf("metadata were read %d times", n)
 	}
 }
