@@ -218,7 +218,7 @@ func TestBackupCodes(t *testing.T) {
 			t.Errorf("BackupCode(%q) is one", typed)
 		}
 	}
-	for name, b := range map[string]mfa.BackupCodes{"count": {Count: 21}, "short": {Groups: 2}} {
+	for name, b := range map[string]mfa.BackupCodes{"too many": {Count: 21}, "none": {Count: -1}, "short": {Groups: 2}, "long": {Groups: 7}} {
 		if _, err := b.New(); err == nil {
 			t.Errorf("%s: made", name)
 		}

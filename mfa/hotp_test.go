@@ -74,15 +74,25 @@ func TestHOTPResync(t *testing.T) {
 
 func TestHOTPRefuses(t *testing.T) {
 	t.Parallel()
-	for name, h := range map[string]mfa.HOTP{
-		"issuer": {Issuer: "a:b"}, "digits": {Digits: 9}, "look-ahead": {LookAhead: 11}, "window": {ResyncWindow: 5},
-		"algorithm": {Algorithm: "MD5"}, "secret": {SecretSize: 15},
+	for field, list := range map[string][]mfa.HOTP{
+		"Issuer": {{Issuer: "a:b"}, {Issuer: "\xff"}, {Issuer: strings.Repeat("x", 257)}}, "Digits": {{Digits: 5}, {Digits: 9}, {Digits: -6}},
+		"LookAhead": {{LookAhead: -2}, {LookAhead: 11}}, "ResyncWindow": {{ResyncWindow: 9}, {ResyncWindow: 1001}},
+		"Algorithm": {{Algorithm: "MD5"}, {Algorithm: "sha1"}}, "SecretSize": {{SecretSize: 15}, {SecretSize: 65}, {SecretSize: -1}},
 	} {
-		if err := h.Validate(); err == nil {
-			t.Errorf("%s: valid", name)
+		for _, h := range list {
+			if err := h.Validate(); err == nil || !strings.Contains(err.Error(), "HOTP."+field) {
+				t.Errorf("%+v: %v", h, err)
+			}
+			if _, err := h.Verify(secret20, "755224", 0); err == nil || errors.Is(err, mfa.ErrWrongCode) {
+				t.Errorf("%+v: Verify: %v", h, err)
+			}
 		}
-		if _, err := h.Verify(secret20, "755224", 0); err == nil {
-			t.Errorf("%s: verified", name)
+	}
+	for _, h := range []mfa.HOTP{
+		{Digits: 8, LookAhead: 10, ResyncWindow: 1000, SecretSize: 64, Issuer: strings.Repeat("x", 256)}, {LookAhead: -1, ResyncWindow: 10, SecretSize: 16},
+	} {
+		if err := h.Validate(); err != nil {
+			t.Errorf("%+v: %v", h, err)
 		}
 	}
 	for name, err := range map[string]error{
@@ -120,5 +130,10 @@ func TestHOTPEnroll(t *testing.T) {
 	}
 	if _, err := (mfa.HOTP{}).Enroll("ann"); err == nil {
 		t.Error("enrolled without an issuer")
+	}
+	for _, account := range []string{"", "\xff", strings.Repeat("x", 257)} {
+		if _, err := hotp.Enroll(account); err == nil {
+			t.Errorf("enrolled for %.10q", account)
+		}
 	}
 }
