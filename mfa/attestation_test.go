@@ -180,6 +180,7 @@ func TestAttackMetadata(t *testing.T) {
 		"no signature":   {Blob: append(bytes.Join(parts[:2], []byte(".")), '.'), Root: ca.Certificate},
 		"another list":   {Blob: bytes.Join([][]byte{parts[0], []byte("e30"), parts[2]}, []byte(".")), Root: ca.Certificate},
 		"alg none":       {Blob: bytes.Join([][]byte{[]byte(base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))), parts[1], {}}, []byte(".")), Root: ca.Certificate},
+		"four parts":     {Blob: append(bytes.Clone(good), ".e30"...), Root: ca.Certificate},
 		"two parts":      {Blob: bytes.Join(parts[:2], []byte(".")), Root: ca.Certificate},
 		"no statement":   {Statements: [][]byte{[]byte(`{}`)}},
 		"not JSON":       {Statements: [][]byte{[]byte(`x`)}},

@@ -188,6 +188,12 @@ func TestMagicLink(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
+	if (mfa.MagicLink{Lifetime: time.Second}).Validate() == nil || (mfa.MagicLink{Lifetime: -time.Minute}).Validate() == nil {
+		t.Error("a link for a second is valid")
+	}
+	if err := errors.Join((mfa.MagicLink{Lifetime: time.Minute}).Validate(), (mfa.MagicLink{Lifetime: time.Hour}).Validate()); err != nil {
+		t.Error(err)
+	}
 	if (mfa.MagicLink{Lifetime: 2 * time.Hour}).Validate() == nil {
 		t.Error("a link for two hours is valid")
 	}

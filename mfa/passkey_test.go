@@ -2,6 +2,7 @@ package mfa_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -398,20 +399,25 @@ func TestPasskeyMalformed(t *testing.T) {
 		t.Errorf("Claim = %v, %v", claim, err)
 	}
 	for name, answer := range map[string]string{
-		"nothing":      "",
-		"null":         "null",
-		"an array":     "[]",
-		"cut":          string(good[:len(good)-9]),
-		"twice":        strings.Replace(string(good), `"type"`, `"type":"public-key","type"`, 1),
-		"another case": strings.Replace(string(good), `"rawId"`, `"rawid"`, 1),
-		"padding":      strings.Replace(string(good), `"id":"`, `"id":"=`, 1),
-		"type":         strings.Replace(string(good), `"public-key"`, `"password"`, 1),
-		"oversize":     string(good) + strings.Repeat(" ", 64<<10),
-		"ids differ":   strings.Replace(string(good), `"id":"`, `"id":"AAAA`, 1),
-		"no data":      `{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"clientDataJSON":"e30"}}`,
+		"nothing":           "",
+		"null":              "null",
+		"an array":          "[]",
+		"cut":               string(good[:len(good)-9]),
+		"twice":             strings.Replace(string(good), `"type"`, `"type":"public-key","type"`, 1),
+		"another case":      strings.Replace(string(good), `"rawId"`, `"rawid"`, 1),
+		"padding":           strings.Replace(string(good), `"id":"`, `"id":"=`, 1),
+		"type":              strings.Replace(string(good), `"public-key"`, `"password"`, 1),
+		"oversize":          string(good) + strings.Repeat(" ", 64<<10),
+		"ids differ":        strings.Replace(string(good), `"id":"`, `"id":"AAAA`, 1),
+		"an endless handle": strings.Replace(string(good), `"userHandle":"`, `"userHandle":"`+strings.Repeat("A", 88), 1),
+		"no id":             strings.ReplaceAll(string(good), base64.RawURLEncoding.EncodeToString(key.ID), ""),
+		"an endless id":     strings.ReplaceAll(string(good), base64.RawURLEncoding.EncodeToString(key.ID), strings.Repeat("A", 1368)),
+		"no data":           `{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{"clientDataJSON":"e30"}}`,
 	} {
 		claimed := key
 		switch claim, err := rp.Claim([]byte(answer)); {
+		case err == nil && name != "no data": // which is for Finish to find
+			t.Errorf("%s: Claim = %v", name, claim)
 		case err == nil:
 			claimed.ID, claimed.UserHandle = claim.ID, claim.UserHandle
 		default:

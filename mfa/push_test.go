@@ -75,7 +75,10 @@ func TestPushAnswer(t *testing.T) {
 		t.Errorf("a number that is one: %v, %v", answer.Number.Reveal(), err)
 	}
 	denial := approval()
-	denial["response"] = "DENIED"
+	denial["response"], denial["numberChallenge"] = "DENIED", nil
+	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.Header(), denial), p.key(t), noon); err != nil || answer.Approves() || answer.Number != "" {
+		t.Errorf("a denial with no number: %+v, %v", answer, err)
+	}
 	delete(denial, "numberChallenge")
 	if answer, err := mfa.VerifyPushAnswer(p.token(t, p.Header(), denial), p.key(t), noon); err != nil || answer.Approves() || answer.Number != "" {
 		t.Errorf("a denial: %+v, %v", answer, err)
@@ -122,19 +125,23 @@ func TestAttackPushAnswerForged(t *testing.T) {
 			segments[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"pushAuthId":"x","challenge":"c","response":"APPROVED","exp":9999999999}`)) + "." + segments[2],
 			ec.key(t), mfa.ErrForged,
 		},
-		"no device":           {ed.token(t, with(ed.Header(), "deviceId", nil), approval()), ed.key(t), mfa.ErrForged},
-		"a device like a URL": {ed.token(t, with(ed.Header(), "deviceId", "../x"), approval()), ed.key(t), mfa.ErrForged},
-		"another type":        {ed.token(t, with(ed.Header(), "typ", "at+jwt"), approval()), ed.key(t), mfa.ErrForged},
-		"critical header":     {ed.token(t, with(ed.Header(), "crit", []string{"x"}), approval()), ed.key(t), mfa.ErrForged},
-		"no prompt":           {ed.token(t, ed.Header(), with(approval(), "pushAuthId", nil)), ed.key(t), mfa.ErrForged},
-		"no challenge":        {ed.token(t, ed.Header(), with(approval(), "challenge", nil)), ed.key(t), mfa.ErrForged},
-		"another response":    {ed.token(t, ed.Header(), with(approval(), "response", "approved")), ed.key(t), mfa.ErrForged},
-		"a number in pieces":  {ed.token(t, ed.Header(), with(approval(), "numberChallenge", "4 2")), ed.key(t), mfa.ErrForged},
-		"no end":              {ed.token(t, ed.Header(), with(approval(), "exp", nil)), ed.key(t), mfa.ErrForged},
-		"a late end":          {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(11*time.Minute).Unix())), ed.key(t), mfa.ErrForged},
-		"past its end":        {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(-time.Minute).Unix())), ed.key(t), mfa.ErrExpired},
-		"giant":               {ed.token(t, ed.Header(), with(approval(), "x", strings.Repeat("x", 10_000))), ed.key(t), mfa.ErrForged},
-		"empty":               {"", ed.key(t), mfa.ErrForged},
+		"no device":                {ed.token(t, with(ed.Header(), "deviceId", nil), approval()), ed.key(t), mfa.ErrForged},
+		"a device like a URL":      {ed.token(t, with(ed.Header(), "deviceId", "../x"), approval()), ed.key(t), mfa.ErrForged},
+		"another type":             {ed.token(t, with(ed.Header(), "typ", "at+jwt"), approval()), ed.key(t), mfa.ErrForged},
+		"critical header":          {ed.token(t, with(ed.Header(), "crit", []string{"x"}), approval()), ed.key(t), mfa.ErrForged},
+		"no prompt":                {ed.token(t, ed.Header(), with(approval(), "pushAuthId", nil)), ed.key(t), mfa.ErrForged},
+		"no challenge":             {ed.token(t, ed.Header(), with(approval(), "challenge", nil)), ed.key(t), mfa.ErrForged},
+		"another response":         {ed.token(t, ed.Header(), with(approval(), "response", "approved")), ed.key(t), mfa.ErrForged},
+		"a number in pieces":       {ed.token(t, ed.Header(), with(approval(), "numberChallenge", "4 2")), ed.key(t), mfa.ErrForged},
+		"a number too long":        {ed.token(t, ed.Header(), with(approval(), "numberChallenge", strings.Repeat("4", 17))), ed.key(t), mfa.ErrForged},
+		"a number with a sign":     {ed.token(t, ed.Header(), with(approval(), "numberChallenge", "4;")), ed.key(t), mfa.ErrForged},
+		"a number that is no text": {ed.token(t, ed.Header(), with(approval(), "numberChallenge", []int{4})), ed.key(t), mfa.ErrForged},
+		"an endless prompt":        {ed.token(t, ed.Header(), with(approval(), "pushAuthId", strings.Repeat("x", 65))), ed.key(t), mfa.ErrForged},
+		"no end":                   {ed.token(t, ed.Header(), with(approval(), "exp", nil)), ed.key(t), mfa.ErrForged},
+		"a late end":               {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(11*time.Minute).Unix())), ed.key(t), mfa.ErrForged},
+		"past its end":             {ed.token(t, ed.Header(), with(approval(), "exp", noon.Add(-time.Minute).Unix())), ed.key(t), mfa.ErrExpired},
+		"giant":                    {ed.token(t, ed.Header(), with(approval(), "x", strings.Repeat("x", 10_000))), ed.key(t), mfa.ErrForged},
+		"empty":                    {"", ed.key(t), mfa.ErrForged},
 	} {
 		if answer, err := mfa.VerifyPushAnswer(c.token, c.key, noon); !errors.Is(err, c.want) || answer != (mfa.PushAnswer{}) {
 			t.Errorf("%s: %+v, %v; want %v", name, answer, err, c.want)
@@ -234,6 +241,10 @@ func TestPushRemoval(t *testing.T) {
 	if err := mfa.VerifyPushRemoval(p.token(t, p.Header(), map[string]any{}), p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
 		t.Errorf("without an end: %v", err)
 	}
+	late := p.token(t, p.Header(), map[string]any{"exp": noon.Add(11 * time.Minute).Unix()})
+	if err := mfa.VerifyPushRemoval(late, p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+		t.Errorf("with a late end: %v", err)
+	}
 }
 
 func TestPushPrompt(t *testing.T) {
@@ -255,7 +266,7 @@ func TestPushPrompt(t *testing.T) {
 			seen[p.ID], seen[p.Challenge.Reveal()] = true, true
 		}
 	}
-	for name, p := range map[string]mfa.Push{"one digit": {Digits: 1}, "nine": {Digits: 9}, "an hour": {Lifetime: time.Hour}} {
+	for name, p := range map[string]mfa.Push{"one digit": {Digits: 1}, "nine": {Digits: 9}, "an hour": {Lifetime: time.Hour}, "a second": {Lifetime: time.Second}} {
 		if _, err := p.New(noon); err == nil {
 			t.Errorf("%s: made", name)
 		}
