@@ -69,7 +69,8 @@ func TestGitHub(t *testing.T) {
 		"github.com/login/oauth/access_token": bearer,
 		"api.github.com/user":                 map[string]any{"id": 583231, "login": "octocat", "name": "The Octocat", "email": "public@example.com"},
 		"api.github.com/user/emails": []map[string]any{
-			{"email": "second@example.com", "primary": false, "verified": true}, {"email": "first@example.com", "primary": true, "verified": true},
+			{"email": "second@example.com", "primary": false, "verified": true},
+			{"email": "first@example.com", "primary": true, "verified": true},
 			{"email": "third@example.com", "primary": false, "verified": true},
 		},
 	}
