@@ -451,12 +451,103 @@ func TestPasskeysConfig(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+	for _, at := range []string{
+		"https://ID.example.com", "https://", "https:///x", "ftp://localhost", "http://localhost.example.com", "%zz", "id.example.com", "https://id.example.com?x",
+		"https://ann@id.example.com",
+	} {
+		if _, err := mfa.NewRelyingParty(mfa.Passkeys{RPID: rpID, Origins: []string{at}}); err == nil || !strings.Contains(err.Error(), "https origin") {
+			t.Errorf("at %q: %v", at, err)
+		}
+	}
+	for name, config := range map[string]mfa.Passkeys{
+		"half a minute":  {Timeout: 30 * time.Second},
+		"ten minutes":    {Timeout: 10 * time.Minute},
+		"a name of 256":  {Name: strings.Repeat("n", 256)},
+		"at .localhost":  {RPID: "id.localhost", Origins: []string{"http://id.localhost:8080"}},
+		"denied models":  {DenyAAGUIDs: []string{"00000000-0000-0000-0000-00000000000f", "AAAAAAAA-0000-0000-0000-000000000001"}},
+		"an app besides": {AppOrigins: []string{"android:apk-key-hash:pNiP5iKyQ8JwgGOaKA1zGPUPJIS-0H1xKCQcfIoGLck"}},
+	} {
+		if config.RPID == "" {
+			config.RPID, config.Origins = rpID, []string{origin}
+		}
+		if _, err := mfa.NewRelyingParty(config); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, config := range []mfa.Passkeys{{Timeout: 10*time.Minute + time.Second}, {Name: strings.Repeat("n", 257)}} {
+		config.RPID, config.Origins = rpID, []string{origin}
+		if _, err := mfa.NewRelyingParty(config); err == nil {
+			t.Errorf("Timeout %v and a Name of %d bytes were taken", config.Timeout, len(config.Name))
+		}
+	}
+	for _, model := range []string{
+		"000000000000-0000-0000-000000000001", "0000000000000-0000-0000-000000000001", "00000000-000000000-0000-000000000001",
+		"00000000-0000-000000000-000000000001", "00000000-0000-0000-00000000000000001", "00000000-0000-0000-0000-00000000000g",
+		"00000000-0000-0000-0000-0000000000011", "00000000-0000-0000-0000-0000000-0001", "",
+	} {
+		config := mfa.Passkeys{RPID: rpID, Origins: []string{origin}, DenyAAGUIDs: []string{model}}
+		if _, err := mfa.NewRelyingParty(config); err == nil || !strings.Contains(err.Error(), "DenyAAGUIDs") {
+			t.Errorf("model %q: %v", model, err)
+		}
+	}
 	_, err := mfa.NewRelyingParty(mfa.Passkeys{})
 	if err == nil || !strings.Contains(err.Error(), "RPID") || !strings.Contains(err.Error(), "Origins") {
 		t.Errorf("not every problem: %v", err)
 	}
 	if _, err := mfa.NewRelyingParty(mfa.Passkeys{RPID: "localhost", Origins: []string{"http://localhost:8080"}}); err != nil {
 		t.Errorf("localhost: %v", err)
+	}
+}
+
+// WebAuthn §5.4.3: a user handle has up to 64 bytes.
+func TestRegistrationIsChecked(t *testing.T) {
+	t.Parallel()
+	rp := relyingParty(t)
+	for name, c := range map[string]struct {
+		registration mfa.Registration
+		good         bool
+	}{
+		"a handle of 64 bytes":  {mfa.Registration{UserHandle: make([]byte, 64), Username: "ann"}, true},
+		"a handle of 65 bytes":  {mfa.Registration{UserHandle: make([]byte, 65), Username: "ann"}, false},
+		"no handle":             {mfa.Registration{Username: "ann"}, false},
+		"no username":           {mfa.Registration{UserHandle: mfa.NewUserHandle()}, false},
+		"unknown verification":  {mfa.Registration{UserHandle: mfa.NewUserHandle(), Username: "ann", UserVerification: "x"}, false},
+		"conditional, the same": {mfa.Registration{UserHandle: mfa.NewUserHandle(), Username: "ann", UserVerification: "x", Conditional: true}, false},
+	} {
+		if _, err := rp.BeginRegistration(c.registration, today); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for demanded, asked := range map[mfa.UserVerification]mfa.UserVerification{
+		mfa.VerificationRequired: mfa.VerificationPreferred, mfa.VerificationPreferred: mfa.VerificationPreferred,
+		mfa.VerificationDiscouraged: mfa.VerificationDiscouraged, "": mfa.VerificationPreferred,
+	} {
+		begun, err := rp.BeginRegistration(mfa.Registration{
+			UserHandle: mfa.NewUserHandle(), Username: "ann", Conditional: true, UserVerification: demanded,
+		}, today)
+		if want := `"userVerification":"` + string(asked) + `"`; err != nil || !strings.Contains(string(begun.Options), want) {
+			t.Errorf("conditional, and verification %q: %s, %v", demanded, begun.Options, err)
+		}
+	}
+}
+
+func TestPasskeyErrorIs(t *testing.T) {
+	t.Parallel()
+	rp := relyingParty(t)
+	begun, err := rp.BeginRegistration(mfa.Registration{UserHandle: mfa.NewUserHandle(), Username: "ann"}, today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = rp.FinishRegistration(begun.Session, []byte("{"), today)
+	if !errors.Is(err, &mfa.PasskeyError{Reason: mfa.PasskeyMalformed}) || errors.Is(err, &mfa.PasskeyError{Reason: mfa.PasskeyRefused}) ||
+		errors.Is(err, mfa.ErrForged) {
+		t.Errorf("got %v", err)
+	}
+	if text := (&mfa.PasskeyError{Reason: mfa.PasskeyCloned}).Error(); text != "mfa: passkey cloned" {
+		t.Errorf("got %q", text)
+	}
+	if text := err.Error(); !strings.HasPrefix(text, "mfa: passkey malformed: ") {
+		t.Errorf("the cause is not told: %q", text)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strconv"
 	"strings"
 	"testing"
@@ -200,6 +202,67 @@ func TestPushRegistration(t *testing.T) {
 	}
 }
 
+// Product §1.5: keys are RSA of 2048 to 4096 bits, P-256 or Ed25519. With an exponent of 1 anybody signs.
+func TestPushKeySizes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		bits, exponent int
+		good           bool
+	}{
+		{1024, 65537, false}, {2047, 65537, false}, {2048, 65537, true}, {2048, 3, true}, {2048, 1, false}, {4096, 65537, true}, {4097, 65537, false},
+	} {
+		modulus := new(big.Int).SetBit(big.NewInt(1), c.bits-1, 1)
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: modulus, E: c.exponent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, err := mfa.ParsePushKey(base64.StdEncoding.EncodeToString(der)); (err == nil) != c.good || !c.good && key.Algorithm() != "" {
+			t.Errorf("%d bits, exponent %d: %q, %v", c.bits, c.exponent, key.Algorithm(), err)
+		}
+	}
+}
+
+func TestPushRegistrationBounds(t *testing.T) {
+	t.Parallel()
+	p := newPhone(t, "EdDSA")
+	const id = "device_Az-09"
+	for name, c := range map[string]struct {
+		id, token, name string
+		padding         int
+		good            bool
+	}{
+		"as it should be":           {id: id, token: "t", good: true},
+		"an id as long as it may":   {id: strings.Repeat("x", 64), token: "t", good: true},
+		"an id that is longer":      {id: strings.Repeat("x", 65), token: "t"},
+		"an id with a brace":        {id: "a{", token: "t"},
+		"an id with a bracket":      {id: "a[", token: "t"},
+		"an id with a colon":        {id: "a:", token: "t"},
+		"a token as long as it may": {id: id, token: strings.Repeat("t", 4<<10), good: true},
+		"a token that is longer":    {id: id, token: strings.Repeat("t", 4<<10+1)},
+		"a name as long as it may":  {id: id, token: "t", name: strings.Repeat("n", 256), good: true},
+		"as long as it may be":      {id: id, token: "t", padding: 16 << 10, good: true},
+		"longer":                    {id: id, token: "t", padding: 16<<10 + 1},
+	} {
+		said, err := p.Register(c.id, "", c.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said["name"] = c.name
+		body, err := json.Marshal(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body = append(body, strings.Repeat(" ", max(0, c.padding-len(body)))...)
+		r, key, err := mfa.ParsePushRegistration(body)
+		if (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.good && !errors.Is(r.Verify(key, ""), mfa.ErrForged) {
+			t.Errorf("%s: a signature over no challenge counts where there is none", name)
+		}
+	}
+}
+
 func weakKey(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
@@ -240,6 +303,12 @@ func TestPushRemoval(t *testing.T) {
 	}
 	if err := mfa.VerifyPushRemoval(p.token(t, p.Header(), map[string]any{}), p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
 		t.Errorf("without an end: %v", err)
+	}
+	for name, prompt := range map[string]any{"a prompt that is a number": 5, "a prompt that is a list": []string{}} {
+		token := p.token(t, p.Header(), map[string]any{"exp": noon.Add(time.Minute).Unix(), "pushAuthId": prompt})
+		if err := mfa.VerifyPushRemoval(token, p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	late := p.token(t, p.Header(), map[string]any{"exp": noon.Add(11 * time.Minute).Unix()})
 	if err := mfa.VerifyPushRemoval(late, p.ID, p.key(t), noon); !errors.Is(err, mfa.ErrForged) {

@@ -312,6 +312,14 @@ func TestValidate(t *testing.T) {
 			}
 		}
 	}
+	for name, totp := range map[string]mfa.TOTP{
+		"a second": {Period: time.Second}, "ten minutes": {Period: 10 * time.Minute}, "a skew of 10": {Skew: 10}, "a long secret": {SecretSize: 64},
+		"a long issuer": {Issuer: strings.Repeat("a", 256)},
+	} {
+		if err := totp.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	err := mfa.TOTP{Digits: 1, Skew: 99}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "Digits") || !strings.Contains(err.Error(), "Skew") {
 		t.Errorf("not all problems at once: %v", err)

@@ -372,6 +372,10 @@ func TestEncryptRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		alg  jose.KeyManagement
 		enc  jose.Encryption
@@ -386,6 +390,11 @@ func TestEncryptRefuses(t *testing.T) {
 		"no key":            {jose.ECDHES, jose.A256GCM, nil, jose.ErrKey},
 		"nil":               {jose.ECDHES, jose.A256GCM, (*ecdsa.PublicKey)(nil), jose.ErrKey},
 		"a secret for RSA":  {jose.RSAOAEP, jose.A256GCM, make([]byte, 32), jose.ErrKey},
+		"a long secret":     {jose.A128KW, jose.A256GCM, make([]byte, 32), jose.ErrKey},
+		"a secret between":  {jose.A256KW, jose.A256GCM, make([]byte, 24), jose.ErrKey},
+		"no secret":         {jose.RSAOAEP, jose.A256GCM, []byte{}, jose.ErrKey},
+		"P-224":             {jose.ECDHES, jose.A256GCM, p224.Public(), jose.ErrKey},
+		"no point":          {jose.ECDHES, jose.A256GCM, &ecdsa.PublicKey{Curve: elliptic.P256()}, jose.ErrKey},
 		"a short secret":    {jose.Direct, jose.A256GCM, make([]byte, 16), jose.ErrKey},
 		"PBES2":             {"PBES2-HS256+A128KW", jose.A256GCM, make([]byte, 16), jose.ErrAlgorithm},
 		"none":              {"none", jose.A256GCM, nil, jose.ErrAlgorithm},

@@ -2,12 +2,18 @@ package jose_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -186,12 +192,85 @@ func TestParseSetLeavesOut(t *testing.T) {
 	}
 }
 
-// Certificates beside a key are not read at all.
-func TestParseSetIgnoresCertificates(t *testing.T) {
+// A certificate beside a key says whose it is (RFC 7517 §4.7): one of another key spoils it, and one that nobody can read says nothing.
+func TestParseSetCertificates(t *testing.T) {
 	t.Parallel()
-	keys, err := jose.ParseSet([]byte(`{"keys":[{"x5c":["not a certificate"],"x5u":"https://attacker.example","use":"sig","key_ops":["verify"],` + ecMembers + `}]}`))
-	if err != nil || len(keys) != 1 {
-		t.Errorf("%v, error %v", keys, err)
+	key := testKeys()[jose.ES256]
+	certificate := func(key crypto.Signer) string {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `["` + base64.StdEncoding.EncodeToString(der) + `"]`
+	}
+	document, err := jose.Set([]jose.PublicKey{{ID: "k", Algorithm: jose.ES256, Key: key.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(chain string) []byte {
+		return []byte(strings.Replace(string(document), `"kty"`, `"x5u":"https://attacker.example","x5c":`+chain+`,"kty"`, 1))
+	}
+	if keys, err := jose.ParseSet(with(certificate(key))); err != nil || len(keys) != 1 || keys[0].Certificate == nil {
+		t.Errorf("its own: %v, %v", keys, err)
+	}
+	for _, other := range []jose.Algorithm{jose.ES384, jose.RS256, jose.EdDSA} {
+		keys, err := jose.ParseSet(with(certificate(testKeys()[other])))
+		if !errors.Is(err, jose.ErrKey) || len(keys) != 0 {
+			t.Errorf("of another key, for %s: %v, %v", other, keys, err)
+		}
+	}
+	for _, chain := range []string{`[]`, `["not a certificate"]`, `["AAAA"]`, `"AAAA"`, `5`, `[5]`} {
+		keys, err := jose.ParseSet(with(chain))
+		if err != nil || len(keys) != 1 || keys[0].Certificate != nil {
+			t.Errorf("%s: %v, %v", chain, keys, err)
+		}
+	}
+}
+
+// A key has one spelling (RFC 7518 §6.2.1.2, §6.3.1.2; RFC 8037 §2), or it would have several thumbprints.
+func TestParseSetRefusesSpellings(t *testing.T) {
+	t.Parallel()
+	encode := base64.RawURLEncoding.EncodeToString
+	public, ok := testKeys()[jose.ES256].Public().(*ecdsa.PublicKey)
+	if !ok {
+		t.Fatal("no elliptic curve")
+	}
+	point, err := public.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, ok := testKeys()[jose.RS256].Public().(*rsa.PublicKey)
+	if !ok {
+		t.Fatal("no RSA")
+	}
+	ec := func(x, y []byte) string {
+		return `"kty":"EC","crv":"P-256","x":"` + encode(x) + `","y":"` + encode(y) + `"`
+	}
+	exponent := func(e ...byte) string {
+		return `"kty":"RSA","n":"` + encode(rsaKey.N.Bytes()) + `","e":"` + encode(e) + `"`
+	}
+	ed := func(kty, x string) string { return `"kty":"` + kty + `","crv":"Ed25519","x":"` + x + `"` }
+	whole := encode(make([]byte, 32))
+	for name, c := range map[string]struct {
+		key  string
+		good bool
+	}{
+		"a point":                       {ec(point[1:33], point[33:]), true},
+		"coordinates that are shifted":  {ec(point[1:32], point[32:]), false},
+		"no x":                          {ec(nil, point[1:]), false},
+		"an exponent":                   {exponent(1, 0, 1), true},
+		"an exponent of 33 bits":        {exponent(1, 0, 0, 0, 1), false},
+		"an exponent that wraps around": {exponent(1, 0, 0, 0, 0, 0, 1, 0, 1), false},
+		"Ed25519":                       {ed("OKP", whole), true},
+		"Ed25519 of another kind":       {ed("oct", whole), false},
+		"Ed25519 that is too short":     {ed("OKP", encode(make([]byte, 31))), false},
+		"Ed25519 that is no base64url":  {ed("OKP", "!"), false},
+	} {
+		keys, err := jose.ParseSet([]byte(`{"keys":[{` + c.key + `}]}`))
+		if c.good != (err == nil) || c.good != (len(keys) == 1) || !c.good && !errors.Is(err, jose.ErrKey) {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
 	}
 }
 
@@ -261,7 +340,9 @@ func TestFind(t *testing.T) {
 
 func TestThumbprintRefuses(t *testing.T) {
 	t.Parallel()
-	for _, key := range []crypto.PublicKey{nil, testKeys()[jose.RS256], make([]byte, 32), (*rsa.PublicKey)(nil), "key"} {
+	for _, key := range []crypto.PublicKey{
+		nil, testKeys()[jose.RS256], make([]byte, 32), (*rsa.PublicKey)(nil), (*ecdsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PublicKey{Curve: elliptic.P256()}, ed25519.PublicKey{1}, "key",
+	} {
 		thumbprint, err := jose.Thumbprint(key)
 		if !errors.Is(err, jose.ErrKey) || thumbprint != "" {
 			t.Errorf("%T: %q, error %v", key, thumbprint, err)

@@ -143,6 +143,7 @@ func TestSignRefuses(t *testing.T) {
 		"weak RSA":          {jose.Header{Alg: jose.RS256}, weak, jose.ErrKey},
 		"no key":            {jose.Header{Alg: jose.RS256}, nil, jose.ErrKey},
 		"kid not UTF-8":     {jose.Header{Alg: jose.EdDSA, Kid: "\xff"}, keys[jose.EdDSA], jose.ErrMalformed},
+		"typ not UTF-8":     {jose.Header{Alg: jose.EdDSA, Typ: "\xff"}, keys[jose.EdDSA], jose.ErrMalformed},
 	} {
 		token, err := jose.Sign([]byte("{}"), c.header, c.key)
 		if !errors.Is(err, c.want) || token != "" {
@@ -176,6 +177,7 @@ func TestSignReportsSigner(t *testing.T) {
 		"fixed length":   make([]byte, 64),
 		"zero":           {0x30, 6, 2, 1, 0, 2, 1, 0},
 		"negative":       {0x30, 6, 2, 1, 0x80, 2, 1, 1},
+		"no S":           {0x30, 6, 2, 1, 1, 2, 1, 0},
 		"trailing bytes": {0x30, 6, 2, 1, 1, 2, 1, 1, 0},
 		"too long":       append([]byte{0x30, 38, 2, 33, 1}, append(make([]byte, 32), 2, 1, 1)...),
 	} {
@@ -238,6 +240,10 @@ func TestSignSecret(t *testing.T) {
 		if !errors.Is(err, jose.ErrKey) || token != "" {
 			t.Errorf("%s, short secret: %q, error %v", a, token, err)
 		}
+	}
+	for _, h := range []jose.Header{{Alg: jose.HS256, Kid: "\xff"}, {Alg: jose.HS256, Typ: "\xff"}} {
+		_, err := jose.SignSecret([]byte(claims), h, secret)
+		wantError(t, err, jose.ErrMalformed)
 	}
 	_, err := jose.SignSecret([]byte(claims), jose.Header{Alg: jose.RS256}, secret)
 	wantError(t, err, jose.ErrKey)
